@@ -1,0 +1,301 @@
+"""Running synapses and their neurons over time: one meaning, two paths.
+
+:func:`scan` takes a layer (plastic or ``nn.Linear``), its neurons and spikes over T ticks.
+
+``reference``
+    a loop over ticks that calls the layer and ``snntorch.Leaky``: any rule, neuron and device,
+    full autograd. This is the definition.
+``fused``
+    compiled code (:mod:`spikepropamine.kernels`) on the CPU that computes the same numbers,
+    with the backward pass derived by hand. Chosen whenever it applies.
+"""
+
+import logging
+import math
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import snntorch
+import torch
+from torch import Tensor, nn
+
+from . import kernels
+from .checks import require_choice, require_tensor
+from .layers import PlasticLinear, PlasticState, Spike
+from .plasticity import Rule
+
+log = logging.getLogger(__name__)
+
+PATHS = ("auto", "reference", "fused")
+_BLOCKS = 8
+
+
+class HiddenState(NamedTuple):
+    """What a layer and its neurons carry from tick to tick."""
+
+    v: Tensor  # (B, Q) membrane potentials
+    plastic: PlasticState | None  # None where the synapses are a plain nn.Linear
+
+
+def initial_state(layer: PlasticLinear | nn.Linear, batch_size: int) -> HiddenState:
+    """The state before the first tick: everything zero."""
+    plastic = layer.initial_state(batch_size) if isinstance(layer, PlasticLinear) else None
+    return HiddenState(layer.weight.new_zeros(batch_size, layer.out_features), plastic)
+
+
+def scan(
+    layer: PlasticLinear | nn.Linear,
+    neuron: snntorch.Leaky,
+    spikes: Tensor,
+    state: HiddenState | None = None,
+    path: str = "auto",
+) -> tuple[Tensor, HiddenState]:
+    """Run ``layer`` and ``neuron`` over the ticks of ``spikes``.
+
+    Args:
+        layer: the synapses, P inputs to Q neurons.
+        neuron: the neurons.
+        spikes: (T, B, P), of the weights' dtype, finite; T may be 0.
+        state: where to start; zero where not given.
+        path: "auto" takes the fused path where it applies; "reference" and "fused" insist.
+
+    Returns:
+        The spikes of the neurons, (T, B, Q), and the state after the last tick. Both carry
+        gradients to every parameter, the input spikes and the initial state.
+
+    Raises:
+        TypeError: spikes that are no tensor or not of the weights' dtype.
+        ValueError: spikes of the wrong shape or not finite; an unknown path; "fused" where
+            it does not apply.
+    """
+    require_choice("path", path, PATHS)
+    require_tensor("spikes", spikes, ("T", "B", layer.in_features), layer.weight.dtype)
+    if state is None:
+        state = initial_state(layer, spikes.shape[1])
+    if path == "reference":
+        return _reference(layer, neuron, spikes, state)
+    obstacle = _obstacle(layer, neuron, spikes)
+    if obstacle is None:
+        return _fused(layer, neuron, spikes, state)
+    if path == "fused":
+        raise ValueError(f"path = 'fused': must be 'auto' or 'reference' where {obstacle}")
+    _tell_once(obstacle)
+    return _reference(layer, neuron, spikes, state)
+
+
+@cache
+def _tell_once(obstacle: str) -> None:
+    log.warning("the fused path does not apply, taking the reference path: %s", obstacle)
+
+
+def _obstacle(layer, neuron, spikes: Tensor) -> str | None:
+    """Why the fused path cannot compute this, or None where it can."""
+    obstacles = {
+        "the rule has an update of its own": isinstance(layer, PlasticLinear)
+        and type(layer.rule).update is not Rule.update,
+        f"the layer is a {type(layer).__name__}": type(layer) not in (PlasticLinear, nn.Linear),
+        f"the neuron is a {type(neuron).__name__}": type(neuron) is not snntorch.Leaky,
+        f"the spikes are on {spikes.device}": spikes.device.type != "cpu",
+        f"the dtype is {spikes.dtype}": spikes.dtype not in (torch.float32, torch.float64),
+    }
+    if type(neuron) is snntorch.Leaky:
+        obstacles |= {
+            "the neuron's spike function is not layers.Spike": not isinstance(neuron.spike_grad, Spike),
+            f"the neuron's reset is {neuron.reset_mechanism!r}": neuron.reset_mechanism != "subtract",
+            "the neuron resets without delay": not neuron.reset_delay,
+            "the neuron's β or threshold is learned": any(True for _ in neuron.parameters()),
+            "the neurons differ in β or threshold": neuron.beta.numel() > 1 or neuron.threshold.numel() > 1,
+            "the neuron has an option of snnTorch's that is not fused": bool(
+                neuron.inhibition or neuron.state_quant or neuron.init_hidden
+            )
+            or bool((neuron.graded_spikes_factor != 1).any()),
+        }
+    return next((reason for reason, holds in obstacles.items() if holds), None)
+
+
+def _reference(layer, neuron, spikes: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
+    v, plastic = state
+    out = []
+    for s_pre in spikes:
+        current = layer(s_pre) if plastic is None else layer.current(s_pre, plastic)
+        s_post, v = neuron(current, v)
+        out.append(s_post)
+        if plastic is not None:
+            plastic = layer.step(s_pre, s_post, plastic)
+    empty = spikes.new_zeros(0, spikes.shape[1], layer.out_features)
+    return torch.stack(out) if out else empty, HiddenState(v, plastic)
+
+
+def _fused(layer, neuron, spikes: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
+    if isinstance(layer, nn.Linear):
+        out, _, v = _leaky(layer(spikes), state.v, neuron)
+        return out, HiddenState(v, None)
+    modulator = (layer.modulator_weight, layer.modulator_bias) if layer.modulated else (None, None)
+    inputs = (spikes, layer.weight, layer.bias, layer.alpha, layer.rule.eta, *modulator, state.v, *state.plastic)
+    if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs):
+        out, v, *plastic = _PlasticScan.apply(layer, neuron, *inputs)
+    else:
+        out, v, *plastic = _run_forward(layer, neuron, *inputs)[0]
+    return out, HiddenState(v, PlasticState(*plastic))
+
+
+def _leaky(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tensor, Tensor, Tensor]:
+    """Spikes and potentials (T, B, N) and the last potential (B, N) of ``neuron`` under ``current``."""
+    return _LeakyScan.apply(neuron, current, v)
+
+
+def integrate(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tensor, Tensor]:
+    """The leaky, non-spiking readout: potentials (T, B, C) and the last one (B, C).
+
+    ``y[t] = β y[t−1] + I[t]`` with the β of ``neuron``, whose reset must be "none".
+    """
+    if current.device.type == "cpu" and not neuron.beta.requires_grad:
+        _, potential, v = _leaky(current, v, neuron)
+        return potential, v
+    potential = []
+    for I in current:
+        _, v = neuron(I, v)
+        potential.append(v)
+    return torch.stack(potential) if potential else current, v
+
+
+def _threshold(neuron: snntorch.Leaky) -> float:
+    return math.inf if neuron.reset_mechanism == "none" else float(neuron.threshold)
+
+
+class _LeakyScan(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, neuron, current, v):
+        flat = current.contiguous().reshape(len(current), v.numel())
+        out, potential = torch.empty_like(flat), torch.empty_like(flat)
+        last = v.detach().clone().reshape(-1)
+        scalar = last.numpy().dtype.type
+        beta, threshold = scalar(neuron.beta), scalar(_threshold(neuron))
+        kernels.leaky_forward(*_numpy(flat, last), beta, threshold, *_numpy(out, potential))
+        ctx.save_for_backward(potential)
+        ctx.neuron, ctx.beta = neuron, beta
+        return out.view_as(current), potential.view_as(current), last.view_as(v)
+
+    @staticmethod
+    def backward(ctx, grad_out, grad_potential, grad_v):
+        (potential,) = ctx.saved_tensors
+        if ctx.neuron.reset_mechanism == "none":
+            slope = torch.zeros_like(potential)
+        else:
+            slope = ctx.neuron.spike_grad.derivative(potential - ctx.neuron.threshold)
+        shape, state_shape = grad_out.shape, grad_v.shape
+        grad_v = grad_v.clone().reshape(-1)
+        grads = (g.contiguous().reshape(potential.shape) for g in (grad_out, slope, grad_potential))
+        grad_current = torch.empty_like(potential)
+        kernels.leaky_backward(*_numpy(*grads), ctx.beta, *_numpy(grad_v, grad_current))
+        return None, grad_current.view(shape), grad_v.view(state_shape)
+
+
+class _PlasticScan(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, layer, neuron, *inputs):
+        outputs, potential, checkpoints, stride = _run_forward(layer, neuron, *inputs, keep=True)
+        ctx.save_for_backward(*inputs, outputs[0], potential)
+        ctx.layer, ctx.neuron, ctx.checkpoints, ctx.stride = layer, neuron, checkpoints, stride
+        return outputs
+
+    @staticmethod
+    def backward(ctx, grad_out, grad_v, grad_E, grad_x_pre, grad_x_post, grad_theta):
+        layer, neuron = ctx.layer, ctx.neuron
+        *inputs, out, potential = ctx.saved_tensors
+        spikes, weight, bias, alpha, eta, V, c, v, E, x_pre, x_post, theta = inputs
+        slope = neuron.spike_grad.derivative(potential - neuron.threshold)
+        track_inputs = ctx.needs_input_grad[2] or any(ctx.needs_input_grad[9:])
+        Q, P = weight.shape
+        blocks = _blocks(spikes.shape[1])
+        # gradients of the state, overwritten from the final to the initial one
+        g_state = [_presynaptic_major(grad_E).clone()] + [
+            g.clone(memory_format=torch.contiguous_format) for g in (grad_v, grad_x_pre, grad_x_post, grad_theta)
+        ]
+        g_spikes = torch.empty_like(spikes) if track_inputs else spikes.new_empty(0, 0, 0)
+        sums = [weight.new_zeros(len(blocks), *shape) for shape in ((P, Q), (P, Q), (Q,), (Q, Q), (Q,), (Q,))]
+        W, A, V, c = _fused_weights(weight, alpha, bias, V, c)
+        scalar = W.dtype.type
+        rest = (scalar(neuron.beta), scalar(layer.trace_decay), scalar(layer.rule.theta_step(layer.dt)),
+                scalar(layer.e_max))
+        before = _numpy(*(x.contiguous() for x in (spikes, out, slope)))
+        start_state = _numpy(*(x.contiguous() for x in (x_pre, x_post, theta)))
+        _, kernel = kernels.compiled(type(layer.rule))
+
+        def run(block: int) -> None:
+            kernel(*blocks[block], *before, W, A, V, c, scalar(eta.item()), layer.modulated, *rest,
+                   *start_state, ctx.checkpoints, ctx.stride, track_inputs,
+                   *_numpy(grad_out.contiguous(), *g_state, g_spikes), *_numpy(*(s[block] for s in sums)))
+
+        _each_block(run, len(blocks))
+        g_W, g_alpha, g_bias, g_V, g_c, g_eta = (s.sum(0) for s in sums)
+        g_modulator = (g_V.t(), g_c) if layer.modulated else (None, None)
+        g_E, g_v, g_x_pre, g_x_post, g_theta = g_state
+        return (None, None, g_spikes if track_inputs else None, g_W.t(), g_bias, g_alpha.t(), g_eta.sum(),
+                *g_modulator, g_v, g_E.transpose(1, 2), g_x_pre, g_x_post, g_theta)
+
+
+def _run_forward(layer, neuron, spikes, weight, bias, alpha, eta, V, c, v, E, x_pre, x_post, theta, keep=False):
+    T, B, P = spikes.shape
+    Q = layer.out_features
+    # √T checkpoints, √T ticks apart: memory for E grows as √T
+    stride = max(1, math.isqrt(T))
+    segments = -(-T // stride) if keep else 0
+    checkpoints = np.empty((segments, B, P, Q), dtype=v.detach().numpy().dtype)
+    potential = spikes.new_empty(T if keep else 0, B, Q)
+    out = spikes.new_empty(T, B, Q)
+    E = _presynaptic_major(E.detach()).clone()
+    v, x_pre, x_post, theta = (
+        x.detach().clone(memory_format=torch.contiguous_format) for x in (v, x_pre, x_post, theta)
+    )
+    W, A, V, c = _fused_weights(weight, alpha, bias, V, c)
+    scalar = W.dtype.type
+    rest = [scalar(x) for x in (neuron.beta, neuron.threshold, layer.trace_decay,
+                                layer.rule.theta_step(layer.dt), layer.e_max)]
+    arrays = _numpy(spikes.detach().contiguous(), bias.detach(), E, v, x_pre, x_post, theta, out, potential)
+    blocks = _blocks(B)
+    kernel, _ = kernels.compiled(type(layer.rule))
+
+    def run(block: int) -> None:
+        kernel(*blocks[block], arrays[0], W, A, arrays[1], V, c, scalar(eta.item()), layer.modulated,
+               *rest, *arrays[2:], checkpoints, stride)
+
+    _each_block(run, len(blocks))
+    return (out, v, E.transpose(1, 2), x_pre, x_post, theta), potential, checkpoints, stride
+
+
+def _fused_weights(weight, alpha, bias, V, c) -> tuple[np.ndarray, ...]:
+    """W, α and V presynaptic-major; an unused V and c where the layer is not modulated."""
+    V = bias.new_empty(0, 0) if V is None else V
+    c = torch.zeros_like(bias) if c is None else c
+    return _numpy(*(x.detach().t().contiguous() for x in (weight, alpha, V)), c.detach())
+
+
+def _presynaptic_major(E: Tensor) -> Tensor:
+    return E.transpose(1, 2).contiguous()
+
+
+def _numpy(*tensors: Tensor) -> tuple[np.ndarray, ...]:
+    return tuple(x.numpy() for x in tensors)
+
+
+def _blocks(batch: int) -> list[tuple[int, int]]:
+    """Batch members in at most _BLOCKS runs of neighbours: a function of the batch size alone."""
+    size = max(1, -(-batch // _BLOCKS))
+    return [(start, min(start + size, batch)) for start in range(0, batch, size)]
+
+
+def _each_block(run, blocks: int) -> None:
+    threads = min(torch.get_num_threads(), blocks)
+    if threads <= 1:
+        for block in range(blocks):
+            run(block)
+    else:
+        list(_pool(threads).map(run, range(blocks)))
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="spikepropamine")

@@ -1,0 +1,174 @@
+"""Supervised training through time: one seed, one network, one task, from start to end.
+
+Every number that shapes the result is a field of :class:`Training`; every random draw follows
+from the seed and the step, so that a run taken up after an interruption ends where it would have.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..checks import require, require_count, require_not_negative, require_positive
+from ..layers import PlasticLinear
+from ..networks import SpikingNetwork
+from ..records import load_checkpoint, save_checkpoint
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained; the same for every network of a comparison.
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed.
+    """
+
+    steps: int = 1000
+    batch_size: int = 64
+    learning_rate: float = 3e-3  # Adam, annealed linearly to zero over the steps
+    clip_norm: float = 1.0  # of the gradient over all parameters
+    rate_target: float = 10.0  # Hz, mean firing rate asked of each hidden neuron
+    rate_penalty: float = 0.1  # weight of mean_j ((r_j − target) / 100 Hz)²
+    evaluate_every: int = 50
+    evaluation_trials: int = 2048  # held out: drawn from a stream training never touches
+
+    def __post_init__(self):
+        for name in ("steps", "batch_size", "evaluate_every", "evaluation_trials"):
+            require_count(name, getattr(self, name))
+        for name in ("learning_rate", "clip_norm", "rate_target"):
+            require_positive(name, getattr(self, name))
+        require_not_negative("rate_penalty", self.rate_penalty)
+
+
+class Trained(NamedTuple):
+    """What a finished run leaves."""
+
+    metrics: dict[str, float]
+    curves: dict[str, list[float]]  # one entry per evaluation
+    weights: dict[str, Tensor]
+
+
+# Streams of random numbers: no two purposes share one.
+_TRAIN, _EVALUATE = 0, 1
+
+
+def generator(stream: int, seed: int, step: int = 0) -> torch.Generator:
+    """The generator of one step of one stream, a function of nothing else."""
+    state = np.random.SeedSequence((stream, seed, step)).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+
+
+def logits(readout: Tensor, task: Any) -> Tensor:
+    """Class scores, (B, classes): the mean readout over the decision period."""
+    return readout[task.decision_start :].mean(0)
+
+
+def loss(network: SpikingNetwork, task: Any, trials, training: Training) -> tuple[Tensor, Tensor]:
+    """Cross-entropy plus firing-rate regularisation, and the class scores."""
+    run = network.run(trials.spikes.to(network.readout.weight.dtype))
+    scores = logits(run.readout, task)
+    rates = run.spikes.mean((0, 1)) * (1000 / task.dt)
+    off_target = ((rates - training.rate_target) / 100).square().mean()
+    return F.cross_entropy(scores, trials.labels) + training.rate_penalty * off_target, scores
+
+
+@torch.no_grad()
+def evaluate(network: SpikingNetwork, task: Any, trials: int, chunk: int = 256) -> dict[str, float]:
+    """Accuracy and firing rate on the task's fixed held-out set of ``trials`` trials."""
+    require_count("trials", trials)
+    right, spikes = 0, 0.0
+    for k, start in enumerate(range(0, trials, chunk)):
+        batch = task.sample(min(chunk, trials - start), generator(_EVALUATE, 0, k))
+        run = network.run(batch.spikes.to(network.readout.weight.dtype))
+        right += int((logits(run.readout, task).argmax(1) == batch.labels).sum())
+        spikes += run.spikes.sum(dtype=torch.float64).item()
+    neurons = network.readout.in_features
+    seconds = trials * task.ticks * task.dt / 1000
+    return {"accuracy": right / trials, "firing_rate": spikes / (neurons * seconds)}
+
+
+def train(
+    network: SpikingNetwork,
+    task: Any,
+    training: Training,
+    seed: int,
+    checkpoint: Path | None = None,
+    progress: Callable[[int, dict[str, float]], None] = lambda step, latest: None,
+) -> Trained:
+    """Train ``network`` on ``task`` with Adam.
+
+    Args:
+        network: trained in place.
+        task: what is learned, such as :class:`~spikepropamine.tasks.cue_association.CueAssociation`.
+        training: the trainer's values.
+        seed: seed of the training trials.
+        checkpoint: where to keep the state of the run at each evaluation; a run that finds it
+            there goes on from it.
+        progress: called at each step with the number of steps done and the latest curve values.
+
+    Raises:
+        ValueError: a network whose inputs are not the task's.
+        FloatingPointError: a loss that is not finite, with the step.
+    """
+    inputs = network.synapses.in_features
+    require(inputs == task.n_inputs, "n_inputs", inputs, f"{task.n_inputs}, the inputs of the task")
+    started = time.perf_counter()
+    initial = {name: p.detach().clone() for name, p in network.named_parameters()}
+    optimiser = torch.optim.Adam(network.parameters(), lr=training.learning_rate)
+    first, seconds, curves = 0, 0.0, {}
+    if checkpoint is not None and checkpoint.exists():
+        first, seconds, curves = load_checkpoint(checkpoint, network, optimiser)
+    latest: dict[str, float] = {name: values[-1] for name, values in curves.items()}
+    skipped = int(latest.get("skipped_steps", 0))
+    for step in range(first, training.steps):
+        trials = task.sample(training.batch_size, generator(_TRAIN, seed, step))
+        objective, scores = loss(network, task, trials, training)
+        if not torch.isfinite(objective):
+            raise FloatingPointError(f"loss = {objective.item()} at step {step}, seed {seed}: must be finite")
+        optimiser.zero_grad(set_to_none=True)
+        objective.backward()
+        norm = torch.nn.utils.clip_grad_norm_(network.parameters(), training.clip_norm)
+        optimiser.param_groups[0]["lr"] = training.learning_rate * (1 - step / training.steps)
+        # An adjoint that overflowed says nothing about the direction: skip, and count the skip.
+        if torch.isfinite(norm):
+            optimiser.step()
+        else:
+            skipped += 1
+        done = step + 1
+        if done % training.evaluate_every == 0 or done == training.steps:
+            latest = {
+                "step": done,
+                "loss": objective.item(),
+                "training_accuracy": (scores.argmax(1) == trials.labels).float().mean().item(),
+                "gradient_norm": norm.item(),
+                "skipped_steps": skipped,
+                "eta": network.synapses.rule.eta.item() if _plastic(network) else float("nan"),
+                **evaluate(network, task, training.evaluation_trials),
+            }
+            for name, value in latest.items():
+                curves.setdefault(name, []).append(value)
+            if checkpoint is not None:
+                elapsed = seconds + time.perf_counter() - started
+                save_checkpoint(checkpoint, network, optimiser, done, elapsed, curves)
+        progress(done, latest)
+    metrics = {name: curves[name][-1] for name in ("accuracy", "firing_rate", "loss", "skipped_steps")}
+    metrics |= {f"change_{name}": _relative_change(initial[name], p) for name, p in network.named_parameters()}
+    metrics["training_seconds"] = seconds + time.perf_counter() - started
+    weights = {name: p.detach().clone() for name, p in network.named_parameters()}
+    return Trained(metrics, curves, weights)
+
+
+def _plastic(network: SpikingNetwork) -> bool:
+    return isinstance(network.synapses, PlasticLinear)
+
+
+def _relative_change(before: Tensor, after: Tensor) -> float:
+    """‖after − before‖ / ‖before‖, or ‖after‖ where a parameter started at zero."""
+    scale = before.norm()
+    return ((after.detach() - before).norm() / (scale if scale > 0 else 1)).item()
