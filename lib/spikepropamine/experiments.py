@@ -1,0 +1,263 @@
+"""Named experiments: which configurations, which seeds, at which size; and running them.
+
+An experiment is a list of configurations. A profile says at what size: ``smoke`` (seconds, for
+tests), ``quick`` (minutes, real learning) or ``paper`` (what is published).
+"""
+
+import dataclasses
+import itertools
+import resource
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import joblib
+import pandas as pd
+import torch
+from tqdm.auto import tqdm
+
+from . import records
+from .checks import require, require_choice, require_count
+from .networks import NETWORKS, NetworkOptions, SpikingNetwork, build
+from .tasks.cue_association import NOISE_HZ, CueAssociation
+from .training.supervised import Training, train
+
+PROFILES = ("smoke", "quick", "paper")
+
+
+@dataclass(frozen=True)
+class Network:
+    """The network of a configuration: a name, a hidden size and the options that all networks share."""
+
+    name: str
+    n_hidden: int = 48
+    options: NetworkOptions = field(default_factory=NetworkOptions)
+
+    def __post_init__(self):
+        require_choice("name", self.name, NETWORKS)
+        require_count("n_hidden", self.n_hidden)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that shapes the result of a run beside its seed."""
+
+    task: CueAssociation
+    network: Network
+    training: Training
+
+    def build(self, seed: int) -> SpikingNetwork:
+        """The untrained network of this configuration."""
+        sizes = (self.task.n_inputs, self.network.n_hidden, self.task.n_classes)
+        return build(self.network.name, *sizes, seed=seed, **dataclasses.asdict(self.network.options))
+
+    @property
+    def hash(self) -> str:
+        return records.config_hash(self)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A sweep: every configuration with every seed."""
+
+    name: str
+    profile: str
+    configs: tuple[Config, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def runs(self) -> list[tuple[Config, int]]:
+        """Every run, seeds outermost: a sweep cut short has whole seeds."""
+        return [(config, seed) for seed in self.seeds for config in self.configs]
+
+
+# What the search below found best for each network: (learning rate, factor on the rules' initial η).
+CHOSEN = {name: (3e-3, 1.0) for name in NETWORKS}
+
+_CUE_ASSOCIATION = {
+    "smoke": dict(steps=4, batch_size=8, evaluate_every=2, evaluation_trials=32),
+    "quick": dict(steps=200, evaluate_every=25, evaluation_trials=1024),
+    "paper": dict(steps=1000),
+}
+_SMOKE_TASK = dict(n_cues=3, delay_ms=50.0, decision_ms=50.0)
+
+
+def cue_association(
+    profile: str = "paper",
+    seeds: int = 0,
+    networks: Iterable[str] = tuple(NETWORKS),
+    noises: Iterable[str] = tuple(NOISE_HZ),
+) -> Experiment:
+    """Every network at every noise level, with the values its search found.
+
+    Args:
+        profile: one of PROFILES.
+        seeds: how many, from 0 up; 0 takes the profile's own number.
+        networks: names of networks.
+        noises: noise levels.
+    """
+    require_choice("profile", profile, PROFILES)
+    require_count("seeds", seeds, at_least=0)
+    networks = check_networks(networks)
+    task = _SMOKE_TASK if profile == "smoke" else {}
+    configs = tuple(
+        Config(
+            CueAssociation(noise=noise, **task),
+            network(name, CHOSEN[name][1]),
+            Training(learning_rate=CHOSEN[name][0], **_CUE_ASSOCIATION[profile]),
+        )
+        for noise, name in itertools.product(noises, networks)
+    )
+    count = seeds or {"smoke": 2, "quick": 2, "paper": 5}[profile]
+    return Experiment("cue-association", profile, configs, tuple(range(count)))
+
+
+SEARCHED_LEARNING_RATES = (1e-3, 3e-3, 1e-2)
+SEARCHED_ETA_FACTORS = (0.2, 1.0, 5.0)
+
+
+def cue_association_search() -> Experiment:
+    """The search for each network's learning rate and initial η: one grid and budget for all.
+
+    At high noise, with seeds that :func:`cue_association` does not use. ``snn`` has no η, so its
+    nine configurations are three learning rates three times over: its budget is the same.
+    """
+    configs = tuple(
+        Config(
+            CueAssociation(noise="high"),
+            network(name, factor),
+            Training(steps=300, learning_rate=rate, evaluate_every=100),
+        )
+        for name, rate, factor in itertools.product(NETWORKS, SEARCHED_LEARNING_RATES, SEARCHED_ETA_FACTORS)
+    )
+    return Experiment("cue-association-search", "paper", configs, (1000, 1001))
+
+
+def network(name: str, eta_factor: float) -> Network:
+    """A network of the default size with the rules' initial η multiplied by ``eta_factor``."""
+    default = NetworkOptions()
+    options = dataclasses.replace(
+        default, eta_oja=eta_factor * default.eta_oja, eta_bcm=eta_factor * default.eta_bcm
+    )
+    return Network(name, options=options)
+
+
+def check_networks(networks: Iterable[str]) -> list[str]:
+    """The names as a list, in the order of the book; refuses an empty one and unknown names."""
+    names = [networks] if isinstance(networks, str) else list(networks)
+    require(len(names) > 0, "networks", names, "one or more of " + ", ".join(map(repr, NETWORKS)))
+    for name in names:
+        require_choice("networks", name, NETWORKS)
+    return [name for name in NETWORKS if name in names]
+
+
+# ---------------------------------------------------------------- running
+
+
+class Store:
+    """The working store of runs and, where given, the published one, which comes first."""
+
+    def __init__(self, working: Path, published: Path | None = None):
+        self.working, self.published = working, published
+
+    def folder(self, experiment: str, config: Config, seed: int) -> Path:
+        """Where a run lives in the working store."""
+        return self.working / experiment / config.hash / f"seed-{seed}"
+
+    def results(self, experiment: Experiment) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The finished runs of ``experiment`` and their curves, working and published together."""
+        runs, curves = [], []
+        wanted = {(config.hash, seed) for config, seed in experiment.runs}
+        published = self._published(experiment.name)
+        if published is not None:
+            runs.append(_only(published.runs, wanted))
+            curves.append(_only(published.curves, wanted))
+            wanted -= set(zip(runs[0]["config_hash"], runs[0]["seed"]))
+        for config, seed in experiment.runs:
+            folder = self.folder(experiment.name, config, seed)
+            if (config.hash, seed) in wanted and folder.exists():
+                run = records.load_run(folder)
+                runs.append(pd.DataFrame([records.row(run.record)]))
+                curves.append(run.curves.assign(config_hash=config.hash, seed=seed))
+        if not runs:
+            nothing = pd.DataFrame({"config_hash": [], "seed": []})
+            return nothing, nothing
+        return pd.concat(runs, ignore_index=True), pd.concat(curves, ignore_index=True)
+
+    def weights(self, experiment: str, config: Config, seed: int) -> dict[str, torch.Tensor]:
+        """The trained weights of a run, from the published store or the working one."""
+        published = self._published(experiment)
+        if published is not None and published.has_weights(config.hash, seed):
+            return published.weights(config.hash, seed)
+        return records.load_run(self.folder(experiment, config, seed)).weights
+
+    def _published(self, experiment: str) -> records.Published | None:
+        if self.published is None or not (self.published / experiment).exists():
+            return None
+        return records.load_published(self.published / experiment)
+
+
+def sweep(experiment: Experiment, store: Store, workers: int = 1) -> None:
+    """Make every run of ``experiment`` that ``store`` does not hold yet, ``workers`` at a time.
+
+    Runs go through joblib: processes here, or wherever ``joblib.parallel_config`` says. A sweep
+    that was stopped goes on where it stopped, within a run too.
+    """
+    require_count("workers", workers)
+    runs, _ = store.results(experiment)
+    held = set(zip(runs["config_hash"], runs["seed"]))
+    missing = [(config, seed) for config, seed in experiment.runs if (config.hash, seed) not in held]
+    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
+    jobs = (
+        joblib.delayed(run)(experiment.name, experiment.profile, config, seed, store.folder(experiment.name, config, seed))
+        for config, seed in missing
+    )
+    with tqdm(total=len(missing), desc=f"{experiment.name} ({experiment.profile})", unit="run") as bar:
+        for label in parallel(jobs):
+            bar.set_postfix_str(label)
+            bar.update()
+
+
+def run(experiment: str, profile: str, config: Config, seed: int, folder: Path) -> str:
+    """Train one configuration with one seed on one thread and write its record to ``folder``."""
+    torch.set_num_threads(1)
+    started = time.perf_counter()
+    provenance = records.provenance()
+    checkpoint = folder.with_name(f"{folder.name}.checkpoint.safetensors")
+    bar = tqdm(total=config.training.steps, desc=f"{config.network.name} {config.task.noise} seed {seed}",
+               unit="step", leave=False, mininterval=1.0)
+
+    def progress(step: int, latest: dict[str, float]) -> None:
+        bar.update(step - bar.n)
+        if latest:
+            bar.set_postfix(accuracy=f"{latest['accuracy']:.3f}", refresh=False)
+
+    trained = train(config.build(seed), config.task, config.training, seed, checkpoint, progress)
+    bar.close()
+    record = {
+        "experiment": experiment,
+        "config": dataclasses.asdict(config),
+        "config_hash": config.hash,
+        "seed": seed,
+        "profile": profile,
+        "metrics": trained.metrics,
+        "wall_seconds": time.perf_counter() - started,
+        "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        **provenance,
+    }
+    records.save_run(folder, record, pd.DataFrame(trained.curves), trained.weights)
+    checkpoint.unlink(missing_ok=True)
+    return f"{config.network.name} {config.task.noise} seed {seed}: {trained.metrics['accuracy']:.3f}"
+
+
+def publish(experiment: Experiment, store: Store) -> None:
+    """Gather the finished runs of ``experiment`` in the working store into the published one."""
+    require(store.published is not None, "published", None, "the folder of the published store")
+    folders = [store.folder(experiment.name, config, seed) for config, seed in experiment.runs]
+    done = [folder for folder in folders if folder.exists()]
+    records.publish(done, len(folders), store.published / experiment.name)
+
+
+def _only(table: pd.DataFrame, wanted: set[tuple[str, int]]) -> pd.DataFrame:
+    return table[[key in wanted for key in zip(table["config_hash"], table["seed"])]]

@@ -1,0 +1,341 @@
+"""Run records: written whole or not at all, found by content, refused when damaged.
+
+One run is a folder of the working store, ``<store>/<experiment>/<config hash>/seed-<n>/``, with
+``record.json``, ``curves.parquet`` and ``weights.safetensors``. Publishing gathers the finished
+runs of an experiment into ``<published>/<experiment>/``: ``runs.parquet`` (one row a run),
+``curves.parquet`` (tidy, one row per evaluation), the weights of the first seed of each
+configuration, and ``manifest.json`` with checksums. A published run is as good as a working one.
+"""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+
+SCHEMA = 1
+RECORD_FIELDS = {
+    "schema": int, "experiment": str, "config": dict, "config_hash": str, "seed": int, "profile": str,
+    "metrics": dict, "versions": dict, "git_commit": str, "cpu": str, "wall_seconds": (int, float),
+    "peak_megabytes": (int, float), "files": dict,
+}
+PACKAGES = ("torch", "snntorch", "numpy", "numba", "scipy", "pandas", "spikepropamine")
+
+
+class DamagedRecord(ValueError):
+    """A file of the store that is not what was written there."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished run."""
+
+    record: dict[str, Any]
+    curves: pd.DataFrame
+    weights: dict[str, torch.Tensor]
+
+
+def config_hash(config: Any) -> str:
+    """Twelve hex digits that name a configuration: a dataclass, or what ``dataclasses.asdict`` makes of it.
+
+    Covers every field and nothing else, in any order.
+    """
+    plain = dataclasses.asdict(config) if dataclasses.is_dataclass(config) else config
+    return hashlib.sha256(_canonical(plain)).hexdigest()[:12]
+
+
+def provenance() -> dict[str, Any]:
+    """Versions, commit and processor: where a result was made."""
+    return {
+        "versions": {"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "git_commit": _git_commit(),
+        "cpu": _cpu(),
+    }
+
+
+# ---------------------------------------------------------------- writing
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A folder to fill, which takes the place of ``target`` when the block ends and not before.
+
+    An exception or a kill in between leaves ``target`` as it was.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.parent / f".{target.name}.{uuid.uuid4().hex}.draft"
+    draft.mkdir()
+    try:
+        yield draft
+        for path in draft.rglob("*"):
+            _sync(path)
+        old = draft.with_suffix(".old")
+        if target.exists():
+            target.rename(old)
+        draft.rename(target)
+        _sync(target.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def whole_file(target: Path) -> Iterator[Path]:
+    """A file to write, which takes the place of ``target`` when the block ends and not before."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.parent / f".{target.name}.{uuid.uuid4().hex}.draft"
+    try:
+        yield draft
+        _sync(draft)
+        draft.rename(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def save_run(folder: Path, record: dict[str, Any], curves: pd.DataFrame, weights: dict[str, torch.Tensor]) -> None:
+    """Write one finished run into ``folder``; ``record`` without its ``schema`` and ``files``."""
+    with whole_folder(folder) as draft:
+        curves.to_parquet(draft / "curves.parquet", index=False)
+        save_file({name: w.contiguous() for name, w in weights.items()}, draft / "weights.safetensors")
+        files = {path.name: checksum(path) for path in sorted(draft.iterdir())}
+        _write_json(draft / "record.json", record | {"schema": SCHEMA, "files": files})
+
+
+def publish(runs: Iterable[Path], expected: int, target: Path, weights_of: Iterable[int] = (0,)) -> None:
+    """Gather the finished runs in folders ``runs`` into ``target``, out of ``expected``.
+
+    ``weights_of`` names the seeds whose weights are kept. Part of a sweep may be published; the
+    manifest says how much of it.
+    """
+    loaded = [load_run(folder) for folder in runs]
+    if not loaded:
+        raise ValueError(f"runs = []: must be at least one finished run to publish to {target}")
+    with whole_folder(target) as draft:
+        pd.DataFrame([row(run.record) for run in loaded]).to_parquet(draft / "runs.parquet", index=False)
+        curves = [run.curves.assign(config_hash=run.record["config_hash"], seed=run.record["seed"]) for run in loaded]
+        pd.concat(curves, ignore_index=True).to_parquet(draft / "curves.parquet", index=False)
+        for run in loaded:
+            if run.record["seed"] in weights_of:
+                save_file(run.weights, draft / _weights_name(run.record["config_hash"], run.record["seed"]))
+        files = {path.name: checksum(path) for path in sorted(draft.iterdir())}
+        manifest = {
+            "schema": SCHEMA,
+            "experiment": loaded[0].record["experiment"],
+            "runs": len(loaded),
+            "expected_runs": expected,
+            "configurations": {run.record["config_hash"]: run.record["config"] for run in loaded},
+            "seeds": sorted({run.record["seed"] for run in loaded}),
+            "git_commits": sorted({run.record["git_commit"] for run in loaded}),
+            "versions": loaded[0].record["versions"],
+            "cpus": sorted({run.record["cpu"] for run in loaded}),
+            "files": files,
+        }
+        _write_json(draft / "manifest.json", manifest)
+
+
+def row(record: dict[str, Any]) -> dict[str, Any]:
+    """A record as one flat row: where it comes from, ``part.field`` of its configuration, its metrics."""
+    flat = {f"{part}.{key}": value for part, fields in record["config"].items() for key, value in _flat(fields).items()}
+    kept = ("config_hash", "seed", "profile", "git_commit", "cpu", "wall_seconds", "peak_megabytes")
+    return {key: record[key] for key in kept} | flat | record["metrics"]
+
+
+def _flat(fields: dict[str, Any]) -> dict[str, Any]:
+    flat = {}
+    for key, value in fields.items():
+        flat |= {f"{key}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value}
+    return flat
+
+
+# ---------------------------------------------------------------- reading
+
+
+def load_run(folder: Path) -> Run:
+    """The run in ``folder``.
+
+    Raises:
+        FileNotFoundError: there is none.
+        DamagedRecord: naming the file and what is wrong with it.
+    """
+    record = _read_json(folder / "record.json")
+    _check_fields(folder / "record.json", record, RECORD_FIELDS)
+    _check_files(folder, record["files"])
+    if config_hash(record["config"]) != record["config_hash"]:
+        raise DamagedRecord(f"{folder / 'record.json'}: config_hash is not that of config")
+    curves = pd.read_parquet(folder / "curves.parquet")
+    return Run(record, curves, load_file(folder / "weights.safetensors"))
+
+
+@dataclass(frozen=True)
+class Published:
+    """The published runs of one experiment."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    runs: pd.DataFrame  # one row a run: config_hash, seed, config columns, metrics
+    curves: pd.DataFrame  # one row per evaluation: config_hash, seed, step, …
+
+    def has_weights(self, config_hash: str, seed: int) -> bool:
+        """Whether the weights of this run are published."""
+        return _weights_name(config_hash, seed) in self.manifest["files"]
+
+    def weights(self, config_hash: str, seed: int) -> dict[str, torch.Tensor]:
+        """The weights of one run; KeyError names what is published where it is not there."""
+        name = _weights_name(config_hash, seed)
+        if not self.has_weights(config_hash, seed):
+            kept = [f for f in self.manifest["files"] if f.endswith(".safetensors")]
+            raise KeyError(f"{name} is not published in {self.folder}: one of {kept}")
+        return load_file(self.folder / name)
+
+
+def load_published(folder: Path) -> Published:
+    """The published experiment in ``folder``; errors as in :func:`load_run`."""
+    manifest = _read_json(folder / "manifest.json")
+    fields = {"schema": int, "experiment": str, "runs": int, "expected_runs": int, "configurations": dict,
+              "seeds": list, "git_commits": list, "versions": dict, "cpus": list, "files": dict}
+    _check_fields(folder / "manifest.json", manifest, fields)
+    _check_files(folder, manifest["files"])
+    runs, curves = pd.read_parquet(folder / "runs.parquet"), pd.read_parquet(folder / "curves.parquet")
+    if len(runs) != manifest["runs"]:
+        raise DamagedRecord(f"{folder / 'runs.parquet'}: {len(runs)} rows, the manifest says {manifest['runs']}")
+    return Published(folder, manifest, runs, curves)
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+# ---------------------------------------------------------------- checkpoints of a run under way
+
+
+def save_checkpoint(path: Path, network, optimiser, step: int, seconds: float, curves: dict[str, list[float]]) -> None:
+    """Keep what a run needs to go on: weights, Adam's moments, curves so far."""
+    tensors = {f"network.{name}": p.detach() for name, p in network.named_parameters()}
+    for index, moments in optimiser.state_dict()["state"].items():
+        tensors |= {f"adam.{index}.{key}": torch.as_tensor(value) for key, value in moments.items()}
+    tensors |= {f"curve.{name}": torch.tensor(values, dtype=torch.float64) for name, values in curves.items()}
+    with whole_file(path) as draft:
+        save_file(tensors, draft, metadata={"step": str(step), "seconds": repr(seconds)})
+
+
+def load_checkpoint(path: Path, network, optimiser) -> tuple[int, float, dict[str, list[float]]]:
+    """Put ``network`` and ``optimiser`` where :func:`save_checkpoint` left them: step, seconds, curves."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        groups = _grouped(tensors)
+        network.load_state_dict(groups["network"], strict=False)
+        moments = {}
+        for key, value in groups["adam"].items():
+            index, name = key.split(".", 1)
+            moments.setdefault(int(index), {})[name] = value
+        optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
+        curves = {name: values.tolist() for name, values in groups["curve"].items()}
+        return int(metadata["step"]), float(metadata["seconds"]), curves
+    except (safetensors.SafetensorError, KeyError, RuntimeError, ValueError) as error:
+        raise DamagedRecord(f"{path}: not a checkpoint of this run ({error}); remove it to start again") from error
+
+
+# ---------------------------------------------------------------- details
+
+
+def _grouped(tensors: dict[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
+    groups: dict[str, dict[str, torch.Tensor]] = {"network": {}, "adam": {}, "curve": {}}
+    for name, tensor in tensors.items():
+        group, key = name.split(".", 1)
+        groups[group][key] = tensor
+    return groups
+
+
+def _weights_name(config_hash: str, seed: int) -> str:
+    return f"weights-{config_hash}-seed-{seed}.safetensors"
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    """JSON with a checksum of its own content in ``sha256``."""
+    content = json.loads(json.dumps(content))
+    content["sha256"] = hashlib.sha256(_canonical(content)).hexdigest()
+    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+        stated = content.pop("sha256")
+        matches = hashlib.sha256(_canonical(content)).hexdigest() == stated
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise DamagedRecord(f"{path}: not a whole record ({type(error).__name__}: {error})") from error
+    if not matches:
+        raise DamagedRecord(f"{path}: its content does not match its checksum, field sha256")
+    return content
+
+
+def _check_fields(path: Path, content: dict[str, Any], fields: dict[str, type]) -> None:
+    for name, kind in fields.items():
+        if not isinstance(content.get(name), kind):
+            raise DamagedRecord(f"{path}: field {name} is missing or not a {kind}")
+    if content["schema"] != SCHEMA:
+        raise DamagedRecord(f"{path}: field schema is {content['schema']}, must be {SCHEMA}")
+
+
+def _check_files(folder: Path, files: dict[str, str]) -> None:
+    for name, stated in files.items():
+        if Path(name).name != name:
+            raise DamagedRecord(f"{folder}: field files names {name!r}, must be a file of this folder")
+        if not (folder / name).is_file():
+            raise DamagedRecord(f"{folder / name}: missing")
+        if checksum(folder / name) != stated:
+            raise DamagedRecord(f"{folder / name}: its bytes do not match its checksum")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _git_commit() -> str:
+    """HEAD of the repository this package runs from, with "+changes" where the tree differs from it."""
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        head = git("rev-parse", "HEAD")
+        return (head + ("+changes" if git("status", "--porcelain", "--", ".") else "")) if head else "unknown"
+    except FileNotFoundError:
+        return "unknown"
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        models = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line]
+        if models:
+            return models[0]
+    return platform.processor() or platform.machine()
