@@ -1,0 +1,62 @@
+"""Intervals and tests, all of them scipy's."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from .checks import require
+
+
+class Interval(NamedTuple):
+    """A mean and the ends of its confidence interval; NaN ends where there are fewer than two values."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class Comparison(NamedTuple):
+    """How values a compare with values b."""
+
+    difference: Interval  # mean(a) − mean(b), Welch's interval
+    p_value: float  # two-sided Mann-Whitney U test, exact
+    superiority: float  # P(a > b) + P(a = b)/2, the effect size that belongs to U: 0.5 is none
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """The mean of ``values`` and Student's t interval for it.
+
+    Raises:
+        ValueError: no values, or one that is not finite.
+    """
+    x = _finite("values", values)
+    if len(x) < 2:
+        return Interval(float(x.mean()), float("nan"), float("nan"))
+    if np.ptp(x) == 0:
+        return Interval(float(x[0]), float(x[0]), float(x[0]))
+    ends = stats.ttest_1samp(x, 0.0).confidence_interval(confidence)
+    return Interval(float(x.mean()), float(ends.low), float(ends.high))
+
+
+def compare(a: Sequence[float], b: Sequence[float], confidence: float = 0.95) -> Comparison:
+    """Test whether ``a`` and ``b``, independent samples of two or more values, differ."""
+    x, y = _finite("a", a), _finite("b", b)
+    require(min(len(x), len(y)) >= 2, "values", (len(x), len(y)), "two or more in each sample")
+    test = stats.mannwhitneyu(x, y, alternative="two-sided", method="auto")
+    ends = stats.ttest_ind(x, y, equal_var=False).confidence_interval(confidence)
+    difference = Interval(float(x.mean() - y.mean()), float(ends.low), float(ends.high))
+    return Comparison(difference, float(test.pvalue), float(test.statistic / (len(x) * len(y))))
+
+
+def adjusted(p_values: Sequence[float]) -> list[float]:
+    """The p-values adjusted for their number (Benjamini and Hochberg 1995, false discovery rate)."""
+    return [float(p) for p in stats.false_discovery_control(np.asarray(p_values))] if len(p_values) else []
+
+
+def _finite(name: str, values: Sequence[float]) -> np.ndarray:
+    x = np.asarray(values, dtype=float)
+    require(x.ndim == 1 and len(x) > 0, name, values, "a sequence of one or more numbers")
+    require(bool(np.isfinite(x).all()), name, values, "finite numbers")
+    return x
