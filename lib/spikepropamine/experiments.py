@@ -26,6 +26,48 @@ from .training.supervised import Training, train
 PROFILES = ("smoke", "quick", "paper")
 
 
+def chosen_devices() -> tuple[str, ...]:
+    """The devices a run may take on this machine."""
+    return ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+
+
+@dataclass(frozen=True)
+class ChapterParameters:
+    """The parameters that every experiment chapter takes, checked.
+
+    Raises:
+        ValueError: naming the parameter, its value and what is allowed.
+    """
+
+    profile: str = "paper"  # one of PROFILES
+    recompute: bool = False  # train here and now, whatever is published
+    seeds: int | None = None  # how many; None takes the profile's own number
+    networks: str | tuple[str, ...] = "all"  # "all", or names, separated by commas
+    workers: int = 1  # runs at a time
+    device: str = "cpu"  # "cpu", or "cuda" where there is one
+
+    def __post_init__(self):
+        require_choice("profile", self.profile, PROFILES)
+        require(isinstance(self.recompute, bool), "recompute", self.recompute, "true or false")
+        if self.seeds is not None:
+            require_count("seeds", self.seeds)
+        self.network_names()
+        require_count("workers", self.workers)
+        require_choice("device", self.device, chosen_devices())
+
+    def network_names(self) -> list[str]:
+        """The names in the order of the book."""
+        if self.networks == "all":
+            return list(NETWORKS)
+        given = self.networks.split(",") if isinstance(self.networks, str) else self.networks
+        return check_networks(name.strip() for name in given)
+
+    @property
+    def as_published(self) -> bool:
+        """Whether these are the parameters of the published book."""
+        return self == ChapterParameters(workers=self.workers)
+
+
 @dataclass(frozen=True)
 class Network:
     """The network of a configuration: a name, a hidden size and the options that all networks share."""
@@ -85,7 +127,7 @@ _SMOKE_TASK = dict(n_cues=3, delay_ms=50.0, decision_ms=50.0)
 
 def cue_association(
     profile: str = "paper",
-    seeds: int = 0,
+    seeds: int | None = None,
     networks: Iterable[str] = tuple(NETWORKS),
     noises: Iterable[str] = tuple(NOISE_HZ),
 ) -> Experiment:
@@ -93,12 +135,13 @@ def cue_association(
 
     Args:
         profile: one of PROFILES.
-        seeds: how many, from 0 up; 0 takes the profile's own number.
+        seeds: how many, from seed 0 up; None takes the profile's own number.
         networks: names of networks.
         noises: noise levels.
     """
     require_choice("profile", profile, PROFILES)
-    require_count("seeds", seeds, at_least=0)
+    if seeds is not None:
+        require_count("seeds", seeds)
     networks = check_networks(networks)
     task = _SMOKE_TASK if profile == "smoke" else {}
     configs = tuple(
@@ -198,7 +241,7 @@ class Store:
         return records.load_published(self.published / experiment)
 
 
-def sweep(experiment: Experiment, store: Store, workers: int = 1) -> None:
+def sweep(experiment: Experiment, store: Store, workers: int = 1, device: str = "cpu") -> None:
     """Make every run of ``experiment`` that ``store`` does not hold yet, ``workers`` at a time.
 
     Runs go through joblib: processes here, or wherever ``joblib.parallel_config`` says. A sweep
@@ -210,7 +253,9 @@ def sweep(experiment: Experiment, store: Store, workers: int = 1) -> None:
     missing = [(config, seed) for config, seed in experiment.runs if (config.hash, seed) not in held]
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
     jobs = (
-        joblib.delayed(run)(experiment.name, experiment.profile, config, seed, store.folder(experiment.name, config, seed))
+        joblib.delayed(run)(
+            experiment.name, experiment.profile, config, seed, store.folder(experiment.name, config, seed), device
+        )
         for config, seed in missing
     )
     with tqdm(total=len(missing), desc=f"{experiment.name} ({experiment.profile})", unit="run") as bar:
@@ -219,7 +264,7 @@ def sweep(experiment: Experiment, store: Store, workers: int = 1) -> None:
             bar.update()
 
 
-def run(experiment: str, profile: str, config: Config, seed: int, folder: Path) -> str:
+def run(experiment: str, profile: str, config: Config, seed: int, folder: Path, device: str = "cpu") -> str:
     """Train one configuration with one seed on one thread and write its record to ``folder``."""
     torch.set_num_threads(1)
     started = time.perf_counter()
@@ -233,7 +278,7 @@ def run(experiment: str, profile: str, config: Config, seed: int, folder: Path) 
         if latest:
             bar.set_postfix(accuracy=f"{latest['accuracy']:.3f}", refresh=False)
 
-    trained = train(config.build(seed), config.task, config.training, seed, checkpoint, progress)
+    trained = train(config.build(seed).to(device), config.task, config.training, seed, checkpoint, progress)
     bar.close()
     record = {
         "experiment": experiment,
@@ -241,6 +286,7 @@ def run(experiment: str, profile: str, config: Config, seed: int, folder: Path) 
         "config_hash": config.hash,
         "seed": seed,
         "profile": profile,
+        "device": device,
         "metrics": trained.metrics,
         "wall_seconds": time.perf_counter() - started,
         "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

@@ -29,7 +29,7 @@ from safetensors.torch import load_file, save_file
 
 SCHEMA = 1
 RECORD_FIELDS = {
-    "schema": int, "experiment": str, "config": dict, "config_hash": str, "seed": int, "profile": str,
+    "schema": int, "experiment": str, "config": dict, "config_hash": str, "seed": int, "profile": str, "device": str,
     "metrics": dict, "versions": dict, "git_commit": str, "cpu": str, "wall_seconds": (int, float),
     "peak_megabytes": (int, float), "files": dict,
 }

@@ -71,11 +71,11 @@ def logits(readout: Tensor, task: Any) -> Tensor:
 
 def loss(network: SpikingNetwork, task: Any, trials, training: Training) -> tuple[Tensor, Tensor]:
     """Cross-entropy plus firing-rate regularisation, and the class scores."""
-    run = network.run(trials.spikes.to(network.readout.weight.dtype))
+    run = network.run(trials.spikes.to(network.readout.weight))
     scores = logits(run.readout, task)
     rates = run.spikes.mean((0, 1)) * (1000 / task.dt)
     off_target = ((rates - training.rate_target) / 100).square().mean()
-    return F.cross_entropy(scores, trials.labels) + training.rate_penalty * off_target, scores
+    return F.cross_entropy(scores, trials.labels.to(scores.device)) + training.rate_penalty * off_target, scores
 
 
 @torch.no_grad()
@@ -85,8 +85,8 @@ def evaluate(network: SpikingNetwork, task: Any, trials: int, chunk: int = 256) 
     right, spikes = 0, 0.0
     for k, start in enumerate(range(0, trials, chunk)):
         batch = task.sample(min(chunk, trials - start), generator(_EVALUATE, 0, k))
-        run = network.run(batch.spikes.to(network.readout.weight.dtype))
-        right += int((logits(run.readout, task).argmax(1) == batch.labels).sum())
+        run = network.run(batch.spikes.to(network.readout.weight))
+        right += int((logits(run.readout, task).argmax(1).cpu() == batch.labels).sum())
         spikes += run.spikes.sum(dtype=torch.float64).item()
     neurons = network.readout.in_features
     seconds = trials * task.ticks * task.dt / 1000
@@ -145,7 +145,7 @@ def train(
             latest = {
                 "step": done,
                 "loss": objective.item(),
-                "training_accuracy": (scores.argmax(1) == trials.labels).float().mean().item(),
+                "training_accuracy": (scores.argmax(1).cpu() == trials.labels).float().mean().item(),
                 "gradient_norm": norm.item(),
                 "skipped_steps": skipped,
                 "eta": network.synapses.rule.eta.item() if _plastic(network) else float("nan"),
@@ -160,7 +160,7 @@ def train(
     metrics = {name: curves[name][-1] for name in ("accuracy", "firing_rate", "loss", "skipped_steps")}
     metrics |= {f"change_{name}": _relative_change(initial[name], p) for name, p in network.named_parameters()}
     metrics["training_seconds"] = seconds + time.perf_counter() - started
-    weights = {name: p.detach().clone() for name, p in network.named_parameters()}
+    weights = {name: p.detach().cpu().clone() for name, p in network.named_parameters()}
     return Trained(metrics, curves, weights)
 
 

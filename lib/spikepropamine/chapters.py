@@ -1,0 +1,110 @@
+"""What every chapter does first: check its parameters, find or make its runs, choose where figures go."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from . import records
+from .experiments import ChapterParameters, Config, Experiment, Store, sweep
+from .figures import Provenance, Shelf
+
+
+@dataclasses.dataclass(frozen=True)
+class Chapter:
+    """One chapter with its parameters."""
+
+    name: str
+    parameters: ChapterParameters
+    root: Path  # of the repository, or of the folder the book is rendered from
+
+    @property
+    def store(self) -> Store:
+        """Runs made here; the published ones too, unless everything is to be recomputed."""
+        published = None if self.parameters.recompute else self.root / "book" / "results"
+        return Store(self.root / ".runs", published)
+
+    def results(self, experiment: Experiment) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The runs of ``experiment`` and their curves: found, or made if there are none or on request.
+
+        Raises:
+            ValueError: no run was found and none was asked for.
+        """
+        if self.parameters.recompute:
+            sweep(experiment, self.store, self.parameters.workers, self.parameters.device)
+        runs, curves = self.store.results(experiment)
+        if runs.empty:
+            raise ValueError(
+                f"recompute = False: must be True where nothing is published, as for {experiment.name} at "
+                f"profile {experiment.profile!r}"
+            )
+        return runs, curves
+
+    def published_runs(self, experiment: Experiment) -> pd.DataFrame:
+        """The published runs of an experiment that this chapter shows but never makes; empty if none are."""
+        folder = self.root / "book" / "results" / experiment.name
+        return records.load_published(folder).runs if folder.exists() else pd.DataFrame()
+
+    def weights(self, experiment: Experiment, config: Config, seed: int) -> dict[str, torch.Tensor]:
+        """The trained weights of one run."""
+        return self.store.weights(experiment.name, config, seed)
+
+    def cells(self, runs: pd.DataFrame, metric: str) -> dict[tuple[str, str], list[float]]:
+        """The values of ``metric`` over seeds for each (noise, network), in the order of the book."""
+        groups = runs.sort_values("seed").groupby(["noise", "network"], sort=False)[metric]
+        order = {name: k for k, name in enumerate(self.parameters.network_names())}
+        values = {key: group.tolist() for key, group in groups}
+        noises = list(dict.fromkeys(noise for noise, _ in values))
+        return {key: values[key] for key in sorted(values, key=lambda key: (noises.index(key[0]), order[key[1]]))}
+
+    def shelf(self, runs: pd.DataFrame) -> Shelf:
+        """Where this chapter's figures go: ``figures/`` as published, a folder of their own otherwise."""
+        given = {
+            field.name: getattr(self.parameters, field.name)
+            for field in dataclasses.fields(self.parameters)
+            if getattr(self.parameters, field.name) != field.default
+        }
+        provenance = Provenance(
+            chapter=self.name,
+            parameters=given,
+            records=tuple(dict.fromkeys(runs["config_hash"])),
+            seeds=tuple(sorted(int(seed) for seed in set(runs["seed"]))),
+            git_commits=tuple(sorted(set(runs["git_commit"]))),
+            versions=records.provenance()["versions"],
+        )
+        if self.parameters.as_published:
+            return Shelf(self.root / "figures", "../figures", provenance)
+        mark = hashlib.sha256(repr(sorted(given.items())).encode()).hexdigest()[:8]
+        folder = self.root / "_build" / "rerun" / f"{self.name}-{self.parameters.profile}-{mark}"
+        return Shelf(folder, f"../_build/rerun/{folder.name}", provenance)
+
+    def status(self, experiment: Experiment, runs: pd.DataFrame) -> str:
+        """One sentence, in Markdown: which runs this page shows."""
+        missing = len(experiment.runs) - len(runs)
+        where = "made here" if self.parameters.recompute else "published"
+        sentence = (
+            f"This page shows {len(runs)} {where} runs at profile `{experiment.profile}`: {len(experiment.configs)} "
+            f"configurations, {runs.seed.nunique()} seeds, {runs.wall_seconds.sum() / 3600:.2f} core hours on "
+            f"{', '.join(sorted(set(runs.cpu)))}."
+        )
+        return sentence + (f" **{missing} runs of this profile are missing.**" if missing else "")
+
+
+def open_chapter(name: str, **parameters: Any) -> Chapter:
+    """The chapter ``name`` with its parameters checked, wherever in the repository it is run from."""
+    # papermill's -p passes true and false on as words
+    words = {"true": True, "false": False}
+    parameters["recompute"] = words.get(parameters["recompute"], parameters["recompute"])
+    return Chapter(name, ChapterParameters(**parameters), find_root())
+
+
+def find_root(start: Path | None = None) -> Path:
+    """The nearest folder, from ``start`` (here) up, that holds ``_toc.yml`` and ``book/results``."""
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / "_toc.yml").is_file() and (folder / "book" / "results").is_dir():
+            return folder
+    raise FileNotFoundError(f"{start}: must lie in the repository, which holds _toc.yml and book/results")
