@@ -156,8 +156,8 @@ def cue_association(
     return Experiment("cue-association", profile, configs, tuple(range(count)))
 
 
-SEARCHED_LEARNING_RATES = (1e-3, 3e-3, 1e-2)
-SEARCHED_ETA_FACTORS = (0.2, 1.0, 5.0)
+SEARCHED_LEARNING_RATES = (3e-3, 1e-2, 3e-2)
+SEARCHED_ETA_FACTORS = (0.04, 0.2, 1.0)
 
 
 def cue_association_search() -> Experiment:

@@ -152,7 +152,7 @@ def train(
                 **evaluate(network, task, training.evaluation_trials),
             }
             for name, value in latest.items():
-                curves.setdefault(name, []).append(value)
+                curves.setdefault(name, []).append(float(value))
             if checkpoint is not None:
                 elapsed = seconds + time.perf_counter() - started
                 save_checkpoint(checkpoint, network, optimiser, done, elapsed, curves)

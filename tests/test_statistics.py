@@ -1,0 +1,39 @@
+import math
+
+import numpy as np
+import pytest
+
+from spikepropamine import statistics
+
+
+def test_the_interval_covers_the_mean_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    intervals = [statistics.mean_interval(rng.normal(3, 2, 5)) for _ in range(2000)]
+    covered = np.mean([i.low <= 3 <= i.high for i in intervals])
+    assert covered == pytest.approx(0.95, abs=0.015)
+
+
+def test_few_or_equal_values():
+    one = statistics.mean_interval([0.7])
+    assert one.mean == 0.7 and math.isnan(one.low) and math.isnan(one.high)
+    assert statistics.mean_interval([0.5, 0.5, 0.5]) == (0.5, 0.5, 0.5)
+
+
+def test_separated_samples_differ_and_equal_ones_do_not():
+    apart = statistics.compare([0.9, 0.91, 0.92, 0.93, 0.94], [0.5, 0.51, 0.52, 0.53, 0.54])
+    assert apart.superiority == 1 and apart.p_value == pytest.approx(2 / math.comb(10, 5))
+    assert apart.difference.low > 0.35
+    same = statistics.compare([1.0, 2.0, 3.0, 4.0], [1.5, 2.5, 3.5, 0.5])
+    assert same.p_value > 0.5 and same.difference.low < 0 < same.difference.high
+
+
+def test_adjustment_never_lowers_a_p_value():
+    raw = [0.01, 0.04, 0.03, 0.2]
+    assert all(a >= p for a, p in zip(statistics.adjusted(raw), raw))
+    assert statistics.adjusted([]) == []
+
+
+@pytest.mark.parametrize("values", [[], [0.1, math.nan], [[0.1]]])
+def test_bad_values_are_refused(values):
+    with pytest.raises(ValueError, match="values"):
+        statistics.mean_interval(values)
