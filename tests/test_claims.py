@@ -1,0 +1,78 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spikepropamine import claims
+from spikepropamine.networks import NETWORKS
+
+
+def runs(accuracy, seeds=5, change=0.5):
+    rng = np.random.default_rng(0)
+    rows = []
+    for noise in ("low", "high"):
+        for name in NETWORKS:
+            for seed in range(seeds):
+                rows.append({
+                    "network.name": name, "task.noise": noise, "seed": seed,
+                    "accuracy": accuracy(name, noise) + rng.normal(0, 0.002),
+                    "change_synapses.weight": change, "change_synapses.rule.raw_eta": change if name != "snn" else math.nan,
+                    "change_synapses.alpha": change if name != "snn" else math.nan,
+                    "change_synapses.modulator_weight": change if name.startswith("ndp") else math.nan,
+                })
+    return pd.DataFrame(rows)
+
+
+def verdicts(repository, table):
+    return [j.verdict for j in claims.judge(repository / "book" / "claims.yml", table)]
+
+
+YES, PARTLY, NO, NOT_YET = claims.VERDICTS
+
+
+def test_verdicts_follow_the_data(repository):
+    good = lambda name, noise: 0.5 if name == "snn" else 0.98  # noqa: E731
+    assert verdicts(repository, runs(good)) == [YES] * 4 + [NOT_YET] * 2
+    all_fail = lambda name, noise: 0.5  # noqa: E731
+    assert verdicts(repository, runs(all_fail))[:4] == [NO] * 4
+    snn_solves = lambda name, noise: 0.98  # noqa: E731
+    assert verdicts(repository, runs(snn_solves))[:4] == [YES, YES, NO, NO]
+    noise_hurts = lambda name, noise: 0.5 if name == "snn" or noise == "high" else 0.98  # noqa: E731
+    assert verdicts(repository, runs(noise_hurts))[:4] == [YES, YES, YES, NO]
+    one_rule = lambda name, noise: 0.98 if name.endswith("bcm") else 0.6  # noqa: E731
+    assert verdicts(repository, runs(one_rule))[:2] == [PARTLY, PARTLY]
+    just_below = lambda name, noise: 0.5 if name == "snn" else 0.949  # noqa: E731
+    assert verdicts(repository, runs(just_below))[:4] == [NO] * 4
+
+
+def test_parameters_that_did_not_move_were_not_learned(repository):
+    good = lambda name, noise: 0.5 if name == "snn" else 0.98  # noqa: E731
+    assert verdicts(repository, runs(good, change=0.001))[:2] == [NO, YES]
+
+
+def test_too_few_seeds_or_networks_are_not_judged(repository):
+    good = lambda name, noise: 0.5 if name == "snn" else 0.98  # noqa: E731
+    assert verdicts(repository, runs(good, seeds=4)) == [NOT_YET] * 6
+    some = runs(good)
+    assert verdicts(repository, some[some["network.name"] != "dp-bcm"]) == [NOT_YET] * 6
+    assert verdicts(repository, some[:0]) == [NOT_YET] * 6
+
+
+def test_the_table_has_the_columns_other_tools_read(repository):
+    table = claims.table(claims.judge(repository / "book" / "claims.yml", runs(lambda name, noise: 0.5)))
+    assert list(table.columns) == ["claim", "criterion", "measured", "interval_low", "interval_high", "verdict"]
+    assert set(table.verdict) <= set(claims.VERDICTS)
+
+
+@pytest.mark.parametrize("old, new, named", [
+    ("judge: every_rule", "judge: guess", "judge of claim-2 = 'guess'"),
+    ("solved_at_least: 0.95", "solved: 0.95", "definitions"),
+    ("id: claim-3", "id: 3", "id = 3: must be a text"),
+])
+def test_bad_entries_are_refused_by_name(repository, tmp_path, old, new, named):
+    text = (repository / "book" / "claims.yml").read_text()
+    assert old in text
+    (tmp_path / "claims.yml").write_text(text.replace(old, new, 1))
+    with pytest.raises(ValueError, match=named):
+        claims.load_claims(tmp_path / "claims.yml")

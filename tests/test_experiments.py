@@ -1,0 +1,118 @@
+import dataclasses
+
+import pytest
+
+from spikepropamine import experiments, records
+from spikepropamine.experiments import ChapterParameters, Store, cue_association, sweep
+from spikepropamine.networks import NETWORKS
+
+
+def tiny():
+    return cue_association("smoke", seeds=1, networks=("snn", "dp-oja"), noises=("low",))
+
+
+def test_a_comparison_differs_in_nothing_but_name_noise_and_searched_values():
+    searched = {"learning_rate", "eta_oja", "eta_bcm"}
+    configs = cue_association().configs
+    assert len(configs) == len(NETWORKS) * 2
+    first = configs[0]
+    for config in configs:
+        assert dataclasses.replace(config.task, noise="low") == dataclasses.replace(first.task, noise="low")
+        assert config.network.n_hidden == first.network.n_hidden
+        for ours, theirs in ((config.training, first.training), (config.network.options, first.network.options)):
+            different = {k for k, v in vars(ours).items() if vars(theirs)[k] != v}
+            assert different <= searched
+
+
+def test_every_network_is_searched_alike_and_with_other_seeds():
+    search = experiments.cue_association_search()
+    grids = {}
+    for config in search.configs:
+        options = config.network.options
+        grids.setdefault(config.network.name, []).append((config.training, options))
+    assert set(grids) == set(NETWORKS)
+    assert all(grid == grids["snn"] for grid in grids.values())
+    assert not set(search.seeds) & set(cue_association().seeds)
+
+
+def test_the_chosen_values_are_the_best_of_the_published_search(repository):
+    published = records.load_published(repository / "book" / "results" / "cue-association-search")
+    assert published.manifest["runs"] == published.manifest["expected_runs"]
+    default = experiments.NetworkOptions().eta_oja
+    factors = (published.runs["network.options.eta_oja"] / default).round(9)
+    mean = published.runs.assign(factor=factors).groupby(["network.name", "training.learning_rate", "factor"]).accuracy.mean()
+    for name, chosen in experiments.CHOSEN.items():
+        assert mean[(name, *chosen)] == mean[name].max()
+
+
+def test_a_sweep_makes_what_is_missing_and_nothing_twice(tmp_path):
+    store = Store(tmp_path / "runs")
+    sweep(tiny(), store)
+    runs, curves = store.results(tiny())
+    assert sorted(runs["network.name"]) == ["dp-oja", "snn"] and len(curves) == 4
+    kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("record.json")}
+    sweep(tiny(), store)
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("record.json")} == kept
+
+
+def test_two_workers_give_what_one_gives(tmp_path):
+    one, two = Store(tmp_path / "one"), Store(tmp_path / "two")
+    sweep(tiny(), one)
+    sweep(tiny(), two, workers=2)
+    metrics = [store.results(tiny())[0].sort_values("network.name")[["config_hash", "accuracy", "loss"]].reset_index(drop=True)
+               for store in (one, two)]
+    assert metrics[0].equals(metrics[1])
+
+
+def test_a_published_run_is_not_made_again(tmp_path):
+    store = Store(tmp_path / "runs", tmp_path / "published")
+    sweep(tiny(), store)
+    experiments.publish(tiny(), store)
+    elsewhere = Store(tmp_path / "empty", tmp_path / "published")
+    sweep(tiny(), elsewhere)
+    assert not (tmp_path / "empty").exists()
+    config = tiny().configs[1]
+    assert set(elsewhere.weights("cue-association", config, 0)) == set(dict(config.build(0).named_parameters()))
+
+
+def test_a_damaged_run_is_named_not_skipped(tmp_path):
+    store = Store(tmp_path / "runs")
+    sweep(tiny(), store)
+    path = next((tmp_path / "runs").rglob("curves.parquet"))
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(records.DamagedRecord, match="curves.parquet"):
+        sweep(tiny(), store)
+
+
+@pytest.mark.parametrize(
+    "parameters, named",
+    [
+        (dict(profile="fast"), "profile = 'fast': must be one of 'smoke', 'quick', 'paper'"),
+        (dict(seeds=0), "seeds = 0: must be a whole number >= 1"),
+        (dict(seeds=-3), "seeds = -3"),
+        (dict(seeds=2.5), "seeds = 2.5"),
+        (dict(networks="snn,dp-hebb"), "networks = 'dp-hebb': must be one of 'snn'"),
+        (dict(networks=""), "networks = ''"),
+        (dict(networks=()), r"networks = \[\]"),
+        (dict(workers=0), "workers = 0"),
+        (dict(recompute="yes"), "recompute = 'yes': must be true or false"),
+        (dict(device="tpu"), "device = 'tpu': must be one of 'cpu'"),
+    ],
+)
+def test_bad_chapter_parameters_are_refused_by_name(parameters, named):
+    with pytest.raises(ValueError, match=named):
+        ChapterParameters(**parameters)
+
+
+@pytest.mark.parametrize("arguments, named", [
+    (dict(profile="x"), "profile = 'x'"), (dict(seeds=0), "seeds = 0"),
+    (dict(networks=["rnn"]), "networks = 'rnn'"), (dict(noises=["loud"]), "noise = 'loud'"),
+])
+def test_bad_experiments_are_refused_by_name(arguments, named):
+    with pytest.raises(ValueError, match=named):
+        cue_association(**arguments)
+
+
+def test_names_may_come_in_any_order_and_as_one_word():
+    assert ChapterParameters(networks="ndp-bcm, snn").network_names() == ["snn", "ndp-bcm"]
+    assert ChapterParameters().network_names() == list(NETWORKS)

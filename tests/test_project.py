@@ -1,0 +1,128 @@
+"""The project as a whole: pins agree, notebooks are clean and run, published items are what they say."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+
+import nbformat
+import pandas as pd
+import papermill
+import pytest
+import yaml
+
+from spikepropamine import records
+from spikepropamine.chapters import find_root
+from spikepropamine.experiments import cue_association
+
+CHAPTERS = sorted(p.name for p in find_root().joinpath("book").glob("*.ipynb"))
+
+
+def project(repository):
+    return tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+
+
+def test_the_pins_agree(repository):
+    direct = set(project(repository)["dependencies"])
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in direct)
+    environment = yaml.safe_load((repository / "environment.yml").read_text())["dependencies"]
+    (pip,) = [entry["pip"] for entry in environment if isinstance(entry, dict)]
+    assert {pin for pin in pip if not pin.startswith("-")} == direct
+    assert "python=3.11" in environment
+    constraints = {line.lower() for line in (repository / "constraints.txt").read_text().splitlines() if not line.startswith("#")}
+    every = direct | set(project(repository)["optional-dependencies"]["test"])
+    assert {pin.lower() for pin in every} <= constraints
+    assert "torch==2.13.0" in (repository / "Makefile").read_text()
+
+
+def test_the_version_is_said_once_and_cited_alike(repository):
+    citation = yaml.safe_load((repository / "CITATION.cff").read_text())
+    assert citation["version"] == project(repository)["version"]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_notebooks_are_committed_without_outputs_and_take_the_same_parameters(repository, chapter):
+    notebook = nbformat.read(repository / "book" / chapter, 4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in code)
+    assert sum("parameters" in cell.metadata.get("tags", []) for cell in code) == 1
+    parameters = papermill.inspect_notebook(str(repository / "book" / chapter))
+    assert set(parameters) == {"profile", "recompute", "seeds", "networks", "workers", "device"}
+
+
+@pytest.fixture
+def workshop(repository, tmp_path):
+    """A folder like the repository, with room to write."""
+    for name in ("_toc.yml", "book"):
+        os.symlink(repository / name, tmp_path / name)
+    return tmp_path
+
+
+def run(workshop, chapter, **parameters):
+    return papermill.execute_notebook(
+        str(workshop / "book" / chapter), str(workshop / "out.ipynb"), parameters=parameters, cwd=str(workshop),
+        progress_bar=False, log_output=False,
+    )
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_every_notebook_runs_under_smoke_and_writes_beside_the_published(workshop, chapter):
+    run(workshop, chapter, profile="smoke", recompute="true")
+    assert not (workshop / "figures").exists()
+    made = [p.name for p in workshop.glob("_build/rerun/*/*")]
+    notebook = nbformat.read(workshop / "book" / chapter, 4)
+    promised = {name for cell in notebook.cells for name in re.findall(r'"((?:fig|tab)-[a-z-]+)", ', cell.source)}
+    assert promised <= set(made) | {"tab-cue-association-search"}
+
+
+def test_a_chapter_runs_with_a_reader_s_own_choice(workshop):
+    run(workshop, "cue_association.ipynb", profile="smoke", recompute=True, seeds=1, networks="snn")
+    (table,) = workshop.glob("_build/rerun/*/tab-cue-association/data.csv")
+    data = pd.read_csv(table)
+    assert set(data.network) == {"snn"} and set(data.noise) == {"low", "high"} and set(data.seed) == {0}
+
+
+@pytest.mark.parametrize("parameters, named", [
+    (dict(profile="fast"), "profile = 'fast'"), (dict(seeds=0), "seeds = 0"), (dict(networks="rnn"), "networks = 'rnn'"),
+    (dict(profile="quick"), "recompute = False: must be True where nothing is published"),
+])
+def test_a_bad_parameter_stops_a_chapter_before_it_trains(workshop, parameters, named):
+    with pytest.raises(papermill.PapermillExecutionError, match=re.escape(named)):
+        run(workshop, "cue_association.ipynb", **parameters)
+    assert not (workshop / ".runs").exists()
+
+
+def test_published_records_are_whole(repository):
+    folders = [p for p in (repository / "book" / "results").iterdir() if p.is_dir()]
+    assert {"cue-association", "cue-association-search"} <= {p.name for p in folders}
+    for folder in folders:
+        published = records.load_published(folder)
+        assert all(records.config_hash(c) == h for h, c in published.manifest["configurations"].items())
+        assert all(re.fullmatch("[0-9a-f]{40}", commit) for commit in published.manifest["git_commits"])
+
+
+def test_the_published_sweep_is_the_one_the_code_names(repository):
+    published = records.load_published(repository / "book" / "results" / "cue-association")
+    held = set(zip(published.runs.config_hash, published.runs.seed))
+    assert held == {(config.hash, seed) for config, seed in cue_association().runs}
+
+
+def test_figures_are_made_of_the_published_records(repository):
+    runs = records.load_published(repository / "book" / "results" / "cue-association").runs
+    runs = runs.rename(columns={"network.name": "network", "task.noise": "noise"})
+    columns = ["network", "noise", "seed", "accuracy"]
+    shown = pd.read_csv(repository / "figures" / "tab-cue-association" / "data.csv")
+    key = columns[:3]
+    merged = shown.merge(runs[columns], on=key, suffixes=("", "_record"))
+    assert len(merged) == len(runs) == len(shown)
+    assert (merged.accuracy - merged.accuracy_record).abs().max() < 1e-6
+    facts = json.loads((repository / "figures" / "tab-cue-association" / "provenance.json").read_text())
+    assert set(facts["records"]) == set(runs.config_hash)
+
+
+def test_the_command_line_refuses_an_unknown_experiment(repository):
+    done = subprocess.run([sys.executable, "-m", "spikepropamine", "sweep", "walking"], capture_output=True, text=True, cwd=repository)
+    assert done.returncode == 2 and "invalid choice: 'walking'" in done.stderr
