@@ -10,7 +10,7 @@ CHAPTERS := $(notdir $(wildcard book/*.ipynb))
 PAGES := $(addprefix $(STAGE)/book/,$(CHAPTERS))
 SOURCES := $(shell find lib -name '*.py') $(shell find book/results -type f) \
 	book/claims.yml book/paper_values.yml
-STATIC := $(wildcard book/*.md book/*.bib book/*.yml book/*.css) _config.yml _toc.yml
+STATIC := $(wildcard book/*.md book/*.bib book/*.yml book/_static/*) _config.yml _toc.yml
 
 .PHONY: book test figures clean
 .DELETE_ON_ERROR:
@@ -36,9 +36,9 @@ $(VENV)/ready: pyproject.toml constraints.txt
 # One place for the renderer to read: the static pages, the records and the executed chapters.
 $(STAGE)/ready: $(VENV)/ready $(STATIC) $(SOURCES)
 	mkdir -p $(STAGE)/book
-	rm -rf $(STAGE)/book/results
-	cp -r book/results $(STAGE)/book/
-	cp $(filter book/%,$(STATIC)) $(STAGE)/book/
+	rm -rf $(STAGE)/book/results $(STAGE)/book/_static
+	cp -r book/results book/_static $(STAGE)/book/
+	cp $(wildcard book/*.md book/*.bib book/*.yml) $(STAGE)/book/
 	cp _config.yml _toc.yml $(STAGE)/
 	touch $@
 

@@ -84,9 +84,9 @@ class Chapter:
     def status(self, experiment: Experiment, runs: pd.DataFrame) -> str:
         """One sentence, in Markdown: which runs this page shows."""
         missing = len(experiment.runs) - len(runs)
-        where = "made here" if self.parameters.recompute else "published"
+        which = "runs made here" if self.parameters.recompute else "published runs"
         sentence = (
-            f"This page shows {len(runs)} {where} runs at profile `{experiment.profile}`: {len(experiment.configs)} "
+            f"This page shows {len(runs)} {which} at profile `{experiment.profile}`: {len(experiment.configs)} "
             f"configurations, {runs.seed.nunique()} seeds, {runs.wall_seconds.sum() / 3600:.2f} core hours on "
             f"{', '.join(sorted(set(runs.cpu)))}."
         )
