@@ -1,0 +1,249 @@
+"""Time and memory of one training step, many implementations side by side.
+
+A step is the forward pass of a whole network, a loss on its readout, and the backward pass. Every
+implementation runs the same equations, sizes and inputs in a process of its own, on one thread.
+The hidden layer differs; readout and loss are the same for all.
+"""
+
+import json
+import math
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numba
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+from tqdm.auto import tqdm
+
+from .checks import require_choice, require_count
+from .networks import NETWORKS, SpikingNetwork, build
+from .scan import integrate
+
+Hidden = Callable[[SpikingNetwork, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One network at one size; inputs spike with probability ``rate`` at a tick."""
+
+    network: str
+    batch: int = 64
+    inputs: int = 64
+    hidden: int = 64
+    ticks: int = 200
+    rate: float = 0.1
+
+    def __post_init__(self):
+        require_choice("network", self.network, NETWORKS)
+        for name in ("batch", "inputs", "hidden", "ticks"):
+            require_count(name, getattr(self, name))
+
+    def __str__(self) -> str:
+        return f"{self.network}, B={self.batch}, P={self.inputs}, Q={self.hidden}, T={self.ticks}"
+
+
+# ---------------------------------------------------------------- implementations of the hidden layer
+
+
+def fused(network: SpikingNetwork, spikes: Tensor) -> Tensor:
+    """The fused path of this project."""
+    return network.run(spikes, path="fused").spikes
+
+
+def reference(network: SpikingNetwork, spikes: Tensor) -> Tensor:
+    """The reference path of this project: a loop over ``snntorch.Leaky`` and the layer's methods."""
+    return network.run(spikes, path="reference").spikes
+
+
+def _tick(network, s, W, b, alpha, eta, V, c, E, v, x, y, theta):
+    # steps 1 to 7 of the method in as few tensor operations as they take
+    layer, beta = network.synapses, float(network.neuron.beta)
+    current = torch.addmm(b, s, W.t()) + torch.matmul(alpha * E, s.unsqueeze(-1)).squeeze(-1)
+    v = beta * v + current - (v > 1).to(v.dtype)
+    out = network.neuron.spike_grad(v - 1)
+    x, y = layer.trace_decay * x + (1 - layer.trace_decay) * s, layer.trace_decay * y + (1 - layer.trace_decay) * out
+    rate = eta if V is None else eta * torch.tanh(torch.addmm(c, y, V.t()))
+    if layer.rule.name == "oja":
+        growth = (rate * y).unsqueeze(-1)
+        E = E + growth * (x.unsqueeze(1) - y.unsqueeze(-1) * E)
+    else:
+        E = E + (rate * y * (y - theta)).unsqueeze(-1) * x.unsqueeze(1)
+        theta = theta + layer.rule.theta_step(layer.dt) * (y * y - theta)
+    return out, E.clamp(-layer.e_max, layer.e_max), v, x, y, theta
+
+
+def _loop(network, spikes, tick, segments=1) -> Tensor:
+    layer = network.synapses
+    V, c = (layer.modulator_weight, layer.modulator_bias) if layer.modulated else (None, None)
+    B, (Q, P) = spikes.shape[1], layer.weight.shape
+    state = [spikes.new_zeros(B, Q, P), spikes.new_zeros(B, Q), spikes.new_zeros(B, P), spikes.new_zeros(B, Q), spikes.new_zeros(B, Q)]
+    outs = []
+
+    def run(part, *state):
+        part_outs = []
+        for s in part:
+            out, *state = tick(network, s, layer.weight, layer.bias, layer.alpha, layer.rule.eta, V, c, *state)
+            part_outs.append(out)
+        return torch.stack(part_outs), *state
+
+    for part in spikes.chunk(segments):
+        out, *state = checkpoint(run, part, *state, use_reentrant=False) if segments > 1 else run(part, *state)
+        outs.append(out)
+    return torch.cat(outs)
+
+
+def plain_loop(network: SpikingNetwork, spikes: Tensor) -> Tensor:
+    """The straightforward loop: tensor operations tick by tick, full autograd."""
+    return _loop(network, spikes, _tick)
+
+
+def checkpointed_loop(network: SpikingNetwork, spikes: Tensor) -> Tensor:
+    """The straightforward loop under ``torch.utils.checkpoint``, √T segments."""
+    return _loop(network, spikes, _tick, segments=max(2, math.isqrt(len(spikes))))
+
+
+def compiled_loop(network: SpikingNetwork, spikes: Tensor) -> Tensor:
+    """The straightforward loop with its tick under ``torch.compile``."""
+    return _loop(network, spikes, torch.compile(_tick, dynamic=False))
+
+
+def norse(network: SpikingNetwork, spikes: Tensor) -> Tensor:
+    """Norse's LIFBoxCell after the same linear layer."""
+    from norse.torch import LIFBoxCell
+
+    cell, state, outs = LIFBoxCell(), None, []
+    for current in network.synapses(spikes):
+        out, state = cell(current, state)
+        outs.append(out)
+    return torch.stack(outs)
+
+
+def spikingjelly(network: SpikingNetwork, spikes: Tensor) -> Tensor:
+    """SpikingJelly's multi-step LIFNode after the same linear layer."""
+    from spikingjelly.activation_based import neuron, surrogate
+
+    return neuron.LIFNode(surrogate_function=surrogate.ATan(), step_mode="m")(network.synapses(spikes))
+
+
+PLASTIC: dict[str, Hidden] = {
+    "straightforward loop": plain_loop,
+    "reference path": reference,
+    "torch.compile": compiled_loop,
+    "gradient checkpointing": checkpointed_loop,
+    "fused path": fused,
+}
+FIXED: dict[str, Hidden] = {"snnTorch": reference, "Norse": norse, "SpikingJelly": spikingjelly, "fused path": fused}
+BASELINE = {True: "straightforward loop", False: "snnTorch"}
+
+
+def implementations(workload: Workload) -> dict[str, Hidden]:
+    """The implementations that run ``workload``, by name."""
+    return FIXED if workload.network == "snn" else PLASTIC
+
+
+# ---------------------------------------------------------------- measuring
+
+
+def measure(workload: Workload, implementation: str, repeats: int = 5) -> dict[str, float]:
+    """Median seconds of a training step and the megabytes it takes beyond what was there, in this process."""
+    torch.set_num_threads(1)
+    hidden = implementations(workload)[implementation]
+    network = build(workload.network, workload.inputs, workload.hidden, 2)
+    generator = torch.Generator().manual_seed(0)
+    spikes = (torch.rand(workload.ticks, workload.batch, workload.inputs, generator=generator) < workload.rate).float()
+
+    def step(spikes: Tensor) -> float:
+        network.zero_grad(set_to_none=True)
+        start = time.perf_counter()
+        out = hidden(network, spikes)
+        readout, _ = integrate(network.readout(out), out.new_zeros(out.shape[1], 2), network.integrator)
+        readout.square().mean().backward()
+        return time.perf_counter() - start
+
+    step(spikes[:4])
+    before = _memory("VmRSS", reset=True)
+    first = step(spikes)
+    peak = _memory("VmHWM") - before
+    seconds = [step(spikes) for _ in range(repeats)] if repeats > 1 else [first]
+    return {"milliseconds_per_step": 1000 * statistics.median(seconds), "peak_megabytes": peak}
+
+
+def floor() -> dict[str, float]:
+    """What one core can do: multiply-adds a second out of the first-level cache, bytes a second from memory."""
+    a = np.full(2048, 0.5, np.float32)
+    _multiply_add(a, 1)
+    start = time.perf_counter()
+    _multiply_add(a, 200_000)
+    arithmetic = 2 * 2048 * 8 * 200_000 / (time.perf_counter() - start)
+    source, target = torch.ones(2**26), torch.ones(2**26)
+    target.copy_(source)
+    start = time.perf_counter()
+    for _ in range(5):
+        target.copy_(source)
+    return {"flops": arithmetic, "bytes": 5 * 2 * 4 * 2**26 / (time.perf_counter() - start)}
+
+
+@numba.njit(fastmath={"contract"}, cache=True)
+def _multiply_add(a, times):
+    # eight dependent chains per element, so that the sums, not the loads, set the time
+    for _ in range(times):
+        for i in range(a.size):
+            x = a[i]
+            for _ in range(8):
+                x = x * np.float32(0.999) + np.float32(0.001)
+            a[i] = x
+
+
+def operations(workload: Workload) -> float:
+    """Floating-point operations on synapses that the method asks for in a step with recomputation.
+
+    Per synapse and tick: E forward and again 4 each, its adjoint 10; per spike and synapse: current 3, its adjoint 6.
+    """
+    synapses = workload.batch * workload.ticks * workload.inputs * workload.hidden
+    modulator = 10 * workload.batch * workload.ticks * workload.hidden**2 if workload.network.startswith("ndp") else 0
+    return synapses * (18 + 9 * workload.rate) + modulator
+
+
+def compare(workloads: list[Workload], repeats: int, only: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Every implementation of every workload, each in a fresh process, one after another.
+
+    Columns: workload and its fields, implementation, milliseconds_per_step, peak_megabytes,
+    ratio_to_reference (how many times faster than the workload's baseline), failure (its last line).
+    """
+    require_count("repeats", repeats)
+    rows = []
+    jobs = [(w, name) for w in workloads for name in implementations(w) if not only or name in only]
+    for workload, name in tqdm(jobs, desc="benchmark", unit="measurement"):
+        request = json.dumps({"workload": asdict(workload), "implementation": name, "repeats": repeats})
+        done = subprocess.run([sys.executable, "-m", "spikepropamine.benchmark", request], capture_output=True, text=True)
+        result = json.loads(done.stdout) if done.returncode == 0 else {"failure": done.stderr.strip().splitlines()[-1]}
+        rows.append({"workload": str(workload), **asdict(workload), "implementation": name, "failure": "", **result})
+    table = pd.DataFrame(rows)
+    baseline = {w: g.set_index("implementation").milliseconds_per_step.get(BASELINE[w.split(",")[0] != "snn"], math.nan)
+                for w, g in table.groupby("workload")}
+    table["ratio_to_reference"] = table.workload.map(baseline) / table.milliseconds_per_step
+    return table
+
+
+def _memory(field: str, reset: bool = False) -> float:
+    """VmRSS or VmHWM of this process in megabytes; NaN where there is no /proc. Reset makes the peak start anew."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return math.nan
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    (line,) = [line for line in status.read_text().splitlines() if line.startswith(field)]
+    return int(line.split()[1]) / 1024
+
+
+if __name__ == "__main__":
+    asked = json.loads(sys.argv[1])
+    print(json.dumps(measure(Workload(**asked["workload"]), asked["implementation"], asked["repeats"])))
