@@ -127,6 +127,31 @@ def conduct_back_to_spikes(grad_current, W, alpha, E, grad_spikes):
 
 
 @numba.njit(**_OPTIONS)
+def smooth(x, spikes, x_next, keep):
+    # x[t] = λ x[t−1] + (1 − λ) s[t]; x_next may be x itself
+    for i in range(x.size):
+        x_next[i] = spikes[i] + keep * (x[i] - spikes[i])
+
+
+@numba.njit(**_OPTIONS)
+def modulate_back(grad_gate, V, x_post, grad_V, grad_x_post):
+    # the adjoint of modulate by V and x, past the tanh
+    for k in range(V.shape[0]):
+        total = grad_x_post[k]
+        for j in range(V.shape[1]):
+            grad_V[k, j] += grad_gate[j] * x_post[k]
+            total += V[k, j] * grad_gate[j]
+        grad_x_post[k] = total
+
+
+@numba.njit(**_OPTIONS)
+def surrogate(u, steepness, one):
+    # ∂s/∂v = 1 / (1 + k |v − threshold|)²: snntorch.surrogate.fast_sigmoid
+    root = one + steepness * abs(u)
+    return one / (root * root)
+
+
+@numba.njit(**_OPTIONS)
 def modulate(M, x_post, V, c):
     # M_j = tanh(Σ_k V_jk x_k + c_j); V is (k, j) here
     M[:] = c
@@ -140,14 +165,14 @@ def modulate(M, x_post, V, c):
 def _forward(
     start, stop, spikes, W, alpha, bias, V, c, eta, modulated,
     beta, threshold, keep_trace, theta_step, e_max,
-    E, v, x_pre, x_post, theta, out, potential, checkpoints, stride,
+    E, v, x_pre, x_post, theta, out, potential, gates, checkpoints, stride,
 ):
     """Batch members start..stop over all ticks; E to theta hold the state and are overwritten.
 
-    potential (T, B, Q) and checkpoints (segments, B, P, Q) are filled where they are not empty.
+    potential and gates (T, B, Q), the v and M of each tick, and checkpoints (segments, B, P, Q) of E are
+    filled where they are not empty.
     """
-    T, _, P = spikes.shape
-    Q = bias.size
+    T, Q = spikes.shape[0], bias.size
     keep = potential.shape[0] > 0
     one = beta / beta  # of the weights' dtype: numba makes float32 · integer a float64
     zero = one - one
@@ -160,22 +185,20 @@ def _forward(
                 checkpoints[t // stride, m] = E[m]
             # I_j = b_j + Σ_i (W_ji + α_ji E_ji) s_i
             current[:] = bias
-            for i in range(P):
-                s = spikes[t, m, i]
-                x_pre[m, i] = keep_trace * x_pre[m, i] + (one - keep_trace) * s
             conduct(current, spikes[t, m], W, alpha, E[m])
             for j in range(Q):
                 # v[t] = β v[t−1] + I[t] − [v[t−1] > 1]; s[t] = [v[t] > 1]: snntorch.Leaky
                 reset = threshold if v[m, j] > threshold else zero
                 v[m, j] = beta * v[m, j] + current[j] - reset
-                fired = v[m, j] > threshold
-                out[t, m, j] = fired
-                # x[t] = λ x[t−1] + (1 − λ) s[t]
-                x_post[m, j] = keep_trace * x_post[m, j] + (one - keep_trace if fired else zero)
-            if keep:
-                potential[t, m] = v[m]
+                out[t, m, j] = one if v[m, j] > threshold else zero
+            smooth(x_pre[m], spikes[t, m], x_pre[m], keep_trace)
+            smooth(x_post[m], out[t, m], x_post[m], keep_trace)
             if modulated:
                 modulate(M, x_post[m], V, c)
+            if keep:
+                potential[t, m] = v[m]
+                if modulated:
+                    gates[t, m] = M
             for j in range(Q):
                 a, b = coefficients(x_post[m, j], theta[m, j])
                 growth[j], decay[j] = eta * M[j] * a, eta * M[j] * b
@@ -186,44 +209,39 @@ def _forward(
 
 
 def _backward(
-    start, stop, spikes, out, slope, W, alpha, V, c, eta, modulated,
-    beta, keep_trace, theta_step, e_max, x_pre0, x_post0, theta0, checkpoints, stride, track_inputs,
+    start, stop, spikes, out, potential, gates, W, alpha, V, eta, modulated,
+    beta, threshold, steepness, keep_trace, theta_step, e_max, x_pre0, x_post0, theta0, checkpoints, stride, track_inputs,
     grad_out, grad_E, grad_v, grad_x_pre, grad_x_post, grad_theta,
     grad_spikes, grad_W, grad_alpha, grad_bias, grad_V, grad_c, grad_eta,
 ):
     """The adjoint of ``_forward``, ticks last to first, for batch members start..stop.
 
     grad_E to grad_theta (batch first) come in as gradients of the final state and leave as those
-    of the initial state. slope is ∂s/∂v, (T, B, Q). grad_W to grad_eta belong to this block and
-    are added to. grad_spikes and grad_x_pre are filled only where track_inputs.
+    of the initial state. grad_W to grad_eta belong to this block and are added to. grad_spikes and grad_x_pre are filled only where track_inputs.
     """
     T, _, P = spikes.shape
-    Q = c.size
+    Q = W.shape[1]
     one = beta / beta  # of the weights' dtype: numba makes float32 · integer a float64
     zero = one - one
-    x_pre, x_post, theta, M = scratch(T, P, c), scratch(T, Q, c), scratch(T, Q, c), scratch(T, Q, c)
-    growth, decay, history = scratch(T, Q, c), scratch(T, Q, c), scratch(stride * P, Q, c).reshape(stride, P, Q)
+    # row t + 1 holds what tick t leaves behind
+    x_pre, x_post, theta = scratch(T + 1, P, W), scratch(T + 1, Q, W), scratch(T + 1, Q, W)
+    growth, decay, history = scratch(T, Q, W), scratch(T, Q, W), scratch(stride * P, Q, W).reshape(stride, P, Q)
+    rows = scratch(5, Q, W)
+    by_pre, by_E, grad_gate, grad_current, M = rows[0], rows[1], rows[2], rows[3], rows[4]
     M[:] = one
-    rows = scratch(4, Q, c)
-    by_pre, by_E, grad_gate, grad_current = rows[0], rows[1], rows[2], rows[3]
     for m in range(start, stop):
-        # given the spikes, nothing of this depends on E
+        # given the spikes and M, nothing of this depends on E
+        x_pre[0], x_post[0], theta[0] = x_pre0[m], x_post0[m], theta0[m]
         for t in range(T):
-            for i in range(P):
-                before = x_pre[t - 1, i] if t > 0 else x_pre0[m, i]
-                x_pre[t, i] = keep_trace * before + (one - keep_trace) * spikes[t, m, i]
-            for j in range(Q):
-                before = x_post[t - 1, j] if t > 0 else x_post0[m, j]
-                x_post[t, j] = keep_trace * before + (one - keep_trace) * out[t, m, j]
-                if t == 0:
-                    theta[t, j] = theta0[m, j]
-                else:
-                    theta[t, j] = theta[t - 1, j] + theta_step * (before * before - theta[t - 1, j])
+            smooth(x_pre[t], spikes[t, m], x_pre[t + 1], keep_trace)
+            smooth(x_post[t], out[t, m], x_post[t + 1], keep_trace)
             if modulated:
-                modulate(M[t], x_post[t], V, c)
+                M = gates[t, m]
             for j in range(Q):
-                a, b = coefficients(x_post[t, j], theta[t, j])
-                growth[t, j], decay[t, j] = eta * M[t, j] * a, eta * M[t, j] * b
+                x = x_post[t + 1, j]
+                a, b = coefficients(x, theta[t, j])
+                growth[t, j], decay[t, j] = eta * M[j] * a, eta * M[j] * b
+                theta[t + 1, j] = theta[t, j] + theta_step * (x * x - theta[t, j])
         g_E, g_v, g_x_pre = grad_E[m], grad_v[m], grad_x_pre[m]
         g_x_post, g_theta = grad_x_post[m], grad_theta[m]
         for segment in range((T - 1) // stride, -1, -1):
@@ -232,41 +250,36 @@ def _backward(
             history[0] = checkpoints[segment, m]
             for t in range(first, last - 1):
                 k = t - first
-                advance(history[k], history[k + 1], x_pre[t], growth[t], decay[t], e_max)
+                advance(history[k], history[k + 1], x_pre[t + 1], growth[t], decay[t], e_max)
             for t in range(last - 1, first - 1, -1):
                 E = history[t - first]
                 # E[t+1] = clip(E + η M (growth x_i + decay E))
                 if track_inputs:
-                    retreat_to_inputs(E, g_E, x_pre[t], growth[t], decay[t], e_max, zero, g_x_pre)
-                retreat(E, g_E, x_pre[t], growth[t], decay[t], e_max, zero, by_pre, by_E)
+                    retreat_to_inputs(E, g_E, x_pre[t + 1], growth[t], decay[t], e_max, zero, g_x_pre)
+                retreat(E, g_E, x_pre[t + 1], growth[t], decay[t], e_max, zero, by_pre, by_E)
+                if modulated:
+                    M = gates[t, m]
                 for j in range(Q):
-                    a, b = coefficients(x_post[t, j], theta[t, j])
-                    a_x, b_x, a_theta, b_theta = slopes(x_post[t, j], theta[t, j])
+                    x, rate = x_post[t + 1, j], eta * M[j]
+                    a, b = coefficients(x, theta[t, j])
+                    a_x, b_x, a_theta, b_theta = slopes(x, theta[t, j])
                     # rate = η M
                     grad_rate = by_pre[j] * a + by_E[j] * b
-                    grad_eta[j] += grad_rate * M[t, j]
-                    grad_gate[j] = eta * grad_rate * (one - M[t, j] * M[t, j])
+                    grad_eta[j] += grad_rate * M[j]
+                    grad_gate[j] = eta * grad_rate * (one - M[j] * M[j])
                     # θ[t+1] = θ + (dt/τ_θ)(x² − θ), and θ and x in the coefficients
-                    rate = eta * M[t, j]
-                    g_x_post[j] += 2 * theta_step * x_post[t, j] * g_theta[j]
-                    g_x_post[j] += rate * (by_pre[j] * a_x + by_E[j] * b_x)
-                    g_theta[j] *= one - theta_step
-                    g_theta[j] += rate * (by_pre[j] * a_theta + by_E[j] * b_theta)
-                # M = tanh(V x + c)
+                    g_x_post[j] += (theta_step + theta_step) * x * g_theta[j] + rate * (by_pre[j] * a_x + by_E[j] * b_x)
+                    g_theta[j] += rate * (by_pre[j] * a_theta + by_E[j] * b_theta) - theta_step * g_theta[j]
                 if modulated:
+                    # M = tanh(V x + c)
                     for j in range(Q):
                         grad_c[j] += grad_gate[j]
-                    for k in range(Q):
-                        total = zero
-                        for j in range(Q):
-                            grad_V[k, j] += grad_gate[j] * x_post[t, k]
-                            total += V[k, j] * grad_gate[j]
-                        g_x_post[k] += total
+                    modulate_back(grad_gate, V, x_post[t + 1], grad_V, g_x_post)
                 for j in range(Q):
                     # x = λ x[t−1] + (1 − λ) s, s = step(v), v = β v[t−1] + I − reset (no gradient)
                     g_s = grad_out[t, m, j] + (one - keep_trace) * g_x_post[j]
                     g_x_post[j] *= keep_trace
-                    grad_current[j] = g_v[j] + slope[t, m, j] * g_s
+                    grad_current[j] = g_v[j] + surrogate(potential[t, m, j] - threshold, steepness, one) * g_s
                     g_v[j] = beta * grad_current[j]
                     grad_bias[j] += grad_current[j]
                 # I = b + Σ_i (W + α E) s_i and x = λ x[t−1] + (1 − λ) s
@@ -314,10 +327,11 @@ def leaky_forward(current, v, beta, threshold, out, potential):
 
 
 @numba.njit(**_OPTIONS)
-def leaky_backward(grad_out, slope, grad_potential, beta, grad_v, grad_current):
+def leaky_backward(grad_out, grad_potential, potential, beta, threshold, steepness, grad_v, grad_current):
     """The adjoint of :func:`leaky_forward`; grad_v (N,) comes in as the final state's gradient."""
     for t in range(grad_out.shape[0] - 1, -1, -1):
         for n in range(grad_out.shape[1]):
-            total = grad_v[n] + grad_potential[t, n] + slope[t, n] * grad_out[t, n]
+            slope = surrogate(potential[t, n] - threshold, steepness, beta / beta)
+            total = grad_v[n] + grad_potential[t, n] + slope * grad_out[t, n]
             grad_current[t, n] = total
             grad_v[n] = beta * total

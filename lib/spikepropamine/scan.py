@@ -165,6 +165,11 @@ def _threshold(neuron: snntorch.Leaky) -> float:
     return math.inf if neuron.reset_mechanism == "none" else float(neuron.threshold)
 
 
+def _steepness(neuron: snntorch.Leaky) -> float:
+    """k of the fast sigmoid; a neuron that never spikes has no use for it."""
+    return neuron.spike_grad.slope if isinstance(neuron.spike_grad, Spike) else 1.0
+
+
 class _LeakyScan(torch.autograd.Function):
     @staticmethod
     def forward(ctx, neuron, current, v):
@@ -175,38 +180,33 @@ class _LeakyScan(torch.autograd.Function):
         beta, threshold = scalar(neuron.beta), scalar(_threshold(neuron))
         kernels.leaky_forward(*_numpy(flat, last), beta, threshold, *_numpy(out, potential))
         ctx.save_for_backward(potential)
-        ctx.neuron, ctx.beta = neuron, beta
+        ctx.constants = beta, threshold, scalar(_steepness(neuron))
         return out.view_as(current), potential.view_as(current), last.view_as(v)
 
     @staticmethod
     def backward(ctx, grad_out, grad_potential, grad_v):
         (potential,) = ctx.saved_tensors
-        if ctx.neuron.reset_mechanism == "none":
-            slope = torch.zeros_like(potential)
-        else:
-            slope = ctx.neuron.spike_grad.derivative(potential - ctx.neuron.threshold)
         shape, state_shape = grad_out.shape, grad_v.shape
         grad_v = grad_v.clone().reshape(-1)
-        grads = (g.contiguous().reshape(potential.shape) for g in (grad_out, slope, grad_potential))
+        grads = (g.contiguous().reshape(potential.shape) for g in (grad_out, grad_potential))
         grad_current = torch.empty_like(potential)
-        kernels.leaky_backward(*_numpy(*grads), ctx.beta, *_numpy(grad_v, grad_current))
+        kernels.leaky_backward(*_numpy(*grads, potential), *ctx.constants, *_numpy(grad_v, grad_current))
         return None, grad_current.view(shape), grad_v.view(state_shape)
 
 
 class _PlasticScan(torch.autograd.Function):
     @staticmethod
     def forward(ctx, layer, neuron, *inputs):
-        outputs, potential, checkpoints, stride = _run_forward(layer, neuron, *inputs, keep=True)
-        ctx.save_for_backward(*inputs, outputs[0], potential)
+        outputs, potential, gates, checkpoints, stride = _run_forward(layer, neuron, *inputs, keep=True)
+        ctx.save_for_backward(*inputs, outputs[0], potential, gates)
         ctx.layer, ctx.neuron, ctx.checkpoints, ctx.stride = layer, neuron, checkpoints, stride
         return outputs
 
     @staticmethod
     def backward(ctx, grad_out, grad_v, grad_E, grad_x_pre, grad_x_post, grad_theta):
         layer, neuron = ctx.layer, ctx.neuron
-        *inputs, out, potential = ctx.saved_tensors
+        *inputs, out, potential, gates = ctx.saved_tensors
         spikes, weight, bias, alpha, eta, V, c, v, E, x_pre, x_post, theta = inputs
-        slope = neuron.spike_grad.derivative(potential - neuron.threshold)
         track_inputs = ctx.needs_input_grad[2] or any(ctx.needs_input_grad[9:])
         Q, P = weight.shape
         blocks = _blocks(spikes.shape[1])
@@ -216,16 +216,16 @@ class _PlasticScan(torch.autograd.Function):
         ]
         g_spikes = torch.empty_like(spikes) if track_inputs else spikes.new_empty(0, 0, 0)
         sums = [weight.new_zeros(len(blocks), *shape) for shape in ((P, Q), (P, Q), (Q,), (Q, Q), (Q,), (Q,))]
-        W, A, V, c = _fused_weights(weight, alpha, bias, V, c)
+        W, A, V, _ = _fused_weights(weight, alpha, bias, V, c)
         scalar = W.dtype.type
-        rest = (scalar(neuron.beta), scalar(layer.trace_decay), scalar(layer.rule.theta_step(layer.dt)),
-                scalar(layer.e_max))
-        before = _numpy(*(x.contiguous() for x in (spikes, out, slope)))
+        rest = [scalar(x) for x in (neuron.beta, neuron.threshold, _steepness(neuron), layer.trace_decay,
+                                    layer.rule.theta_step(layer.dt), layer.e_max)]
+        before = _numpy(spikes.contiguous(), out, potential, gates)
         start_state = _numpy(*(x.contiguous() for x in (x_pre, x_post, theta)))
         _, kernel = kernels.compiled(type(layer.rule))
 
         def run(block: int) -> None:
-            kernel(*blocks[block], *before, W, A, V, c, scalar(eta.item()), layer.modulated, *rest,
+            kernel(*blocks[block], *before, W, A, V, scalar(eta.item()), layer.modulated, *rest,
                    *start_state, ctx.checkpoints, ctx.stride, track_inputs,
                    *_numpy(grad_out.contiguous(), *g_state, g_spikes), *_numpy(*(s[block] for s in sums)))
 
@@ -245,6 +245,7 @@ def _run_forward(layer, neuron, spikes, weight, bias, alpha, eta, V, c, v, E, x_
     segments = -(-T // stride) if keep else 0
     checkpoints = np.empty((segments, B, P, Q), dtype=v.detach().numpy().dtype)
     potential = spikes.new_empty(T if keep else 0, B, Q)
+    gates = spikes.new_empty(T if keep and layer.modulated else 0, B, Q)
     out = spikes.new_empty(T, B, Q)
     E = _presynaptic_major(E.detach()).clone()
     v, x_pre, x_post, theta = (
@@ -254,7 +255,7 @@ def _run_forward(layer, neuron, spikes, weight, bias, alpha, eta, V, c, v, E, x_
     scalar = W.dtype.type
     rest = [scalar(x) for x in (neuron.beta, neuron.threshold, layer.trace_decay,
                                 layer.rule.theta_step(layer.dt), layer.e_max)]
-    arrays = _numpy(spikes.detach().contiguous(), bias.detach(), E, v, x_pre, x_post, theta, out, potential)
+    arrays = _numpy(spikes.detach().contiguous(), bias.detach(), E, v, x_pre, x_post, theta, out, potential, gates)
     blocks = _blocks(B)
     kernel, _ = kernels.compiled(type(layer.rule))
 
@@ -263,7 +264,7 @@ def _run_forward(layer, neuron, spikes, weight, bias, alpha, eta, V, c, v, E, x_
                *rest, *arrays[2:], checkpoints, stride)
 
     _each_block(run, len(blocks))
-    return (out, v, E.transpose(1, 2), x_pre, x_post, theta), potential, checkpoints, stride
+    return (out, v, E.transpose(1, 2), x_pre, x_post, theta), potential, gates, checkpoints, stride
 
 
 def _fused_weights(weight, alpha, bias, V, c) -> tuple[np.ndarray, ...]:
