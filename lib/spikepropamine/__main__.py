@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from . import experiments
+from . import benchmark, experiments, records
+from .networks import NETWORKS
 
 EXPERIMENTS = {
     "cue-association": experiments.cue_association,
@@ -15,11 +16,17 @@ def main() -> None:
     """Run or publish a named experiment at the paper profile."""
     parser = argparse.ArgumentParser(prog="python -m spikepropamine", description=__doc__)
     parser.add_argument("action", choices=["sweep", "publish"])
-    parser.add_argument("experiment", choices=sorted(EXPERIMENTS))
+    parser.add_argument("experiment", choices=[*sorted(EXPERIMENTS), "performance"], help="performance is measured by publish")
     parser.add_argument("--workers", type=int, default=1, help="runs at a time (default 1)")
     arguments = parser.parse_args()
+    published = Path("book/results")
+    if arguments.experiment == "performance":
+        if arguments.action == "publish":
+            table, facts = benchmark.run_plan("paper", list(NETWORKS))
+            records.save_measurements(published / "performance", "performance", table, facts)
+        return
     experiment = EXPERIMENTS[arguments.experiment]()
-    store = experiments.Store(Path(".runs"), Path("book/results"))
+    store = experiments.Store(Path(".runs"), published)
     if arguments.action == "sweep":
         experiments.sweep(experiment, store, arguments.workers)
     else:

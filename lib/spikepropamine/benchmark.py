@@ -212,6 +212,31 @@ def operations(workload: Workload) -> float:
     return synapses * (18 + 9 * workload.rate) + modulator
 
 
+# What the chapter measures, by profile: (series, workload, implementations or all, repeats).
+def plan(profile: str, networks: list[str]) -> list[tuple[str, Workload, tuple[str, ...], int]]:
+    """The measurements of ``profile`` for ``networks``."""
+    loop_and_fused = ("straightforward loop", "fused path")
+    if profile == "smoke":
+        return [("headline", Workload(n, 4, 8, 8, 20), (), 2) for n in networks]
+    headline = [("headline", Workload(n), (), 5 if profile == "quick" else 7) for n in networks]
+    plastic = [n for n in networks if n != "snn"]
+    if profile == "quick" or not plastic:
+        return headline
+    name, grown = plastic[0], []
+    for ticks in (100, 200, 400, 1000):
+        grown.append(("ticks", Workload(name, 16, ticks=ticks), loop_and_fused, 5))
+    grown += [("ticks", Workload(name, 16, ticks=ticks), ("fused path",), 3) for ticks in (3000, 10_000)]
+    grown += [("batch", Workload(name, batch), loop_and_fused, 5) for batch in (8, 16, 32, 64, 128)]
+    grown += [("synapses", Workload(name, 16, size, size), loop_and_fused, 5) for size in (16, 32, 64, 128)]
+    return headline + grown
+
+
+def run_plan(profile: str, networks: list[str]) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Measure the plan of ``profile``: a row a measurement, with its series, and the floor of this machine."""
+    tables = [compare([w], repeats, only).assign(series=series) for series, w, only, repeats in plan(profile, networks)]
+    return pd.concat(tables, ignore_index=True), floor()
+
+
 def compare(workloads: list[Workload], repeats: int, only: tuple[str, ...] = ()) -> pd.DataFrame:
     """Every implementation of every workload, each in a fresh process, one after another.
 
@@ -221,7 +246,7 @@ def compare(workloads: list[Workload], repeats: int, only: tuple[str, ...] = ())
     require_count("repeats", repeats)
     rows = []
     jobs = [(w, name) for w in workloads for name in implementations(w) if not only or name in only]
-    for workload, name in tqdm(jobs, desc="benchmark", unit="measurement"):
+    for workload, name in tqdm(jobs, desc=str(workloads[0]), unit="measurement", leave=False):
         request = json.dumps({"workload": asdict(workload), "implementation": name, "repeats": repeats})
         done = subprocess.run([sys.executable, "-m", "spikepropamine.benchmark", request], capture_output=True, text=True)
         result = json.loads(done.stdout) if done.returncode == 0 else {"failure": done.stderr.strip().splitlines()[-1]}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 import torch
 
 from . import records
+from .checks import require
 from .experiments import ChapterParameters, Config, Experiment, Store, sweep
 from .figures import Provenance, Shelf
 
@@ -47,6 +49,18 @@ class Chapter:
         """The published runs of an experiment that this chapter shows but never makes; empty if none are."""
         folder = self.root / "book" / "results" / experiment.name
         return records.load_published(folder).runs if folder.exists() else pd.DataFrame()
+
+    def measurements(self, measure: Callable[[str, list[str]], tuple[pd.DataFrame, dict]]) -> tuple[pd.DataFrame, dict, str, str]:
+        """A benchmark's measurements, facts, commit and processor: published ones, or made by ``measure``."""
+        if self.parameters.recompute:
+            table, facts = measure(self.parameters.profile, self.parameters.network_names())
+            made = records.provenance()
+            return table, facts, made["git_commit"], made["cpu"]
+        folder = self.root / "book" / "results" / self.name
+        require(self.parameters.profile == "paper", "profile", self.parameters.profile, "'paper' unless recompute is true")
+        table, manifest = records.load_measurements(folder)
+        table = table[table.network.isin(self.parameters.network_names())]
+        return table, manifest["facts"], manifest["git_commit"], manifest["cpu"]
 
     def weights(self, experiment: Experiment, config: Config, seed: int) -> dict[str, torch.Tensor]:
         """The trained weights of one run."""

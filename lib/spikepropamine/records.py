@@ -162,6 +162,15 @@ def _flat(fields: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
+def save_measurements(target: Path, experiment: str, table: pd.DataFrame, facts: dict[str, Any]) -> None:
+    """Write the measurements of a benchmark, one row each, with ``facts`` about how they were made."""
+    with whole_folder(target) as draft:
+        table.to_parquet(draft / "measurements.parquet", index=False)
+        files = {"measurements.parquet": checksum(draft / "measurements.parquet")}
+        content = {"schema": SCHEMA, "experiment": experiment, "facts": facts, "files": files, **provenance()}
+        _write_json(draft / "manifest.json", content)
+
+
 # ---------------------------------------------------------------- reading
 
 
@@ -214,6 +223,15 @@ def load_published(folder: Path) -> Published:
     if len(runs) != manifest["runs"]:
         raise DamagedRecord(f"{folder / 'runs.parquet'}: {len(runs)} rows, the manifest says {manifest['runs']}")
     return Published(folder, manifest, runs, curves)
+
+
+def load_measurements(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """What :func:`save_measurements` wrote, and its manifest; errors as in :func:`load_run`."""
+    manifest = _read_json(folder / "manifest.json")
+    fields = {"schema": int, "experiment": str, "facts": dict, "files": dict, "versions": dict, "git_commit": str, "cpu": str}
+    _check_fields(folder / "manifest.json", manifest, fields)
+    _check_files(folder, manifest["files"])
+    return pd.read_parquet(folder / "measurements.parquet"), manifest
 
 
 def checksum(path: Path) -> str:
