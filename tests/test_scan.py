@@ -146,6 +146,8 @@ def test_the_readout_is_a_leaky_integral():
         torch.testing.assert_close(v, y)
     torch.testing.assert_close(last, v)
     assert torch.autograd.gradcheck(lambda c, s: integrate(c, s, neuron), (current, start))
+    with pytest.raises(ValueError, match="reset_mechanism = 'subtract': must be 'none'"):
+        integrate(current, start, leaky(20.0).double())
 
 
 @pytest.mark.parametrize(

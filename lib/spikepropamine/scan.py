@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from . import kernels
-from .checks import require_choice, require_tensor
+from .checks import require, require_choice, require_tensor
 from .layers import PlasticLinear, PlasticState, Spike
 from .plasticity import Rule
 
@@ -130,7 +130,7 @@ def _reference(layer, neuron, spikes: Tensor, state: HiddenState) -> tuple[Tenso
 
 def _fused(layer, neuron, spikes: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
     if isinstance(layer, nn.Linear):
-        out, _, v = _leaky(layer(spikes), state.v, neuron)
+        out, _, v = _LeakyScan.apply(neuron, layer(spikes), state.v)
         return out, HiddenState(v, None)
     modulator = (layer.modulator_weight, layer.modulator_bias) if layer.modulated else (None, None)
     inputs = (spikes, layer.weight, layer.bias, layer.alpha, layer.rule.eta, *modulator, state.v, *state.plastic)
@@ -141,18 +141,17 @@ def _fused(layer, neuron, spikes: Tensor, state: HiddenState) -> tuple[Tensor, H
     return out, HiddenState(v, PlasticState(*plastic))
 
 
-def _leaky(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tensor, Tensor, Tensor]:
-    """Spikes and potentials (T, B, N) and the last potential (B, N) of ``neuron`` under ``current``."""
-    return _LeakyScan.apply(neuron, current, v)
-
-
 def integrate(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tensor, Tensor]:
     """The leaky, non-spiking readout: potentials (T, B, C) and the last one (B, C).
 
-    ``y[t] = β y[t−1] + I[t]`` with the β of ``neuron``, whose reset must be "none".
+    ``y[t] = β y[t−1] + I[t]`` with the β of ``neuron``.
+
+    Raises:
+        ValueError: a neuron whose reset is not "none".
     """
+    require(neuron.reset_mechanism == "none", "reset_mechanism", neuron.reset_mechanism, "'none'")
     if current.device.type == "cpu" and not neuron.beta.requires_grad:
-        _, potential, v = _leaky(current, v, neuron)
+        _, potential, v = _LeakyScan.apply(neuron, current, v)
         return potential, v
     potential = []
     for I in current:
