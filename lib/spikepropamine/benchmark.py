@@ -217,7 +217,7 @@ def plan(profile: str, networks: list[str]) -> list[tuple[str, Workload, tuple[s
     """The measurements of ``profile`` for ``networks``."""
     loop_and_fused = ("straightforward loop", "fused path")
     if profile == "smoke":
-        return [("headline", Workload(n, 4, 8, 8, 20), (), 2) for n in networks]
+        return [("headline", Workload(n, 4, 8, 8, 20), ("straightforward loop", "snnTorch", "fused path"), 2) for n in networks]
     headline = [("headline", Workload(n), (), 5 if profile == "quick" else 7) for n in networks]
     plastic = [n for n in networks if n != "snn"]
     if profile == "quick" or not plastic:
