@@ -162,6 +162,9 @@ def modulate(M, x_post, V, c):
         M[j] = math.tanh(M[j])
 
 
+# The next two are templates: `coefficients` and `slopes` are the rule's, put in place by `compiled`.
+
+
 def _forward(
     start, stop, spikes, W, alpha, bias, V, c, eta, modulated,
     beta, threshold, keep_trace, theta_step, e_max,
