@@ -75,6 +75,18 @@ def test_a_published_run_is_not_made_again(tmp_path):
     assert set(elsewhere.weights("cue-association", config, 0)) == set(dict(config.build(0).named_parameters()))
 
 
+def test_publishing_never_drops_a_published_run(tmp_path):
+    store = Store(tmp_path / "runs", tmp_path / "published")
+    sweep(tiny(), store)
+    experiments.publish(tiny(), store)
+    fewer = cue_association("smoke", seeds=1, networks=("snn",), noises=("low",))
+    elsewhere = Store(tmp_path / "elsewhere", tmp_path / "published")
+    sweep(fewer, Store(elsewhere.working))
+    with pytest.raises(ValueError, match="working = '1 published runs missing'"):
+        experiments.publish(fewer, elsewhere)
+    assert len(store.published_runs("cue-association").runs) == 2
+
+
 def test_a_damaged_run_is_named_not_skipped(tmp_path):
     store = Store(tmp_path / "runs")
     sweep(tiny(), store)

@@ -47,8 +47,8 @@ class Chapter:
 
     def published_runs(self, experiment: Experiment) -> pd.DataFrame:
         """The published runs of an experiment that this chapter shows but never makes; empty if none are."""
-        folder = self.root / "book" / "results" / experiment.name
-        return records.load_published(folder).runs if folder.exists() else pd.DataFrame()
+        published = Store(self.root / ".runs", self.root / "book" / "results").published_runs(experiment.name)
+        return pd.DataFrame() if published is None else published.runs
 
     def measurements(self, measure: Callable[[str, list[str]], tuple[pd.DataFrame, dict]]) -> tuple[pd.DataFrame, dict, str, str]:
         """A benchmark's measurements, facts, commit and processor: published ones, or made by ``measure``."""

@@ -213,7 +213,7 @@ class Store:
         """The finished runs of ``experiment`` and their curves, working and published together."""
         runs, curves = [], []
         wanted = {(config.hash, seed) for config, seed in experiment.runs}
-        published = self._published(experiment.name)
+        published = self.published_runs(experiment.name)
         if published is not None:
             runs.append(_only(published.runs, wanted))
             curves.append(_only(published.curves, wanted))
@@ -231,12 +231,13 @@ class Store:
 
     def weights(self, experiment: str, config: Config, seed: int) -> dict[str, torch.Tensor]:
         """The trained weights of a run, from the published store or the working one."""
-        published = self._published(experiment)
+        published = self.published_runs(experiment)
         if published is not None and published.has_weights(config.hash, seed):
             return published.weights(config.hash, seed)
         return records.load_run(self.folder(experiment, config, seed)).weights
 
-    def _published(self, experiment: str) -> records.Published | None:
+    def published_runs(self, experiment: str) -> records.Published | None:
+        """What is published of ``experiment``, or None."""
         if self.published is None or not (self.published / experiment).exists():
             return None
         return records.load_published(self.published / experiment)
@@ -299,11 +300,19 @@ def run(experiment: str, profile: str, config: Config, seed: int, folder: Path, 
 
 
 def publish(experiment: Experiment, store: Store) -> None:
-    """Gather the finished runs of ``experiment`` in the working store into the published one."""
+    """Gather the finished runs of ``experiment`` in the working store into the published one.
+
+    Raises:
+        ValueError: a run is published that the working store does not hold, and would be lost.
+    """
     require(store.published is not None, "published", None, "the folder of the published store")
-    folders = [store.folder(experiment.name, config, seed) for config, seed in experiment.runs]
-    done = [folder for folder in folders if folder.exists()]
-    records.publish(done, len(folders), store.published / experiment.name)
+    folders = {(config.hash, seed): store.folder(experiment.name, config, seed) for config, seed in experiment.runs}
+    done = {key: folder for key, folder in folders.items() if folder.exists()}
+    published = store.published_runs(experiment.name)
+    if published is not None:
+        lost = set(zip(published.runs["config_hash"], published.runs["seed"])) - set(done)
+        require(not lost, "working", f"{len(lost)} published runs missing", "a store that holds every published run")
+    records.publish(done.values(), len(folders), store.published / experiment.name)
 
 
 def _only(table: pd.DataFrame, wanted: set[tuple[str, int]]) -> pd.DataFrame:
