@@ -1,306 +1,437 @@
-"""The fused CPU path: a plastic layer and its neurons over all ticks in compiled code.
+"""The fused path: a plastic layer over time, compiled for the CPU, with its backward derived by hand.
 
-Why it is fast. A plastic layer has a state per synapse and batch member. A loop of tensor
-operations passes over all of it about sixteen times a tick and keeps every pass for the
-backward. Here one batch member runs through all its ticks before the next one starts, so its E
-(16 kB at 64×64) stays in the first-level cache; the current is summed over the inputs that
-spike; and the backward pass recomputes E from checkpoints √T ticks apart.
+A loop of tensor operations passes over the efficacies E of the whole batch many times a tick and
+keeps every pass for the backward. Here one batch member runs through all its ticks before the next
+one starts, so its E (16 kB at 64×64) stays in the first-level cache; a column of neighbouring
+postsynaptic neurons stays in registers while the inputs go by (:mod:`spikepropamine.simd`); what
+only spikes cause is computed only at spikes; and the backward pass recomputes E from checkpoints
+√T ticks apart.
 
 Why numba. Its compiler is in the wheel; a C++ extension and torch.compile on a CPU both need a
 compiler on the reader's machine.
 
-Layout. Within this file E, W and α are presynaptic-major, (P, Q), so that the inner loops run
-over neighbouring memory. Batch members are grouped in blocks; each block adds up its own
-gradients and the blocks are added in order, so the number of threads changes no bit.
+Layout. Within this file every array is flat. E, W and α are presynaptic-major, synapse (i, j) at
+i·Q + j, and Q is a multiple of the Lanes' width (:func:`padded`; the neurons added have no weight and stay
+at rest). Batch members are grouped in blocks; each block adds up its own gradients and the blocks
+are added in order, so the number of threads changes no bit.
 
-The rule's change and partials come from :mod:`spikepropamine.plasticity` and are inlined.
+The rule's coefficients and slopes come from :mod:`spikepropamine.plasticity` and are inlined.
 """
 
 import hashlib
 import inspect
-import math
 import types
 from collections.abc import Callable
 from functools import cache
 
-import llvmlite.binding
 import numba
 import numpy as np
 
+from . import simd
 from .plasticity import Rule
+from .simd import absolute, clip, larger, largest, load, lowest, nonzero, row, splat, store, tanh, total, where_above, width
 
-# Reordered sums and fused multiply-adds let the compiler use vector instructions;
-# NaN and infinity keep their meaning.
-_OPTIONS = dict(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
-
-# The backward loop has more arrays than LLVM by default checks for overlap, and without the checks
-# it would not be vectorised.
-llvmlite.binding.set_option("spikepropamine", "--runtime-memory-check-threshold=128")
+_FAST = dict(nogil=True, fastmath=set(simd.FASTMATH), error_model="numpy")
+_OPTIONS = dict(**_FAST, cache=True)
+_inline = numba.njit(**_FAST, forceinline=True)
 
 
-@numba.njit(**_OPTIONS)
-def scratch(rows, columns, like):
-    # uninitialised memory that starts on a cache line: a vector that straddles two costs twice
-    raw = np.empty(rows * columns + 64, like.dtype)
-    start = (-raw.ctypes.data % 64) // like.itemsize
-    return raw[start : start + rows * columns].reshape(rows, columns)
+def padded(neurons: int, itemsize: int) -> int:
+    """``neurons`` rounded up to whole Lanes of numbers of ``itemsize`` bytes."""
+    width = simd.BYTES // itemsize
+    return -(-neurons // width) * width
 
 
-@numba.njit(**_OPTIONS)
-def advance(E, E_next, x_pre, growth, decay, e_max):
-    # E[t+1] = clip(E[t] + η M (growth x_i + decay E[t]), −E_max, E_max); growth, decay hold η M
-    for i in range(E.shape[0]):
-        for j in range(E.shape[1]):
-            u = E[i, j] + (growth[j] * x_pre[i] + decay[j] * E[i, j])
-            E_next[i, j] = min(max(u, -e_max), e_max)
+# ---------------------------------------------------------------- pieces of a tick
 
 
-@numba.njit(**_OPTIONS)
-def advance_in_place(E, x_pre, growth, decay, e_max):
-    # the same; told apart so that the compiler knows that nothing overlaps
-    for i in range(E.shape[0]):
-        for j in range(E.shape[1]):
-            u = E[i, j] + (growth[j] * x_pre[i] + decay[j] * E[i, j])
-            E[i, j] = min(max(u, -e_max), e_max)
+@_inline
+def copy(source, target, size):
+    for k in range(size):
+        target[k] = source[k]
 
 
-@numba.njit(**_OPTIONS)
-def retreat(E, grad_E, x_pre, growth, decay, e_max, zero, by_pre, by_E):
-    # the adjoint of advance by E, and by_pre_j = Σ_i g x_i and by_E_j = Σ_i g E_ji for the gradients
-    # of growth and decay; g is the gradient past the clip, which passes it inside the bounds only
-    by_pre[:] = zero
-    by_E[:] = zero
-    for i in range(E.shape[0]):
-        for j in range(E.shape[1]):
-            e, g = E[i, j], grad_E[i, j]
-            u = e + (growth[j] * x_pre[i] + decay[j] * e)
-            g = g if abs(u) <= e_max else zero
-            by_pre[j] += g * x_pre[i]
-            by_E[j] += g * e
-            grad_E[i, j] = g + g * decay[j]
+@_inline
+def spiking(spikes, size, active):
+    # the indices of spikes that are not zero, into active; their number
+    n, step = 0, width(spikes)
+    whole = size - size % step
+    for start in range(0, whole, step):
+        bits = nonzero(load(spikes, start))
+        while bits != 0:
+            active[n] = start + lowest(bits)
+            bits &= bits - 1
+            n += 1
+    for i in range(whole, size):
+        if spikes[i] != 0:
+            active[n] = i
+            n += 1
+    return n
 
 
-@numba.njit(**_OPTIONS)
-def retreat_to_inputs(E, grad_E, x_pre, growth, decay, e_max, zero, grad_x_pre):
-    # the adjoint of advance by x_pre, before retreat overwrites grad_E
-    for i in range(E.shape[0]):
-        total = zero
-        for j in range(E.shape[1]):
-            e, g = E[i, j], grad_E[i, j]
-            u = e + (growth[j] * x_pre[i] + decay[j] * e)
-            g = g if abs(u) <= e_max else zero
-            total += g * growth[j]
-        grad_x_pre[i] += total
-
-
-@numba.njit(**_OPTIONS)
-def conduct(current, spikes, W, alpha, E):
-    # I_j += Σ_i (W_ji + α_ji E_ji) s_i, over the inputs that spike
-    for i in range(spikes.size):
-        s = spikes[i]
-        if s != 0:
-            for j in range(current.size):
-                current[j] += (W[i, j] + alpha[i, j] * E[i, j]) * s
-
-
-@numba.njit(**_OPTIONS)
-def conduct_back(grad_current, spikes, alpha, E, grad_W, grad_alpha, grad_E):
-    # the adjoint of conduct by W, α and E
-    for i in range(spikes.size):
-        s = spikes[i]
-        if s != 0:
-            for j in range(grad_current.size):
-                g = grad_current[j] * s
-                grad_W[i, j] += g
-                grad_alpha[i, j] += g * E[i, j]
-                grad_E[i, j] += g * alpha[i, j]
-
-
-@numba.njit(**_OPTIONS)
-def conduct_back_to_spikes(grad_current, W, alpha, E, grad_spikes):
-    # the adjoint of conduct by s
-    for i in range(E.shape[0]):
-        total = grad_spikes[i]
-        for j in range(E.shape[1]):
-            total += grad_current[j] * (W[i, j] + alpha[i, j] * E[i, j])
-        grad_spikes[i] = total
-
-
-@numba.njit(**_OPTIONS)
-def smooth(x, spikes, x_next, keep):
+@_inline
+def smooth(x, spikes, size, x_next, keep):
     # x[t] = λ x[t−1] + (1 − λ) s[t]; x_next may be x itself
-    for i in range(x.size):
+    step = width(x)
+    whole = size - size % step
+    for i in range(0, whole, step):
+        s = load(spikes, i)
+        store(x_next, i, s + keep * (load(x, i) - s))
+    for i in range(whole, size):
         x_next[i] = spikes[i] + keep * (x[i] - spikes[i])
 
 
-@numba.njit(**_OPTIONS)
-def modulate_back(grad_gate, V, x_post, grad_V, grad_x_post):
-    # the adjoint of modulate by V and x, past the tanh
-    for k in range(V.shape[0]):
-        total = grad_x_post[k]
-        for j in range(V.shape[1]):
-            grad_V[k, j] += grad_gate[j] * x_post[k]
-            total += V[k, j] * grad_gate[j]
-        grad_x_post[k] = total
+@_inline
+def slide(theta, x, step):
+    # θ[t+1] = θ[t] + (dt/τ_θ)(x[t]² − θ[t])
+    return theta + step * (x * x - theta)
 
 
-@numba.njit(**_OPTIONS)
-def surrogate(u, steepness, one):
+@_inline
+def conduct(current, spikes, active, n, W, alpha, E, j, Q):
+    # I_j + Σ_i (W_ji + α_ji E_ji) s_i, over the inputs that spike
+    for a in range(n):
+        i = active[a]
+        k = i * Q + j
+        current += (load(W, k) + load(alpha, k) * load(E, k)) * spikes[i]
+    return current
+
+
+@_inline
+def advance(E, E_next, x_pre, P, growth, keep, e_max, j, Q):
+    # E[t+1] = clip(growth x_i + keep E[t], −E_max, E_max), where growth and keep hold η M.
+    # The largest |E[t+1]|: below E_max, nothing was clipped.
+    peak = splat(e_max - e_max)
+    for i in range(P):
+        k = i * Q + j
+        e = clip(growth * x_pre[i] + keep * load(E, k), e_max)
+        peak = larger(peak, absolute(e))
+        store(E_next, k, e)
+    return largest(peak)
+
+
+@_inline
+def surrogate(u, steepness):
     # ∂s/∂v = 1 / (1 + k |v − threshold|)²: snntorch.surrogate.fast_sigmoid
-    root = one + steepness * abs(u)
-    return one / (root * root)
+    root = 1 + steepness * absolute(u)
+    return 1 / (root * root)
 
 
-@numba.njit(**_OPTIONS)
-def modulate(M, x_post, V, c):
-    # M_j = tanh(Σ_k V_jk x_k + c_j); V is (k, j) here
-    M[:] = c
-    for k in range(V.shape[0]):
-        for j in range(V.shape[1]):
-            M[j] += V[k, j] * x_post[k]
-    for j in range(M.size):
-        M[j] = math.tanh(M[j])
+# ---------------------------------------------------------------- their adjoints
 
 
-# The next two are templates: `coefficients` and `slopes` are the rule's, put in place by `compiled`.
+@_inline
+def past_clip(g, e, x, growth, keep, e_max):
+    # a gradient passes the clip of advance inside the bounds only
+    return where_above(absolute(growth * x + keep * e), e_max, 0.0, g)
+
+
+def _retreating(clips: bool) -> Callable:
+    def retreat(E, grad_E, x_pre, P, growth, keep, e_max, j, Q):
+        # the adjoint of advance by E, and by_growth_j = Σ_i g x_i and by_decay_j = Σ_i g E_ji, where g is the
+        # gradient past the clip. Two sums in turn, since one would wait for itself.
+        by_growth = by_decay = by_growth_2 = by_decay_2 = splat(e_max - e_max)
+        for i in range(0, P - 1, 2):
+            k = i * Q + j
+            e, e_2, g, g_2 = load(E, k), load(E, k + Q), load(grad_E, k), load(grad_E, k + Q)
+            if clips:
+                g = past_clip(g, e, x_pre[i], growth, keep, e_max)
+                g_2 = past_clip(g_2, e_2, x_pre[i + 1], growth, keep, e_max)
+            by_growth += g * x_pre[i]
+            by_growth_2 += g_2 * x_pre[i + 1]
+            by_decay += g * e
+            by_decay_2 += g_2 * e_2
+            store(grad_E, k, g * keep)
+            store(grad_E, k + Q, g_2 * keep)
+        if P % 2:
+            k = (P - 1) * Q + j
+            e, g = load(E, k), load(grad_E, k)
+            if clips:
+                g = past_clip(g, e, x_pre[P - 1], growth, keep, e_max)
+            by_growth += g * x_pre[P - 1]
+            by_decay += g * e
+            store(grad_E, k, g * keep)
+        return by_growth + by_growth_2, by_decay + by_decay_2
+
+    return _inline(retreat)
+
+
+# the same code twice: where it is known that nothing was clipped, it takes half the time
+retreat, retreat_clipped = _retreating(clips=False), _retreating(clips=True)
+
+
+@_inline
+def retreat_to_inputs(E, grad_E, x_pre, P, growth, keep, e_max, grad_x_pre, Q, step):
+    # the adjoint of advance by x_pre, before grad_E moves on
+    for i in range(P):
+        by_x = splat(e_max - e_max)
+        for j in range(0, Q, step):
+            k, growth_j = i * Q + j, load(growth, j)
+            by_x += growth_j * past_clip(load(grad_E, k), load(E, k), x_pre[i], growth_j, load(keep, j), e_max)
+        grad_x_pre[i] += total(by_x)
+
+
+@_inline
+def conduct_back(grad_current, spikes, active, n, alpha, E, grad_W, grad_alpha, grad_E, j, Q):
+    # the adjoint of conduct by W, α and E
+    for a in range(n):
+        i = active[a]
+        k = i * Q + j
+        g = grad_current * spikes[i]
+        store(grad_W, k, load(grad_W, k) + g)
+        store(grad_alpha, k, load(grad_alpha, k) + g * load(E, k))
+        store(grad_E, k, load(grad_E, k) + g * load(alpha, k))
+
+
+@_inline
+def conduct_back_to_spikes(grad_current, W, alpha, E, grad_spikes, P, zero, Q, step):
+    # the adjoint of conduct by s
+    for i in range(P):
+        by_s = splat(zero)
+        for j in range(0, Q, step):
+            k = i * Q + j
+            by_s += load(grad_current, j) * (load(W, k) + load(alpha, k) * load(E, k))
+        grad_spikes[i] += total(by_s)
+
+
+@_inline
+def weighted(A, x, size, zero, j, Q):
+    # Σ_i x_i A_ij: the adjoint of advance by growth where nothing was clipped, and that of V x by x. Four sums in turn.
+    sum_0 = sum_1 = sum_2 = sum_3 = splat(zero)
+    whole = size - size % 4
+    for i in range(0, whole, 4):
+        k = i * Q + j
+        sum_0 += load(A, k) * x[i]
+        sum_1 += load(A, k + Q) * x[i + 1]
+        sum_2 += load(A, k + 2 * Q) * x[i + 2]
+        sum_3 += load(A, k + 3 * Q) * x[i + 3]
+    for i in range(whole, size):
+        sum_0 += load(A, i * Q + j) * x[i]
+    return (sum_0 + sum_1) + (sum_2 + sum_3)
+
+
+@_inline
+def add_scaled(target, scale, x, Q, step):
+    for j in range(0, Q, step):
+        store(target, j, load(target, j) + scale * load(x, j))
+
+
+# ---------------------------------------------------------------- a layer over time
+
+# The next two are templates: `coefficients`, `slopes` and `decays` are the rule's, put in place by `compiled`.
 
 
 def _forward(
-    start, stop, spikes, W, alpha, bias, V, c, eta, modulated,
+    start, stop, T, B, P, neurons, spikes_, W_, alpha_, bias_, V_, c_, eta, modulated,
     beta, threshold, keep_trace, theta_step, e_max,
-    E, v, x_pre, x_post, theta, out, potential, gates, checkpoints, stride,
+    E_, v_, x_pre_, x_post_, theta_, out_, potential_, gates_, checkpoints_, stride, active_, rows_,
 ):
     """Batch members start..stop over all ticks; E to theta hold the state and are overwritten.
 
-    potential and gates (T, B, Q), the v and M of each tick, and checkpoints (segments, B, P, Q) of E are
-    filled where they are not empty.
+    spikes are (T, B, P) and out (T, B, Q). potential and gates (B, T, Q), the v and M of each tick, and
+    checkpoints (B, segments, P, Q) of E are filled where they are not empty. active and rows are scratch.
     """
-    T, Q = spikes.shape[0], bias.size
-    keep = potential.shape[0] > 0
-    one = beta / beta  # of the weights' dtype: numba makes float32 · integer a float64
-    zero = one - one
-    rows = scratch(4, Q, bias)
-    current, M, growth, decay = rows[0], rows[1], rows[2], rows[3]
-    M[:] = one
+    Q, step = bias_.size, width(bias_)
+    zero = threshold - threshold
+    keep_history = potential_.size > 0
+    segments = (T + stride - 1) // stride
+    W, alpha, bias, V, c = row(W_, 0), row(alpha_, 0), row(bias_, 0), row(V_, 0), row(c_, 0)
+    active, M, drive = row(active_, 0), row(rows_, 0), row(rows_, Q)
+    for j in range(0, Q, step):
+        store(M, j, splat(zero) + 1)
     for m in range(start, stop):
+        E, v, x_pre = row(E_, m * P * Q), row(v_, m * Q), row(x_pre_, m * P)
+        x_post, theta = row(x_post_, m * Q), row(theta_, m * Q)
+        if modulated:
+            # V x, kept up to date from spike to spike as the traces are
+            for j in range(0, Q, step):
+                store(drive, j, splat(zero))
+            for k in range(neurons):
+                add_scaled(drive, x_post[k], row(V, k * Q), Q, step)
         for t in range(T):
-            if keep and t % stride == 0:
-                checkpoints[t // stride, m] = E[m]
-            # I_j = b_j + Σ_i (W_ji + α_ji E_ji) s_i
-            current[:] = bias
-            conduct(current, spikes[t, m], W, alpha, E[m])
-            for j in range(Q):
+            spikes, out, history = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q), (m * T + t) * Q
+            if keep_history and t % stride == 0:
+                copy(E, row(checkpoints_, (m * segments + t // stride) * P * Q), P * Q)
+            n = spiking(spikes, P, active)
+            for j in range(0, Q, step):
+                # I_j = b_j + Σ_i (W_ji + α_ji E_ji) s_i
+                current = conduct(load(bias, j), spikes, active, n, W, alpha, E, j, Q)
                 # v[t] = β v[t−1] + I[t] − [v[t−1] > 1]; s[t] = [v[t] > 1]: snntorch.Leaky
-                reset = threshold if v[m, j] > threshold else zero
-                v[m, j] = beta * v[m, j] + current[j] - reset
-                out[t, m, j] = one if v[m, j] > threshold else zero
-            smooth(x_pre[m], spikes[t, m], x_pre[m], keep_trace)
-            smooth(x_post[m], out[t, m], x_post[m], keep_trace)
+                before = load(v, j)
+                u = beta * before + current - where_above(before, threshold, threshold, 0.0)
+                spike = where_above(u, threshold, 1.0, 0.0)
+                store(v, j, u)
+                store(out, j, spike)
+                # x[t] = λ x[t−1] + (1 − λ) s[t]
+                store(x_post, j, spike + keep_trace * (load(x_post, j) - spike))
+                if keep_history:
+                    store(row(potential_, history), j, u)
+            smooth(x_pre, spikes, P, x_pre, keep_trace)
             if modulated:
-                modulate(M, x_post[m], V, c)
-            if keep:
-                potential[t, m] = v[m]
-                if modulated:
-                    gates[t, m] = M
-            for j in range(Q):
-                a, b = coefficients(x_post[m, j], theta[m, j])
-                growth[j], decay[j] = eta * M[j] * a, eta * M[j] * b
-            advance_in_place(E[m], x_pre[m], growth, decay, e_max)
-            for j in range(Q):
-                # θ[t+1] = θ[t] + (dt/τ_θ)(x[t]² − θ[t])
-                theta[m, j] += theta_step * (x_post[m, j] * x_post[m, j] - theta[m, j])
+                n = spiking(out, neurons, active)
+                for j in range(0, Q, step):
+                    # M = tanh(V x + c), and V x[t] = λ V x[t−1] + (1 − λ) V s[t]
+                    arriving = splat(zero)
+                    for a in range(n):
+                        arriving += load(V, active[a] * Q + j)
+                    driving = arriving + keep_trace * (load(drive, j) - arriving)
+                    gate = tanh(driving + load(c, j))
+                    store(drive, j, driving)
+                    store(M, j, gate)
+                    if keep_history:
+                        store(row(gates_, history), j, gate)
+            for j in range(0, Q, step):
+                x, th = load(x_post, j), load(theta, j)
+                a, b = coefficients(x, th)
+                rate = eta * load(M, j)
+                advance(E, E, x_pre, P, rate * a, 1 + rate * b, e_max, j, Q)
+                store(theta, j, slide(th, x, theta_step))
 
 
 def _backward(
-    start, stop, spikes, out, potential, gates, W, alpha, V, eta, modulated,
-    beta, threshold, steepness, keep_trace, theta_step, e_max, x_pre0, x_post0, theta0, checkpoints, stride, track_inputs,
-    grad_out, grad_E, grad_v, grad_x_pre, grad_x_post, grad_theta,
-    grad_spikes, grad_W, grad_alpha, grad_bias, grad_V, grad_c, grad_eta,
+    start, stop, block, T, B, P, neurons, spikes_, out_, potential_, gates_, W_, alpha_, V_back_, eta, modulated,
+    beta, threshold, steepness, keep_trace, theta_step, e_max, x_pre0, x_post0, theta0, checkpoints_, stride, track_inputs,
+    grad_out_, grad_E_, grad_v_, grad_x_pre_, grad_x_post_, grad_theta_,
+    grad_spikes_, grad_W_, grad_alpha_, grad_bias_, grad_V_, grad_c_, grad_eta_,
+    active_, rows_, x_pre_, x_post_, theta_, growth_, keep_, history_, clipped,
 ):
     """The adjoint of ``_forward``, ticks last to first, for batch members start..stop.
 
-    grad_E to grad_theta (batch first) come in as gradients of the final state and leave as those
-    of the initial state. grad_W to grad_eta belong to this block and are added to. grad_spikes and grad_x_pre are filled only where track_inputs.
+    grad_E to grad_theta (batch first) come in as gradients of the final state and leave as those of the
+    initial state. grad_W to grad_eta, block first, are added to at ``block``. V_back is V postsynaptic-major.
+    grad_spikes and grad_x_pre are filled only where track_inputs. active to clipped are scratch.
     """
-    T, _, P = spikes.shape
-    Q = W.shape[1]
-    one = beta / beta  # of the weights' dtype: numba makes float32 · integer a float64
-    zero = one - one
-    # row t + 1 holds what tick t leaves behind
-    x_pre, x_post, theta = scratch(T + 1, P, W), scratch(T + 1, Q, W), scratch(T + 1, Q, W)
-    growth, decay, history = scratch(T, Q, W), scratch(T, Q, W), scratch(stride * P, Q, W).reshape(stride, P, Q)
-    rows = scratch(5, Q, W)
-    by_pre, by_E, grad_gate, grad_current, M = rows[0], rows[1], rows[2], rows[3], rows[4]
-    M[:] = one
+    step = width(W_)
+    Q = W_.size // P
+    zero = e_max - e_max
+    segments = (T + stride - 1) // stride
+    W, alpha, V_back = row(W_, 0), row(alpha_, 0), row(V_back_, 0)
+    grad_W, grad_alpha = row(grad_W_, block * P * Q), row(grad_alpha_, block * P * Q)
+    grad_bias, grad_c, grad_eta = row(grad_bias_, block * Q), row(grad_c_, block * Q), row(grad_eta_, block * Q)
+    grad_V = row(grad_V_, block * neurons * Q)
+    active, ones, grad_current = row(active_, 0), row(rows_, 0), row(rows_, Q)
+    grad_drive, pull = row(rows_, 2 * Q), row(rows_, 3 * Q)
+    for j in range(0, Q, step):
+        store(ones, j, splat(zero) + 1)
     for m in range(start, stop):
-        # given the spikes and M, nothing of this depends on E
-        x_pre[0], x_post[0], theta[0] = x_pre0[m], x_post0[m], theta0[m]
+        gates = row(gates_, m * T * Q)
+        # given the spikes and M, nothing of this depends on E; row t + 1 holds what tick t leaves behind
+        copy(row(x_pre0, m * P), row(x_pre_, 0), P)
+        copy(row(x_post0, m * Q), row(x_post_, 0), Q)
+        copy(row(theta0, m * Q), row(theta_, 0), Q)
         for t in range(T):
-            smooth(x_pre[t], spikes[t, m], x_pre[t + 1], keep_trace)
-            smooth(x_post[t], out[t, m], x_post[t + 1], keep_trace)
-            if modulated:
-                M = gates[t, m]
-            for j in range(Q):
-                x = x_post[t + 1, j]
-                a, b = coefficients(x, theta[t, j])
-                growth[t, j], decay[t, j] = eta * M[j] * a, eta * M[j] * b
-                theta[t + 1, j] = theta[t, j] + theta_step * (x * x - theta[t, j])
-        g_E, g_v, g_x_pre = grad_E[m], grad_v[m], grad_x_pre[m]
-        g_x_post, g_theta = grad_x_post[m], grad_theta[m]
-        for segment in range((T - 1) // stride, -1, -1):
+            spikes, out, M = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q), row(gates, t * Q) if modulated else ones
+            x_post, theta = row(x_post_, t * Q), row(theta_, t * Q)
+            smooth(row(x_pre_, t * P), spikes, P, row(x_pre_, (t + 1) * P), keep_trace)
+            for j in range(0, Q, step):
+                spike, th = load(out, j), load(theta, j)
+                x = spike + keep_trace * (load(x_post, j) - spike)
+                a, b = coefficients(x, th)
+                rate = eta * load(M, j)
+                store(x_post, Q + j, x)
+                store(theta, Q + j, slide(th, x, theta_step))
+                store(row(growth_, t * Q), j, rate * a)
+                store(row(keep_, t * Q), j, 1 + rate * b)
+        grad_E, grad_v, grad_x_pre = row(grad_E_, m * P * Q), row(grad_v_, m * Q), row(grad_x_pre_, m * P)
+        grad_x_post, grad_theta = row(grad_x_post_, m * Q), row(grad_theta_, m * Q)
+        for j in range(0, Q, step):
+            store(grad_drive, j, splat(zero))
+            store(pull, j, splat(zero))
+        for segment in range(segments - 1, -1, -1):
             first = segment * stride
             last = min(first + stride, T)
-            history[0] = checkpoints[segment, m]
+            copy(row(checkpoints_, (m * segments + segment) * P * Q), row(history_, 0), P * Q)
+            clipped[:] = True  # what is not known to be free: the last E of a segment is not recomputed
             for t in range(first, last - 1):
-                k = t - first
-                advance(history[k], history[k + 1], x_pre[t + 1], growth[t], decay[t], e_max)
+                E, x_pre = row(history_, (t - first) * P * Q), row(x_pre_, (t + 1) * P)
+                for j in range(0, Q, step):
+                    growth, keep = load(row(growth_, t * Q), j), load(row(keep_, t * Q), j)
+                    peak = advance(E, row(E, P * Q), x_pre, P, growth, keep, e_max, j, Q)
+                    clipped[(t - first) * Q + j] = not peak < e_max
             for t in range(last - 1, first - 1, -1):
-                E = history[t - first]
-                # E[t+1] = clip(E + η M (growth x_i + decay E))
+                spikes, out, M = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q), row(gates, t * Q) if modulated else ones
+                E, x_pre, x_post, theta = row(history_, (t - first) * P * Q), row(x_pre_, (t + 1) * P), row(x_post_, (t + 1) * Q), row(theta_, t * Q)
+                growth, keep = row(growth_, t * Q), row(keep_, t * Q)
+                grad_out, potential = row(grad_out_, (t * B + m) * Q), row(potential_, (m * T + t) * Q)
+                # E[t+1] = clip(growth x_i + keep E)
                 if track_inputs:
-                    retreat_to_inputs(E, g_E, x_pre[t + 1], growth[t], decay[t], e_max, zero, g_x_pre)
-                retreat(E, g_E, x_pre[t + 1], growth[t], decay[t], e_max, zero, by_pre, by_E)
+                    retreat_to_inputs(E, grad_E, x_pre, P, growth, keep, e_max, grad_x_pre, Q, step)
+                for j in range(0, Q, step):
+                    if clipped[(t - first) * Q + j]:
+                        by_growth, by_decay = retreat_clipped(E, grad_E, x_pre, P, load(growth, j), load(keep, j), e_max, j, Q)
+                    elif decays:
+                        by_growth, by_decay = retreat(E, grad_E, x_pre, P, load(growth, j), load(keep, j), e_max, j, Q)
+                    else:
+                        by_growth, by_decay = weighted(grad_E, x_pre, P, zero, j, Q), splat(zero)  # grad_E stays as it is
+                    x, th, gate = load(x_post, j), load(theta, j), load(M, j)
+                    a, b = coefficients(x, th)
+                    a_x, b_x, a_theta, b_theta = slopes(x, th)
+                    # growth = η M a and keep = 1 + η M b
+                    rate = eta * gate
+                    grad_rate = by_growth * a + by_decay * b
+                    store(grad_eta, j, load(grad_eta, j) + grad_rate * gate)
+                    # θ[t+1] = θ + (dt/τ_θ)(x² − θ), and θ and x in a and b
+                    g_th = load(grad_theta, j)
+                    g_x = 2 * theta_step * x * g_th + rate * (by_growth * a_x + by_decay * b_x)
+                    store(grad_x_post, j, load(grad_x_post, j) + g_x)
+                    store(grad_theta, j, g_th - theta_step * g_th + rate * (by_growth * a_theta + by_decay * b_theta))
+                    if modulated:
+                        # M = tanh(V x + c), and V x[t] = λ V x[t−1] + (1 − λ) V s[t]
+                        g = eta * grad_rate * (1 - gate * gate)
+                        store(grad_c, j, load(grad_c, j) + g)
+                        store(grad_drive, j, g + keep_trace * load(grad_drive, j))
                 if modulated:
-                    M = gates[t, m]
-                for j in range(Q):
-                    x, rate = x_post[t + 1, j], eta * M[j]
-                    a, b = coefficients(x, theta[t, j])
-                    a_x, b_x, a_theta, b_theta = slopes(x, theta[t, j])
-                    # rate = η M
-                    grad_rate = by_pre[j] * a + by_E[j] * b
-                    grad_eta[j] += grad_rate * M[j]
-                    grad_gate[j] = eta * grad_rate * (one - M[j] * M[j])
-                    # θ[t+1] = θ + (dt/τ_θ)(x² − θ), and θ and x in the coefficients
-                    g_x_post[j] += (theta_step + theta_step) * x * g_theta[j] + rate * (by_pre[j] * a_x + by_E[j] * b_x)
-                    g_theta[j] += rate * (by_pre[j] * a_theta + by_E[j] * b_theta) - theta_step * g_theta[j]
-                if modulated:
-                    # M = tanh(V x + c)
-                    for j in range(Q):
-                        grad_c[j] += grad_gate[j]
-                    modulate_back(grad_gate, V, x_post[t + 1], grad_V, g_x_post)
-                for j in range(Q):
+                    for k in range(0, Q, step):
+                        store(pull, k, weighted(V_back, grad_drive, neurons, zero, k, Q))
+                    for a in range(spiking(out, neurons, active)):
+                        add_scaled(row(grad_V, active[a] * Q), 1 - keep_trace, grad_drive, Q, step)
+                n = spiking(spikes, P, active)
+                for j in range(0, Q, step):
                     # x = λ x[t−1] + (1 − λ) s, s = step(v), v = β v[t−1] + I − reset (no gradient)
-                    g_s = grad_out[t, m, j] + (one - keep_trace) * g_x_post[j]
-                    g_x_post[j] *= keep_trace
-                    grad_current[j] = g_v[j] + surrogate(potential[t, m, j] - threshold, steepness, one) * g_s
-                    g_v[j] = beta * grad_current[j]
-                    grad_bias[j] += grad_current[j]
-                # I = b + Σ_i (W + α E) s_i and x = λ x[t−1] + (1 − λ) s
-                conduct_back(grad_current, spikes[t, m], alpha, E, grad_W, grad_alpha, g_E)
+                    g_x = load(grad_x_post, j)
+                    g_s = load(grad_out, j) + (1 - keep_trace) * (g_x + load(pull, j))
+                    g = load(grad_v, j) + surrogate(load(potential, j) - threshold, steepness) * g_s
+                    store(grad_x_post, j, keep_trace * g_x)
+                    store(grad_v, j, beta * g)
+                    store(grad_bias, j, load(grad_bias, j) + g)
+                    store(grad_current, j, g)
+                    # I = b + Σ_i (W + α E) s_i
+                    conduct_back(g, spikes, active, n, alpha, E, grad_W, grad_alpha, grad_E, j, Q)
                 if track_inputs:
+                    # x = λ x[t−1] + (1 − λ) s
+                    grad_spikes = row(grad_spikes_, (t * B + m) * P)
                     for i in range(P):
-                        grad_spikes[t, m, i] = (one - keep_trace) * g_x_pre[i]
-                        g_x_pre[i] *= keep_trace
-                    conduct_back_to_spikes(grad_current, W, alpha, E, grad_spikes[t, m])
+                        g_x_i = grad_x_pre[i]
+                        grad_spikes[i] = (1 - keep_trace) * g_x_i
+                        grad_x_pre[i] = keep_trace * g_x_i
+                    conduct_back_to_spikes(grad_current, W, alpha, E, grad_spikes, P, zero, Q, step)
+        if modulated:
+            # the traces at the start drove M as well
+            add_scaled(grad_x_post, keep_trace, pull, Q, step)
+            for k in range(neurons):
+                add_scaled(row(grad_V, k * Q), keep_trace * x_post_[k], grad_drive, Q, step)
+
+
+def scratch(T: int, P: int, Q: int, stride: int, dtype: np.dtype) -> list[np.ndarray]:
+    """What ``_backward`` works on beside its arguments; ``_forward`` takes the first two."""
+    sizes = (4 * Q, (T + 1) * P, (T + 1) * Q, (T + 1) * Q, T * Q, T * Q, stride * P * Q)
+    return [np.empty(max(P, Q), np.intp), *(_aligned(size, dtype) for size in sizes), np.empty(stride * Q, np.bool_)]
+
+
+def _aligned(size: int, dtype: np.dtype) -> np.ndarray:
+    # on a cache line: a vector that straddles two costs twice
+    raw = np.empty(size + simd.BYTES, dtype)
+    start = (-raw.ctypes.data % simd.BYTES) // raw.itemsize
+    return raw[start : start + size]
 
 
 @cache
 def compiled(rule: type[Rule]) -> tuple[Callable, Callable]:
     """The forward and the backward kernel of ``rule``, compiled on first use and cached on disk."""
-    source = inspect.getsource(rule.coefficients) + inspect.getsource(rule.slopes)
+    source = inspect.getsource(rule.coefficients) + inspect.getsource(rule.slopes) + inspect.getsource(simd)
     mark = f"{rule.name}_{hashlib.sha256(source.encode()).hexdigest()[:12]}"
 
-    def compile_with(function: Callable, **names: Callable) -> Callable:
+    def compile_with(function: Callable, **names) -> Callable:
         # The rule enters as a global name, not as an argument, so that numba inlines it; its source
         # is part of the name under which numba caches, so that a changed rule is never served stale.
         code = function.__code__.replace(co_name=f"{function.__name__}_{mark}")
@@ -311,30 +442,37 @@ def compiled(rule: type[Rule]) -> tuple[Callable, Callable]:
     coefficients = numba.njit(rule.coefficients, inline="always")
     slopes = numba.njit(rule.slopes, inline="always")
     forward = compile_with(_forward, coefficients=coefficients)
-    return forward, compile_with(_backward, coefficients=coefficients, slopes=slopes)
+    return forward, compile_with(_backward, coefficients=coefficients, slopes=slopes, decays=rule.decays)
+
+
+# ---------------------------------------------------------------- neurons without plastic synapses
 
 
 @numba.njit(**_OPTIONS)
 def leaky_forward(current, v, beta, threshold, out, potential):
-    """``snntorch.Leaky`` over the ticks of current (T, N); v (N,) holds the state.
+    """``snntorch.Leaky`` over the ticks of current (T, N), flat; v (N,) holds the state.
 
     With an infinite threshold it never spikes: the leaky readout.
     """
-    for t in range(current.shape[0]):
-        for n in range(current.shape[1]):
+    zero = beta - beta
+    for start in range(0, current.size, v.size):
+        for n in range(v.size):
             # v[t] = β v[t−1] + I[t] − [v[t−1] > threshold] threshold
-            reset = threshold if v[n] > threshold else beta - beta
-            v[n] = beta * v[n] + current[t, n] - reset
-            out[t, n] = v[n] > threshold
-            potential[t, n] = v[n]
+            u = beta * v[n] + current[start + n] - (threshold if v[n] > threshold else zero)
+            v[n] = u
+            out[start + n] = u > threshold
+            potential[start + n] = u
 
 
 @numba.njit(**_OPTIONS)
 def leaky_backward(grad_out, grad_potential, potential, beta, threshold, steepness, grad_v, grad_current):
     """The adjoint of :func:`leaky_forward`; grad_v (N,) comes in as the final state's gradient."""
-    for t in range(grad_out.shape[0] - 1, -1, -1):
-        for n in range(grad_out.shape[1]):
-            slope = surrogate(potential[t, n] - threshold, steepness, beta / beta)
-            total = grad_v[n] + grad_potential[t, n] + slope * grad_out[t, n]
-            grad_current[t, n] = total
-            grad_v[n] = beta * total
+    one = beta / beta  # of the weights' dtype: numba makes float32 · integer a float64
+    for start in range(potential.size - grad_v.size, -1, -grad_v.size):
+        for n in range(grad_v.size):
+            k = start + n
+            # ∂s/∂v = 1 / (1 + k |v − threshold|)²
+            root = one + steepness * abs(potential[k] - threshold)
+            g = grad_v[n] + grad_potential[k] + grad_out[k] / (root * root)
+            grad_current[k] = g
+            grad_v[n] = beta * g

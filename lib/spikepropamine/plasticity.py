@@ -8,7 +8,7 @@ so a rule is two functions of the postsynaptic neuron, each written once and use
 
 ``*_coefficients(x_post, theta)``
     growth and decay. Plain arithmetic: the same function serves tensors (the reference path)
-    and scalars in compiled code (the fused path).
+    and vectors of neurons in compiled code (the fused path).
 ``*_slopes(x_post, theta)``
     their derivatives, for the fused backward pass. A test holds them to autograd's.
 
@@ -115,6 +115,7 @@ class Rule(nn.Module):
     name: ClassVar[str]
     coefficients: ClassVar[Callable]
     slopes: ClassVar[Callable]
+    decays: ClassVar[bool]  # whether the decay coefficient is ever other than zero
     tau_theta: float | None = None
 
     def __init__(self, eta: float):
@@ -148,6 +149,7 @@ class Oja(Rule):
     name = "oja"
     coefficients = staticmethod(oja_coefficients)
     slopes = staticmethod(oja_slopes)
+    decays = True
 
     def __init__(self, eta: float = 5.0):
         super().__init__(eta)
@@ -164,6 +166,7 @@ class BCM(Rule):
     name = "bcm"
     coefficients = staticmethod(bcm_coefficients)
     slopes = staticmethod(bcm_slopes)
+    decays = False
 
     def __init__(self, eta: float = 20.0, tau_theta: float = 500.0):
         super().__init__(eta)

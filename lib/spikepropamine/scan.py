@@ -172,32 +172,29 @@ def _steepness(neuron: snntorch.Leaky) -> float:
 class _LeakyScan(torch.autograd.Function):
     @staticmethod
     def forward(ctx, neuron, current, v):
-        flat = current.contiguous().reshape(len(current), v.numel())
-        out, potential = torch.empty_like(flat), torch.empty_like(flat)
-        last = v.detach().clone().reshape(-1)
+        out, potential = (torch.empty_like(current, memory_format=torch.contiguous_format) for _ in range(2))
+        last = v.detach().clone(memory_format=torch.contiguous_format)
         scalar = last.numpy().dtype.type
         beta, threshold = scalar(neuron.beta), scalar(_threshold(neuron))
-        kernels.leaky_forward(*_numpy(flat, last), beta, threshold, *_numpy(out, potential))
+        kernels.leaky_forward(*_numpy(current, last), beta, threshold, *_numpy(out, potential))
         ctx.save_for_backward(potential)
         ctx.constants = beta, threshold, scalar(_steepness(neuron))
-        return out.view_as(current), potential.view_as(current), last.view_as(v)
+        return out, potential, last
 
     @staticmethod
     def backward(ctx, grad_out, grad_potential, grad_v):
         (potential,) = ctx.saved_tensors
-        shape, state_shape = grad_out.shape, grad_v.shape
-        grad_v = grad_v.clone().reshape(-1)
-        grads = (g.contiguous().reshape(potential.shape) for g in (grad_out, grad_potential))
+        grad_v = grad_v.clone(memory_format=torch.contiguous_format)
         grad_current = torch.empty_like(potential)
-        kernels.leaky_backward(*_numpy(*grads, potential), *ctx.constants, *_numpy(grad_v, grad_current))
-        return None, grad_current.view(shape), grad_v.view(state_shape)
+        kernels.leaky_backward(*_numpy(grad_out, grad_potential, potential), *ctx.constants, *_numpy(grad_v, grad_current))
+        return None, grad_current, grad_v
 
 
 class _PlasticScan(torch.autograd.Function):
     @staticmethod
     def forward(ctx, layer, neuron, *inputs):
-        outputs, potential, gates, checkpoints, stride = _run_forward(layer, neuron, *inputs, keep=True)
-        ctx.save_for_backward(*inputs, outputs[0], potential, gates)
+        outputs, out, potential, gates, checkpoints, stride = _run_forward(layer, neuron, *inputs, keep=True)
+        ctx.save_for_backward(*inputs, out, potential, gates)
         ctx.layer, ctx.neuron, ctx.checkpoints, ctx.stride = layer, neuron, checkpoints, stride
         return outputs
 
@@ -207,78 +204,98 @@ class _PlasticScan(torch.autograd.Function):
         *inputs, out, potential, gates = ctx.saved_tensors
         spikes, weight, bias, alpha, eta, V, c, v, E, x_pre, x_post, theta = inputs
         track_inputs = ctx.needs_input_grad[2] or any(ctx.needs_input_grad[9:])
-        Q, P = weight.shape
-        blocks = _blocks(spikes.shape[1])
+        neurons, P = weight.shape
+        Q = kernels.padded(neurons, weight.itemsize)
+        T, B, _ = spikes.shape
+        blocks = _blocks(B)
         # gradients of the state, overwritten from the final to the initial one
-        g_state = [_presynaptic_major(grad_E).clone()] + [
-            g.clone(memory_format=torch.contiguous_format) for g in (grad_v, grad_x_pre, grad_x_post, grad_theta)
-        ]
-        g_spikes = torch.empty_like(spikes) if track_inputs else spikes.new_empty(0, 0, 0)
-        sums = [weight.new_zeros(len(blocks), *shape) for shape in ((P, Q), (P, Q), (Q,), (Q, Q), (Q,), (Q,))]
-        W, A, V, _ = _fused_weights(weight, alpha, bias, V, c)
+        g_state = [_flat(grad_E.transpose(1, 2)).clone(), _pad(grad_v).clone(), grad_x_pre.contiguous().clone(),
+                   _pad(grad_x_post).clone(), _pad(grad_theta).clone()]
+        g_spikes = torch.zeros_like(spikes, memory_format=torch.contiguous_format) if track_inputs else spikes.new_empty(0, 0, 0)
+        sums = [weight.new_zeros(len(blocks), size) for size in (P * Q, P * Q, Q, neurons * Q, Q, Q)]
+        W, A, *_ = _fused_weights(weight, alpha, bias, V, c)
+        V_back = _numpy(_flat(bias.new_empty(0, 0) if V is None else V.detach()))[0]
         scalar = W.dtype.type
         rest = [scalar(x) for x in (neuron.beta, neuron.threshold, _steepness(neuron), layer.trace_decay,
                                     layer.rule.theta_step(layer.dt), layer.e_max)]
-        before = _numpy(spikes.contiguous(), out, potential, gates)
-        start_state = _numpy(*(x.contiguous() for x in (x_pre, x_post, theta)))
+        before = _numpy(spikes, out, potential, gates)
+        start_state = _numpy(x_pre, _pad(x_post), _pad(theta))
+        gradients = _numpy(_pad(grad_out), *g_state, g_spikes, *sums)
         _, kernel = kernels.compiled(type(layer.rule))
 
         def run(block: int) -> None:
-            kernel(*blocks[block], *before, W, A, V, scalar(eta.item()), layer.modulated, *rest,
-                   *start_state, ctx.checkpoints, ctx.stride, track_inputs,
-                   *_numpy(grad_out.contiguous(), *g_state, g_spikes), *_numpy(*(s[block] for s in sums)))
+            kernel(*blocks[block], block, T, B, P, neurons, *before, W, A, V_back, scalar(eta.item()), layer.modulated, *rest,
+                   *start_state, ctx.checkpoints, ctx.stride, track_inputs, *gradients,
+                   *kernels.scratch(T, P, Q, ctx.stride, W.dtype))
 
         _each_block(run, len(blocks))
         g_W, g_alpha, g_bias, g_V, g_c, g_eta = (s.sum(0) for s in sums)
-        g_modulator = (g_V.t(), g_c) if layer.modulated else (None, None)
+        g_modulator = (_square(g_V, neurons).t(), g_c[:neurons]) if layer.modulated else (None, None)
         g_E, g_v, g_x_pre, g_x_post, g_theta = g_state
-        return (None, None, g_spikes if track_inputs else None, g_W.t(), g_bias, g_alpha.t(), g_eta.sum(),
-                *g_modulator, g_v, g_E.transpose(1, 2), g_x_pre, g_x_post, g_theta)
+        g_v, g_x_post, g_theta = (g[:, :neurons] for g in (g_v, g_x_post, g_theta))
+        return (None, None, g_spikes if track_inputs else None, _square(g_W, neurons).t(), g_bias[:neurons],
+                _square(g_alpha, neurons).t(), g_eta.sum(), *g_modulator, g_v, _square(g_E, neurons).transpose(1, 2),
+                g_x_pre, g_x_post, g_theta)
 
 
 def _run_forward(layer, neuron, spikes, weight, bias, alpha, eta, V, c, v, E, x_pre, x_post, theta, keep=False):
     T, B, P = spikes.shape
-    Q = layer.out_features
+    neurons = layer.out_features
+    Q = kernels.padded(neurons, weight.itemsize)
     # √T checkpoints, √T ticks apart: memory for E grows as √T
     stride = max(1, math.isqrt(T))
     segments = -(-T // stride) if keep else 0
-    checkpoints = np.empty((segments, B, P, Q), dtype=v.detach().numpy().dtype)
-    potential = spikes.new_empty(T if keep else 0, B, Q)
-    gates = spikes.new_empty(T if keep and layer.modulated else 0, B, Q)
+    W, A, V_flat, c_flat = _fused_weights(weight, alpha, bias, V, c)
+    checkpoints = np.empty(segments * B * P * Q, dtype=W.dtype)
+    potential = spikes.new_empty(B, T if keep else 0, Q)
+    gates = spikes.new_empty(B, T if keep and layer.modulated else 0, Q)
     out = spikes.new_empty(T, B, Q)
-    E = _presynaptic_major(E.detach()).clone()
-    v, x_pre, x_post, theta = (
-        x.detach().clone(memory_format=torch.contiguous_format) for x in (v, x_pre, x_post, theta)
-    )
-    W, A, V, c = _fused_weights(weight, alpha, bias, V, c)
+    E, v, x_pre, x_post, theta = (x.detach() for x in (E, v, x_pre, x_post, theta))
+    state = [_flat(E.transpose(1, 2)).clone(), _pad(v).clone(), x_pre.contiguous().clone(), _pad(x_post).clone(), _pad(theta).clone()]
     scalar = W.dtype.type
     rest = [scalar(x) for x in (neuron.beta, neuron.threshold, layer.trace_decay,
                                 layer.rule.theta_step(layer.dt), layer.e_max)]
-    arrays = _numpy(spikes.detach().contiguous(), bias.detach(), E, v, x_pre, x_post, theta, out, potential, gates)
+    arrays = _numpy(spikes.detach(), _pad(bias.detach()), *state, out, potential, gates)
     blocks = _blocks(B)
     kernel, _ = kernels.compiled(type(layer.rule))
 
     def run(block: int) -> None:
-        kernel(*blocks[block], arrays[0], W, A, arrays[1], V, c, scalar(eta.item()), layer.modulated,
-               *rest, *arrays[2:], checkpoints, stride)
+        kernel(*blocks[block], T, B, P, neurons, arrays[0], W, A, arrays[1], V_flat, c_flat, scalar(eta.item()), layer.modulated,
+               *rest, *arrays[2:], checkpoints, stride, *kernels.scratch(0, P, Q, 0, W.dtype)[:2])
 
     _each_block(run, len(blocks))
-    return (out, v, E.transpose(1, 2), x_pre, x_post, theta), potential, gates, checkpoints, stride
+    E, v, x_pre, x_post, theta = state
+    E = _square(E, neurons).transpose(1, 2)
+    v, x_post, theta = (x[..., :neurons] for x in (v, x_post, theta))
+    return (out[..., :neurons], v, E, x_pre, x_post, theta), out, potential, gates, checkpoints, stride
 
 
 def _fused_weights(weight, alpha, bias, V, c) -> tuple[np.ndarray, ...]:
-    """W, α and V presynaptic-major; an unused V and c where the layer is not modulated."""
+    """W, α and V presynaptic-major and flat; an unused V and c where the layer is not modulated."""
     V = bias.new_empty(0, 0) if V is None else V
     c = torch.zeros_like(bias) if c is None else c
-    return _numpy(*(x.detach().t().contiguous() for x in (weight, alpha, V)), c.detach())
+    return _numpy(*(_flat(x.detach().t()) for x in (weight, alpha, V)), _pad(c.detach()))
 
 
-def _presynaptic_major(E: Tensor) -> Tensor:
-    return E.transpose(1, 2).contiguous()
+def _pad(x: Tensor) -> Tensor:
+    """The last axis, of neurons, filled up with zeros to whole Lanes; contiguous."""
+    missing = kernels.padded(x.shape[-1], x.itemsize) - x.shape[-1]
+    return (nn.functional.pad(x, (0, missing)) if missing else x).contiguous()
+
+
+def _flat(x: Tensor) -> Tensor:
+    """The last two axes, (P, Q), as one, with Q padded."""
+    return _pad(x).flatten(-2)
+
+
+def _square(x: Tensor, neurons: int) -> Tensor:
+    """The inverse of :func:`_flat`: (..., P, Q) without the padding."""
+    return x.unflatten(-1, (-1, kernels.padded(neurons, x.itemsize)))[..., :neurons]
 
 
 def _numpy(*tensors: Tensor) -> tuple[np.ndarray, ...]:
-    return tuple(x.numpy() for x in tensors)
+    """Flat arrays on the tensors' memory, or on a copy of one that is not contiguous."""
+    return tuple(x.detach().reshape(-1).numpy() for x in tensors)
 
 
 def _blocks(batch: int) -> list[tuple[int, int]]:
