@@ -23,8 +23,10 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from tqdm.auto import tqdm
 
+from . import simd
 from .checks import require_choice, require_count
 from .networks import NETWORKS, SpikingNetwork, build
+from .plasticity import RULES
 from .scan import integrate
 
 Hidden = Callable[[SpikingNetwork, Tensor], Tensor]
@@ -177,12 +179,12 @@ def measure(workload: Workload, implementation: str, repeats: int = 5) -> dict[s
 
 
 def floor() -> dict[str, float]:
-    """What one core can do: multiply-adds a second out of the first-level cache, bytes a second from memory."""
+    """What one core can do: floating-point operations a second out of registers, bytes a second from memory."""
     a = np.full(2048, 0.5, np.float32)
     _multiply_add(a, 1)
     start = time.perf_counter()
-    _multiply_add(a, 200_000)
-    arithmetic = 2 * 2048 * 8 * 200_000 / (time.perf_counter() - start)
+    _multiply_add(a, 20_000)
+    arithmetic = 2 * 2048 * 8 * 20_000 / (time.perf_counter() - start)
     source, target = torch.ones(2**26), torch.ones(2**26)
     target.copy_(source)
     start = time.perf_counter()
@@ -193,23 +195,40 @@ def floor() -> dict[str, float]:
 
 @numba.njit(fastmath={"contract"}, cache=True)
 def _multiply_add(a, times):
-    # eight dependent chains per element, so that the sums, not the loads, set the time
+    # x = x² − 1/2, which no compiler can shorten, on as many chains at a time as keep the units busy
+    step = simd.width(a)
     for _ in range(times):
-        for i in range(a.size):
-            x = a[i]
+        for i in range(0, a.size, 8 * step):
+            x0, x1, x2, x3 = simd.load(a, i), simd.load(a, i + step), simd.load(a, i + 2 * step), simd.load(a, i + 3 * step)
+            x4, x5, x6, x7 = simd.load(a, i + 4 * step), simd.load(a, i + 5 * step), simd.load(a, i + 6 * step), simd.load(a, i + 7 * step)
             for _ in range(8):
-                x = x * np.float32(0.999) + np.float32(0.001)
-            a[i] = x
+                x0, x1, x2, x3 = x0 * x0 - 0.5, x1 * x1 - 0.5, x2 * x2 - 0.5, x3 * x3 - 0.5
+                x4, x5, x6, x7 = x4 * x4 - 0.5, x5 * x5 - 0.5, x6 * x6 - 0.5, x7 * x7 - 0.5
+            for k, x in enumerate((x0, x1, x2, x3, x4, x5, x6, x7)):
+                simd.store(a, i + k * step, x)
 
 
 def operations(workload: Workload) -> float:
     """Floating-point operations on synapses that the method asks for in a step with recomputation.
 
-    Per synapse and tick: E forward and again 4 each, its adjoint 10; per spike and synapse: current 3, its adjoint 6.
+    Per synapse and tick: E forward and again, 3 each with decay and 2 without; its adjoint, 5 and 2.
+    Per spike and synapse: current 3, its adjoint 6. A modulator adds 2 per pair of neurons and tick, for
+    the adjoint of V x.
     """
-    synapses = workload.batch * workload.ticks * workload.inputs * workload.hidden
-    modulator = 10 * workload.batch * workload.ticks * workload.hidden**2 if workload.network.startswith("ndp") else 0
-    return synapses * (18 + 9 * workload.rate) + modulator
+    dense = workload.batch * workload.ticks * workload.hidden
+    rule, modulated = NETWORKS[workload.network]
+    per_synapse = (11 if RULES[rule].decays else 6) + 9 * workload.rate
+    return dense * (workload.inputs * per_synapse + (2 * workload.hidden if modulated else 0))
+
+
+def bytes_moved(workload: Workload) -> float:
+    """Bytes that must pass through memory in a step with recomputation, in float32.
+
+    Once each: input spikes, output spikes and potentials written and read, their gradient read; and √T
+    checkpoints of E written and read.
+    """
+    rows = workload.batch * workload.ticks * (2 * workload.inputs + 5 * workload.hidden)
+    return 4 * (rows + 2 * math.isqrt(workload.ticks) * workload.batch * workload.inputs * workload.hidden)
 
 
 # What the chapter measures, by profile: (series, workload, implementations or all, repeats).
@@ -228,6 +247,7 @@ def plan(profile: str, networks: list[str]) -> list[tuple[str, Workload, tuple[s
     grown += [("ticks", Workload(name, 16, ticks=ticks), ("fused path",), 3) for ticks in (3000, 10_000)]
     grown += [("batch", Workload(name, batch), loop_and_fused, 5) for batch in (8, 16, 32, 64, 128)]
     grown += [("synapses", Workload(name, 16, size, size), loop_and_fused, 5) for size in (16, 32, 64, 128)]
+    grown += [("synapses", Workload(name, 16, size, size), ("fused path",), 5) for size in (256, 512)]
     return headline + grown
 
 

@@ -10,9 +10,11 @@ only spikes cause is computed only at spikes; and the backward pass recomputes E
 Why numba. Its compiler is in the wheel; a C++ extension and torch.compile on a CPU both need a
 compiler on the reader's machine.
 
-Layout. Within this file every array is flat. E, W and α are presynaptic-major, synapse (i, j) at
-i·Q + j, and Q is a multiple of the Lanes' width (:func:`padded`; the neurons added have no weight and stay
-at rest). Batch members are grouped in blocks; each block adds up its own gradients and the blocks
+Layout. Within this file every array is flat. Synapses lie in columns, (Q/w, P, w) with w the width of
+Lanes: the w neurons from j on have their synapse from input i at j·P + i·w, so that a walk along the
+inputs is a walk through memory at any size. Q is a multiple of w (:func:`padded`; the neurons added
+have no weight and stay at rest). A name that ends in _ is an array, without it a row of that array.
+Batch members are grouped in blocks; each block adds up its own gradients and the blocks
 are added in order, so the number of threads changes no bit.
 
 The rule's coefficients and slopes come from :mod:`spikepropamine.plasticity` and are inlined.
@@ -52,6 +54,21 @@ def copy(source, target, size):
 
 
 @_inline
+def into_columns(source, target, P, Q, step):
+    # (P, Q) into (Q/w, P, w)
+    for j in range(0, Q, step):
+        for i in range(P):
+            store(target, j * P + i * step, load(source, i * Q + j))
+
+
+@_inline
+def out_of_columns(source, target, P, Q, step):
+    for j in range(0, Q, step):
+        for i in range(P):
+            store(target, i * Q + j, load(source, j * P + i * step))
+
+
+@_inline
 def spiking(spikes, size, active):
     # the indices of spikes that are not zero, into active; their number
     n, step = 0, width(spikes)
@@ -88,22 +105,22 @@ def slide(theta, x, step):
 
 
 @_inline
-def conduct(current, spikes, active, n, W, alpha, E, j, Q):
+def conduct(current, spikes, active, n, W, alpha, E, j, P, step):
     # I_j + Σ_i (W_ji + α_ji E_ji) s_i, over the inputs that spike
     for a in range(n):
         i = active[a]
-        k = i * Q + j
+        k = j * P + i * step
         current += (load(W, k) + load(alpha, k) * load(E, k)) * spikes[i]
     return current
 
 
 @_inline
-def advance(E, E_next, x_pre, P, growth, keep, e_max, j, Q):
+def advance(E, E_next, x_pre, P, growth, keep, e_max, j, step):
     # E[t+1] = clip(growth x_i + keep E[t], −E_max, E_max), where growth and keep hold η M.
     # The largest |E[t+1]|: below E_max, nothing was clipped.
     peak = splat(e_max - e_max)
     for i in range(P):
-        k = i * Q + j
+        k = j * P + i * step
         e = clip(growth * x_pre[i] + keep * load(E, k), e_max)
         peak = larger(peak, absolute(e))
         store(E_next, k, e)
@@ -127,13 +144,13 @@ def past_clip(g, e, x, growth, keep, e_max):
 
 
 def _retreating(clips: bool) -> Callable:
-    def retreat(E, grad_E, x_pre, P, growth, keep, e_max, j, Q):
+    def retreat(E, grad_E, x_pre, P, growth, keep, e_max, j, step):
         # the adjoint of advance by E, and by_growth_j = Σ_i g x_i and by_decay_j = Σ_i g E_ji, where g is the
         # gradient past the clip. Two sums in turn, since one would wait for itself.
         by_growth = by_decay = by_growth_2 = by_decay_2 = splat(e_max - e_max)
         for i in range(0, P - 1, 2):
-            k = i * Q + j
-            e, e_2, g, g_2 = load(E, k), load(E, k + Q), load(grad_E, k), load(grad_E, k + Q)
+            k = j * P + i * step
+            e, e_2, g, g_2 = load(E, k), load(E, k + step), load(grad_E, k), load(grad_E, k + step)
             if clips:
                 g = past_clip(g, e, x_pre[i], growth, keep, e_max)
                 g_2 = past_clip(g_2, e_2, x_pre[i + 1], growth, keep, e_max)
@@ -142,9 +159,9 @@ def _retreating(clips: bool) -> Callable:
             by_decay += g * e
             by_decay_2 += g_2 * e_2
             store(grad_E, k, g * keep)
-            store(grad_E, k + Q, g_2 * keep)
+            store(grad_E, k + step, g_2 * keep)
         if P % 2:
-            k = (P - 1) * Q + j
+            k = j * P + (P - 1) * step
             e, g = load(E, k), load(grad_E, k)
             if clips:
                 g = past_clip(g, e, x_pre[P - 1], growth, keep, e_max)
@@ -166,17 +183,17 @@ def retreat_to_inputs(E, grad_E, x_pre, P, growth, keep, e_max, grad_x_pre, Q, s
     for i in range(P):
         by_x = splat(e_max - e_max)
         for j in range(0, Q, step):
-            k, growth_j = i * Q + j, load(growth, j)
+            k, growth_j = j * P + i * step, load(growth, j)
             by_x += growth_j * past_clip(load(grad_E, k), load(E, k), x_pre[i], growth_j, load(keep, j), e_max)
         grad_x_pre[i] += total(by_x)
 
 
 @_inline
-def conduct_back(grad_current, spikes, active, n, alpha, E, grad_W, grad_alpha, grad_E, j, Q):
+def conduct_back(grad_current, spikes, active, n, alpha, E, grad_W, grad_alpha, grad_E, j, P, step):
     # the adjoint of conduct by W, α and E
     for a in range(n):
         i = active[a]
-        k = i * Q + j
+        k = j * P + i * step
         g = grad_current * spikes[i]
         store(grad_W, k, load(grad_W, k) + g)
         store(grad_alpha, k, load(grad_alpha, k) + g * load(E, k))
@@ -189,24 +206,24 @@ def conduct_back_to_spikes(grad_current, W, alpha, E, grad_spikes, P, zero, Q, s
     for i in range(P):
         by_s = splat(zero)
         for j in range(0, Q, step):
-            k = i * Q + j
+            k = j * P + i * step
             by_s += load(grad_current, j) * (load(W, k) + load(alpha, k) * load(E, k))
         grad_spikes[i] += total(by_s)
 
 
 @_inline
-def weighted(A, x, size, zero, j, Q):
+def weighted(A, x, size, zero, j, step):
     # Σ_i x_i A_ij: the adjoint of advance by growth where nothing was clipped, and that of V x by x. Four sums in turn.
     sum_0 = sum_1 = sum_2 = sum_3 = splat(zero)
     whole = size - size % 4
     for i in range(0, whole, 4):
-        k = i * Q + j
+        k = j * size + i * step
         sum_0 += load(A, k) * x[i]
-        sum_1 += load(A, k + Q) * x[i + 1]
-        sum_2 += load(A, k + 2 * Q) * x[i + 2]
-        sum_3 += load(A, k + 3 * Q) * x[i + 3]
+        sum_1 += load(A, k + step) * x[i + 1]
+        sum_2 += load(A, k + 2 * step) * x[i + 2]
+        sum_3 += load(A, k + 3 * step) * x[i + 3]
     for i in range(whole, size):
-        sum_0 += load(A, i * Q + j) * x[i]
+        sum_0 += load(A, j * size + i * step) * x[i]
     return (sum_0 + sum_1) + (sum_2 + sum_3)
 
 
@@ -224,24 +241,25 @@ def add_scaled(target, scale, x, Q, step):
 def _forward(
     start, stop, T, B, P, neurons, spikes_, W_, alpha_, bias_, V_, c_, eta, modulated,
     beta, threshold, keep_trace, theta_step, e_max,
-    E_, v_, x_pre_, x_post_, theta_, out_, potential_, gates_, checkpoints_, stride, active_, rows_,
+    E_, v_, x_pre_, x_post_, theta_, out_, potential_, gates_, checkpoints_, stride, active_, rows_, columns_,
 ):
-    """Batch members start..stop over all ticks; E to theta hold the state and are overwritten.
+    """Batch members start..stop over all ticks; E (B, P, Q) to theta hold the state and are overwritten.
 
-    spikes are (T, B, P) and out (T, B, Q). potential and gates (B, T, Q), the v and M of each tick, and
-    checkpoints (B, segments, P, Q) of E are filled where they are not empty. active and rows are scratch.
+    spikes are (T, B, P) and out (T, B, Q); W and alpha lie in columns, V is (neurons, Q). potential and
+    gates (B, T, Q), the v and M of each tick, and checkpoints (B, segments) of E in columns are filled where
+    they are not empty. active to columns are scratch.
     """
     Q, step = bias_.size, width(bias_)
     zero = threshold - threshold
     keep_history = potential_.size > 0
     segments = (T + stride - 1) // stride
     W, alpha, bias, V, c = row(W_, 0), row(alpha_, 0), row(bias_, 0), row(V_, 0), row(c_, 0)
-    active, M, drive = row(active_, 0), row(rows_, 0), row(rows_, Q)
+    active, M, drive, E = row(active_, 0), row(rows_, 0), row(rows_, Q), row(columns_, 0)
     for j in range(0, Q, step):
         store(M, j, splat(zero) + 1)
     for m in range(start, stop):
-        E, v, x_pre = row(E_, m * P * Q), row(v_, m * Q), row(x_pre_, m * P)
-        x_post, theta = row(x_post_, m * Q), row(theta_, m * Q)
+        v, x_pre, x_post, theta = row(v_, m * Q), row(x_pre_, m * P), row(x_post_, m * Q), row(theta_, m * Q)
+        into_columns(row(E_, m * P * Q), E, P, Q, step)
         if modulated:
             # V x, kept up to date from spike to spike as the traces are
             for j in range(0, Q, step):
@@ -255,7 +273,7 @@ def _forward(
             n = spiking(spikes, P, active)
             for j in range(0, Q, step):
                 # I_j = b_j + Σ_i (W_ji + α_ji E_ji) s_i
-                current = conduct(load(bias, j), spikes, active, n, W, alpha, E, j, Q)
+                current = conduct(load(bias, j), spikes, active, n, W, alpha, E, j, P, step)
                 # v[t] = β v[t−1] + I[t] − [v[t−1] > 1]; s[t] = [v[t] > 1]: snntorch.Leaky
                 before = load(v, j)
                 u = beta * before + current - where_above(before, threshold, threshold, 0.0)
@@ -284,8 +302,9 @@ def _forward(
                 x, th = load(x_post, j), load(theta, j)
                 a, b = coefficients(x, th)
                 rate = eta * load(M, j)
-                advance(E, E, x_pre, P, rate * a, 1 + rate * b, e_max, j, Q)
+                advance(E, E, x_pre, P, rate * a, 1 + rate * b, e_max, j, step)
                 store(theta, j, slide(th, x, theta_step))
+        out_of_columns(E, row(E_, m * P * Q), P, Q, step)
 
 
 def _backward(
@@ -293,13 +312,13 @@ def _backward(
     beta, threshold, steepness, keep_trace, theta_step, e_max, x_pre0, x_post0, theta0, checkpoints_, stride, track_inputs,
     grad_out_, grad_E_, grad_v_, grad_x_pre_, grad_x_post_, grad_theta_,
     grad_spikes_, grad_W_, grad_alpha_, grad_bias_, grad_V_, grad_c_, grad_eta_,
-    active_, rows_, x_pre_, x_post_, theta_, growth_, keep_, history_, clipped,
+    active_, rows_, columns_, x_pre_, x_post_, theta_, growth_, keep_, history_, clipped,
 ):
     """The adjoint of ``_forward``, ticks last to first, for batch members start..stop.
 
     grad_E to grad_theta (batch first) come in as gradients of the final state and leave as those of the
-    initial state. grad_W to grad_eta, block first, are added to at ``block``. V_back is V postsynaptic-major.
-    grad_spikes and grad_x_pre are filled only where track_inputs. active to clipped are scratch.
+    initial state. grad_W to grad_eta, block first, are added to at ``block``. W, alpha, their gradients and
+    V_back, the transpose of V, lie in columns. grad_spikes and grad_x_pre are filled only where track_inputs. active to clipped are scratch.
     """
     step = width(W_)
     Q = W_.size // P
@@ -310,7 +329,7 @@ def _backward(
     grad_bias, grad_c, grad_eta = row(grad_bias_, block * Q), row(grad_c_, block * Q), row(grad_eta_, block * Q)
     grad_V = row(grad_V_, block * neurons * Q)
     active, ones, grad_current = row(active_, 0), row(rows_, 0), row(rows_, Q)
-    grad_drive, pull = row(rows_, 2 * Q), row(rows_, 3 * Q)
+    grad_drive, pull, grad_E = row(rows_, 2 * Q), row(rows_, 3 * Q), row(columns_, 0)
     for j in range(0, Q, step):
         store(ones, j, splat(zero) + 1)
     for m in range(start, stop):
@@ -332,8 +351,9 @@ def _backward(
                 store(theta, Q + j, slide(th, x, theta_step))
                 store(row(growth_, t * Q), j, rate * a)
                 store(row(keep_, t * Q), j, 1 + rate * b)
-        grad_E, grad_v, grad_x_pre = row(grad_E_, m * P * Q), row(grad_v_, m * Q), row(grad_x_pre_, m * P)
+        grad_v, grad_x_pre = row(grad_v_, m * Q), row(grad_x_pre_, m * P)
         grad_x_post, grad_theta = row(grad_x_post_, m * Q), row(grad_theta_, m * Q)
+        into_columns(row(grad_E_, m * P * Q), grad_E, P, Q, step)
         for j in range(0, Q, step):
             store(grad_drive, j, splat(zero))
             store(pull, j, splat(zero))
@@ -346,7 +366,7 @@ def _backward(
                 E, x_pre = row(history_, (t - first) * P * Q), row(x_pre_, (t + 1) * P)
                 for j in range(0, Q, step):
                     growth, keep = load(row(growth_, t * Q), j), load(row(keep_, t * Q), j)
-                    peak = advance(E, row(E, P * Q), x_pre, P, growth, keep, e_max, j, Q)
+                    peak = advance(E, row(E, P * Q), x_pre, P, growth, keep, e_max, j, step)
                     clipped[(t - first) * Q + j] = not peak < e_max
             for t in range(last - 1, first - 1, -1):
                 spikes, out, M = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q), row(gates, t * Q) if modulated else ones
@@ -358,11 +378,11 @@ def _backward(
                     retreat_to_inputs(E, grad_E, x_pre, P, growth, keep, e_max, grad_x_pre, Q, step)
                 for j in range(0, Q, step):
                     if clipped[(t - first) * Q + j]:
-                        by_growth, by_decay = retreat_clipped(E, grad_E, x_pre, P, load(growth, j), load(keep, j), e_max, j, Q)
+                        by_growth, by_decay = retreat_clipped(E, grad_E, x_pre, P, load(growth, j), load(keep, j), e_max, j, step)
                     elif decays:
-                        by_growth, by_decay = retreat(E, grad_E, x_pre, P, load(growth, j), load(keep, j), e_max, j, Q)
+                        by_growth, by_decay = retreat(E, grad_E, x_pre, P, load(growth, j), load(keep, j), e_max, j, step)
                     else:
-                        by_growth, by_decay = weighted(grad_E, x_pre, P, zero, j, Q), splat(zero)  # grad_E stays as it is
+                        by_growth, by_decay = weighted(grad_E, x_pre, P, zero, j, step), splat(zero)  # grad_E stays as it is
                     x, th, gate = load(x_post, j), load(theta, j), load(M, j)
                     a, b = coefficients(x, th)
                     a_x, b_x, a_theta, b_theta = slopes(x, th)
@@ -382,7 +402,7 @@ def _backward(
                         store(grad_drive, j, g + keep_trace * load(grad_drive, j))
                 if modulated:
                     for k in range(0, Q, step):
-                        store(pull, k, weighted(V_back, grad_drive, neurons, zero, k, Q))
+                        store(pull, k, weighted(V_back, grad_drive, neurons, zero, k, step))
                     for a in range(spiking(out, neurons, active)):
                         add_scaled(row(grad_V, active[a] * Q), 1 - keep_trace, grad_drive, Q, step)
                 n = spiking(spikes, P, active)
@@ -396,7 +416,7 @@ def _backward(
                     store(grad_bias, j, load(grad_bias, j) + g)
                     store(grad_current, j, g)
                     # I = b + Σ_i (W + α E) s_i
-                    conduct_back(g, spikes, active, n, alpha, E, grad_W, grad_alpha, grad_E, j, Q)
+                    conduct_back(g, spikes, active, n, alpha, E, grad_W, grad_alpha, grad_E, j, P, step)
                 if track_inputs:
                     # x = λ x[t−1] + (1 − λ) s
                     grad_spikes = row(grad_spikes_, (t * B + m) * P)
@@ -405,6 +425,7 @@ def _backward(
                         grad_spikes[i] = (1 - keep_trace) * g_x_i
                         grad_x_pre[i] = keep_trace * g_x_i
                     conduct_back_to_spikes(grad_current, W, alpha, E, grad_spikes, P, zero, Q, step)
+        out_of_columns(grad_E, row(grad_E_, m * P * Q), P, Q, step)
         if modulated:
             # the traces at the start drove M as well
             add_scaled(grad_x_post, keep_trace, pull, Q, step)
@@ -413,8 +434,8 @@ def _backward(
 
 
 def scratch(T: int, P: int, Q: int, stride: int, dtype: np.dtype) -> list[np.ndarray]:
-    """What ``_backward`` works on beside its arguments; ``_forward`` takes the first two."""
-    sizes = (4 * Q, (T + 1) * P, (T + 1) * Q, (T + 1) * Q, T * Q, T * Q, stride * P * Q)
+    """What ``_backward`` works on beside its arguments; ``_forward`` takes the first three."""
+    sizes = (4 * Q, P * Q, (T + 1) * P, (T + 1) * Q, (T + 1) * Q, T * Q, T * Q, stride * P * Q)
     return [np.empty(max(P, Q), np.intp), *(_aligned(size, dtype) for size in sizes), np.empty(stride * Q, np.bool_)]
 
 

@@ -214,7 +214,7 @@ class _PlasticScan(torch.autograd.Function):
         g_spikes = torch.zeros_like(spikes, memory_format=torch.contiguous_format) if track_inputs else spikes.new_empty(0, 0, 0)
         sums = [weight.new_zeros(len(blocks), size) for size in (P * Q, P * Q, Q, neurons * Q, Q, Q)]
         W, A, *_ = _fused_weights(weight, alpha, bias, V, c)
-        V_back = _numpy(_flat(bias.new_empty(0, 0) if V is None else V.detach()))[0]
+        (V_back,) = _numpy(_columns(bias.new_empty(0, 0) if V is None else V.detach()))
         scalar = W.dtype.type
         rest = [scalar(x) for x in (neuron.beta, neuron.threshold, _steepness(neuron), layer.trace_decay,
                                     layer.rule.theta_step(layer.dt), layer.e_max)]
@@ -233,8 +233,8 @@ class _PlasticScan(torch.autograd.Function):
         g_modulator = (_square(g_V, neurons).t(), g_c[:neurons]) if layer.modulated else (None, None)
         g_E, g_v, g_x_pre, g_x_post, g_theta = g_state
         g_v, g_x_post, g_theta = (g[:, :neurons] for g in (g_v, g_x_post, g_theta))
-        return (None, None, g_spikes if track_inputs else None, _square(g_W, neurons).t(), g_bias[:neurons],
-                _square(g_alpha, neurons).t(), g_eta.sum(), *g_modulator, g_v, _square(g_E, neurons).transpose(1, 2),
+        return (None, None, g_spikes if track_inputs else None, _from_columns(g_W, P, neurons), g_bias[:neurons],
+                _from_columns(g_alpha, P, neurons), g_eta.sum(), *g_modulator, g_v, _square(g_E, neurons).transpose(1, 2),
                 g_x_pre, g_x_post, g_theta)
 
 
@@ -261,7 +261,7 @@ def _run_forward(layer, neuron, spikes, weight, bias, alpha, eta, V, c, v, E, x_
 
     def run(block: int) -> None:
         kernel(*blocks[block], T, B, P, neurons, arrays[0], W, A, arrays[1], V_flat, c_flat, scalar(eta.item()), layer.modulated,
-               *rest, *arrays[2:], checkpoints, stride, *kernels.scratch(0, P, Q, 0, W.dtype)[:2])
+               *rest, *arrays[2:], checkpoints, stride, *kernels.scratch(0, P, Q, 0, W.dtype)[:3])
 
     _each_block(run, len(blocks))
     E, v, x_pre, x_post, theta = state
@@ -271,10 +271,21 @@ def _run_forward(layer, neuron, spikes, weight, bias, alpha, eta, V, c, v, E, x_
 
 
 def _fused_weights(weight, alpha, bias, V, c) -> tuple[np.ndarray, ...]:
-    """W, α and V presynaptic-major and flat; an unused V and c where the layer is not modulated."""
+    """W and α in columns, V presynaptic-major; an unused V and c where the layer is not modulated."""
     V = bias.new_empty(0, 0) if V is None else V
     c = torch.zeros_like(bias) if c is None else c
-    return _numpy(*(_flat(x.detach().t()) for x in (weight, alpha, V)), _pad(c.detach()))
+    W, A, V, c = (x.detach() for x in (weight, alpha, V, c))
+    return _numpy(_columns(W.t()), _columns(A.t()), _pad(V.t()), _pad(c))
+
+
+def _columns(x: Tensor) -> Tensor:
+    """(P, Q) laid out in columns, as :mod:`spikepropamine.kernels` describes."""
+    return _pad(x).unflatten(1, (-1, kernels.padded(1, x.itemsize))).transpose(0, 1)
+
+
+def _from_columns(x: Tensor, P: int, neurons: int) -> Tensor:
+    """The inverse of :func:`_columns`, transposed: (Q, P)."""
+    return x.view(-1, P, kernels.padded(1, x.itemsize)).transpose(1, 2).reshape(-1, P)[:neurons]
 
 
 def _pad(x: Tensor) -> Tensor:
