@@ -20,7 +20,10 @@ from tqdm.auto import tqdm
 from . import records
 from .checks import require, require_choice, require_count
 from .networks import NETWORKS, NetworkOptions, SpikingNetwork, build
-from .tasks.cue_association import NOISE_HZ, CueAssociation
+from .tasks.cue_association import CueAssociation
+from .tasks.cue_reward import CueReward
+from .tasks.recall import Recall
+from .tasks.task import NOISE_HZ, Task
 from .training.supervised import Training, train
 
 PROFILES = ("smoke", "quick", "paper")
@@ -85,13 +88,13 @@ class Network:
 class Config:
     """Everything that shapes the result of a run beside its seed."""
 
-    task: CueAssociation
+    task: Task
     network: Network
     training: Training
 
     def build(self, seed: int) -> SpikingNetwork:
         """The untrained network of this configuration."""
-        sizes = (self.task.n_inputs, self.network.n_hidden, self.task.n_classes)
+        sizes = (self.task.n_inputs, self.network.n_hidden, self.task.n_outputs)
         return build(self.network.name, *sizes, seed=seed, **dataclasses.asdict(self.network.options))
 
     @property

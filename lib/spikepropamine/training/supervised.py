@@ -8,17 +8,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..checks import require, require_count, require_not_negative, require_positive
 from ..layers import PlasticLinear
 from ..networks import SpikingNetwork
 from ..records import load_checkpoint, save_checkpoint
+from ..tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -64,29 +64,29 @@ def generator(stream: int, seed: int, step: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))
 
 
-def logits(readout: Tensor, task: Any) -> Tensor:
-    """Class scores, (B, classes): the mean readout over the decision period."""
+def logits(readout: Tensor, task: Task) -> Tensor:
+    """Scores, (B, outputs): the mean readout over the decision period."""
     return readout[task.decision_start :].mean(0)
 
 
-def loss(network: SpikingNetwork, task: Any, trials, training: Training) -> tuple[Tensor, Tensor]:
-    """Cross-entropy plus firing-rate regularisation, and the class scores."""
+def loss(network: SpikingNetwork, task: Task, trials, training: Training) -> tuple[Tensor, Tensor]:
+    """The task's objective plus firing-rate regularisation, and the scores."""
     run = network.run(trials.spikes.to(network.readout.weight))
     scores = logits(run.readout, task)
     rates = run.spikes.mean((0, 1)) * (1000 / task.dt)
     off_target = ((rates - training.rate_target) / 100).square().mean()
-    return F.cross_entropy(scores, trials.labels.to(scores.device)) + training.rate_penalty * off_target, scores
+    return task.objective(scores, trials) + training.rate_penalty * off_target, scores
 
 
 @torch.no_grad()
-def evaluate(network: SpikingNetwork, task: Any, trials: int, chunk: int = 256) -> dict[str, float]:
+def evaluate(network: SpikingNetwork, task: Task, trials: int, chunk: int = 256) -> dict[str, float]:
     """Accuracy and firing rate on the task's fixed held-out set of ``trials`` trials."""
     require_count("trials", trials)
-    right, spikes = 0, 0.0
+    right, spikes = 0.0, 0.0
     for k, start in enumerate(range(0, trials, chunk)):
         batch = task.sample(min(chunk, trials - start), generator(_EVALUATE, 0, k))
         run = network.run(batch.spikes.to(network.readout.weight))
-        right += int((logits(run.readout, task).argmax(1).cpu() == batch.labels).sum())
+        right += task.correct(logits(run.readout, task), batch).sum(dtype=torch.float64).item()
         spikes += run.spikes.sum(dtype=torch.float64).item()
     neurons = network.readout.in_features
     seconds = trials * task.ticks * task.dt / 1000
@@ -95,7 +95,7 @@ def evaluate(network: SpikingNetwork, task: Any, trials: int, chunk: int = 256) 
 
 def train(
     network: SpikingNetwork,
-    task: Any,
+    task: Task,
     training: Training,
     seed: int,
     checkpoint: Path | None = None,
@@ -145,7 +145,7 @@ def train(
             latest = {
                 "step": done,
                 "loss": objective.item(),
-                "training_accuracy": (scores.argmax(1).cpu() == trials.labels).float().mean().item(),
+                "training_accuracy": task.correct(scores, trials).mean().item(),
                 "gradient_norm": norm.item(),
                 "skipped_steps": skipped,
                 "eta": network.synapses.rule.eta.item() if _plastic(network) else float("nan"),

@@ -1,0 +1,106 @@
+"""Cue-reward association: find out which of several random cues is rewarded, and know it when it comes again.
+
+After the cue-reward task of Miconi et al. (2019): cues are new random patterns in every trial, so nothing that
+training stores can answer; the association must be made within the trial. There the agent acts and is rewarded;
+here the reward is an input while the rewarded cue is shown, and the answer is a readout. That change, the timing,
+rates and noise are this project's choice.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..checks import require, require_count, require_not_negative, require_positive
+from .task import Task, Trials
+
+
+@dataclass(frozen=True)
+class CueReward(Task):
+    """One trial: each cue once, one of them with reward; a delay; one of the cues again, rewarded or not?
+
+    Of ``cue_inputs`` inputs a random ``active`` fire at ``cue_rate`` while a cue is shown. ``group_size`` more fire
+    while reward is given, and another ``group_size`` during the decision period. Every input fires at the
+    background rate of ``noise`` on top.
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed.
+    """
+
+    noise: str | float = "low"
+    n_cues: int = 4
+    cue_inputs: int = 30
+    active: int = 10
+    group_size: int = 5
+    cue_ms: float = 100.0
+    gap_ms: float = 50.0  # silence after each cue
+    delay_ms: float = 200.0
+    decision_ms: float = 150.0
+    cue_rate: float = 80.0
+    dt: float = 5.0
+
+    def __post_init__(self):
+        require_count("n_cues", self.n_cues, at_least=2)
+        require_count("cue_inputs", self.cue_inputs, at_least=2)
+        require_count("group_size", self.group_size)
+        require_count("active", self.active)
+        require(self.active < self.cue_inputs, "active", self.active, f"less than cue_inputs = {self.cue_inputs}")
+        for name in ("dt", "cue_ms", "decision_ms"):
+            require_positive(name, getattr(self, name))
+        for name in ("gap_ms", "delay_ms", "cue_rate"):
+            require_not_negative(name, getattr(self, name))
+        self.check_ticks("cue_ms", "gap_ms", "delay_ms", "decision_ms")
+        self.check_rates()
+
+    @property
+    def n_inputs(self) -> int:
+        return self.cue_inputs + 2 * self.group_size
+
+    @property
+    def n_outputs(self) -> int:
+        return 2
+
+    @property
+    def ticks(self) -> int:
+        """Ticks in a trial."""
+        return self.decision_start + self.in_ticks(self.decision_ms)
+
+    @property
+    def cue_starts(self) -> list[int]:
+        """The tick at which each cue starts."""
+        period = self.in_ticks(self.cue_ms) + self.in_ticks(self.gap_ms)
+        return [k * period for k in range(self.n_cues)]
+
+    @property
+    def decision_start(self) -> int:
+        """The first tick of the decision period, in which the cue comes again."""
+        return self.n_cues * (self.in_ticks(self.cue_ms) + self.in_ticks(self.gap_ms)) + self.in_ticks(self.delay_ms)
+
+    def sample(self, batch_size: int, generator: torch.Generator) -> Trials:
+        """Draw ``batch_size`` trials; the cue that comes again is the rewarded one in half of them.
+
+        ``labels`` are 1 where it is; ``shown`` holds the cues' patterns, (B, n_cues, cue_inputs).
+        """
+        require_count("batch_size", batch_size)
+        order = torch.rand(batch_size, self.n_cues, self.cue_inputs, generator=generator).argsort(-1)
+        patterns = (order < self.active).float()
+        rewarded = torch.randint(0, self.n_cues, (batch_size,), generator=generator)
+        labels = torch.randint(0, 2, (batch_size,), generator=generator)
+        other = (rewarded + torch.randint(1, self.n_cues, (batch_size,), generator=generator)) % self.n_cues
+        again = torch.where(labels == 1, rewarded, other)
+        return Trials(self.spikes(self._rates(patterns, rewarded, again), generator), labels, None, patterns)
+
+    def _rates(self, patterns: Tensor, rewarded: Tensor, again: Tensor) -> Tensor:
+        """Firing rates in Hz, (T, B, inputs)."""
+        cues = slice(0, self.cue_inputs)
+        reward = slice(self.cue_inputs, self.cue_inputs + self.group_size)
+        decision = slice(self.cue_inputs + self.group_size, self.n_inputs)
+        rates = self.background(len(patterns))
+        for k, start in enumerate(self.cue_starts):
+            during = rates[start : start + self.in_ticks(self.cue_ms)]
+            during[..., cues] += self.cue_rate * patterns[:, k]
+            during[..., reward] += self.cue_rate * (rewarded == k).float()[:, None]
+        at_end = rates[self.decision_start :]
+        at_end[..., cues] += self.cue_rate * patterns[torch.arange(len(patterns)), again]
+        at_end[..., decision] += self.cue_rate
+        return rates

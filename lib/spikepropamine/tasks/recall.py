@@ -1,0 +1,84 @@
+"""One-shot recall: a random pattern is shown once; after a delay a part of it must be completed.
+
+After the pattern-memorisation task of Miconi et al. (2018), with spikes, one pattern, and a readout of the missing
+bits; those changes, the timing, rates and noise are this project's choice.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..checks import require, require_count, require_not_negative, require_positive
+from .task import Task, Trials
+
+
+@dataclass(frozen=True)
+class Recall(Task):
+    """One trial: a pattern of ``n_bits`` random bits; a delay; ``bits_again`` of them again, the others asked for.
+
+    A bit has two groups of ``group_size`` inputs: the first fires at ``cue_rate`` while a 1 is shown, the second
+    while a 0 is; both are silent while the bit is not. Every input fires at the background rate of ``noise`` on top.
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed.
+    """
+
+    noise: str | float = "low"
+    n_bits: int = 10
+    bits_again: int = 5
+    group_size: int = 2
+    pattern_ms: float = 150.0
+    delay_ms: float = 300.0
+    decision_ms: float = 150.0
+    cue_rate: float = 80.0
+    dt: float = 5.0
+
+    def __post_init__(self):
+        require_count("n_bits", self.n_bits, at_least=2)
+        require_count("bits_again", self.bits_again, at_least=0)
+        require(self.bits_again < self.n_bits, "bits_again", self.bits_again, f"less than n_bits = {self.n_bits}")
+        require_count("group_size", self.group_size)
+        for name in ("dt", "pattern_ms", "decision_ms"):
+            require_positive(name, getattr(self, name))
+        for name in ("delay_ms", "cue_rate"):
+            require_not_negative(name, getattr(self, name))
+        self.check_ticks("pattern_ms", "delay_ms", "decision_ms")
+        self.check_rates()
+
+    @property
+    def n_inputs(self) -> int:
+        return 2 * self.n_bits * self.group_size
+
+    @property
+    def n_outputs(self) -> int:
+        return self.n_bits
+
+    @property
+    def decision_start(self) -> int:
+        """The first tick of the decision period, in which a part of the pattern comes again."""
+        return self.in_ticks(self.pattern_ms) + self.in_ticks(self.delay_ms)
+
+    @property
+    def ticks(self) -> int:
+        """Ticks in a trial."""
+        return self.decision_start + self.in_ticks(self.decision_ms)
+
+    def sample(self, batch_size: int, generator: torch.Generator) -> Trials:
+        """Draw ``batch_size`` trials. ``labels`` and ``shown`` are the pattern, (B, n_bits)."""
+        require_count("batch_size", batch_size)
+        bits = torch.randint(0, 2, (batch_size, self.n_bits), generator=generator)
+        order = torch.rand(batch_size, self.n_bits, generator=generator).argsort(-1)
+        asked = order >= self.bits_again
+        return Trials(self.spikes(self._rates(bits, asked), generator), bits, asked, bits)
+
+    def _rates(self, bits: Tensor, asked: Tensor) -> Tensor:
+        """Firing rates in Hz, (T, B, inputs)."""
+        channels = torch.stack([bits, 1 - bits], -1).float()  # (B, bits, 2)
+        rates = self.background(len(bits))
+        rates[: self.in_ticks(self.pattern_ms)] += self.cue_rate * self._inputs(channels)
+        rates[self.decision_start :] += self.cue_rate * self._inputs(channels * ~asked[..., None])
+        return rates
+
+    def _inputs(self, channels: Tensor) -> Tensor:
+        return channels.flatten(1).repeat_interleave(self.group_size, 1)

@@ -1,0 +1,82 @@
+"""What every temporal task has: a trial in ticks, background noise, and a readout that is asked at the end."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..checks import require, require_not_negative
+
+# background firing on every input, in Hz
+NOISE_HZ = {"low": 5.0, "high": 20.0}
+
+
+class Trials(NamedTuple):
+    """A batch of trials."""
+
+    spikes: Tensor  # (T, B, inputs), 0 or 1
+    labels: Tensor  # what is asked: (B,) classes, or (B, bits) of 0 and 1
+    asked: Tensor | None  # (B, bits), the bits that count; None where labels are classes
+    shown: Tensor  # what was presented, as the task defines it
+
+
+class Task:
+    """The part that tasks share. A task is a frozen dataclass that adds its timing and ``sample``.
+
+    The answer is the mean readout from ``decision_start`` on. Fields that every task has: ``noise``, a key of
+    NOISE_HZ or a background rate in Hz; ``cue_rate`` in Hz, on top of it; ``dt``, the tick in milliseconds.
+    """
+
+    chance = 0.5
+
+    @property
+    def noise_hz(self) -> float:
+        """The background rate of every input in Hz."""
+        return NOISE_HZ.get(self.noise, self.noise)
+
+    def check_rates(self) -> None:
+        """Refuse a noise that is no level and no rate, and rates of more than one spike a tick."""
+        if self.noise not in NOISE_HZ:
+            require(not isinstance(self.noise, str), "noise", self.noise, "one of 'low', 'high', or a rate in Hz >= 0")
+            require_not_negative("noise", self.noise)
+        limit = 1000 / self.dt
+        total = self.cue_rate + self.noise_hz
+        require(total <= limit, "cue_rate", self.cue_rate, f"at most {limit:g} Hz with the noise: one spike a tick")
+
+    def check_ticks(self, *names: str) -> None:
+        """Refuse durations that are not whole numbers of ticks."""
+        for name in names:
+            value = getattr(self, name)
+            whole = abs(value / self.dt - round(value / self.dt)) < 1e-9
+            require(whole, name, value, f"a whole number of ticks of dt = {self.dt} ms")
+
+    def in_ticks(self, milliseconds: float) -> int:
+        """A duration in ticks."""
+        return round(milliseconds / self.dt)
+
+    def background(self, batch_size: int) -> Tensor:
+        """Firing rates in Hz, (T, B, inputs), of inputs that carry noise alone."""
+        return torch.full((self.ticks, batch_size, self.n_inputs), self.noise_hz)
+
+    def spikes(self, rates: Tensor, generator: torch.Generator) -> Tensor:
+        """Spikes, (T, B, inputs), each independent with probability rate · dt; overwrites ``rates``."""
+        probability = rates.mul_(self.dt / 1000)
+        return torch.rand(probability.shape, generator=generator).lt_(probability)
+
+    def objective(self, scores: Tensor, trials: Trials) -> Tensor:
+        """The loss of scores, (B, outputs): cross-entropy of the class, or of every bit that is asked for."""
+        labels = trials.labels.to(scores.device)
+        if trials.asked is None:
+            return F.cross_entropy(scores, labels)
+        each = F.binary_cross_entropy_with_logits(scores, labels.to(scores.dtype), reduction="none")
+        asked = trials.asked.to(scores)
+        return (each * asked).sum() / asked.sum()
+
+    def correct(self, scores: Tensor, trials: Trials) -> Tensor:
+        """The share of each answer, (B,), that is right: chance is ``chance``, perfect 1."""
+        scores = scores.detach().cpu()
+        if trials.asked is None:
+            return (scores.argmax(1) == trials.labels).float()
+        right = ((scores > 0) == trials.labels.bool()) & trials.asked
+        return right.sum(1) / trials.asked.sum(1)
