@@ -1,14 +1,14 @@
 """``python -m spikepropamine sweep EXPERIMENT`` and ``publish EXPERIMENT``, from the repository's root."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from . import benchmark, experiments, records
 from .networks import NETWORKS
 
-EXPERIMENTS = {
-    "cue-association": experiments.cue_association,
-    "cue-association-search": experiments.cue_association_search,
+EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments.TASKS} | {
+    f"{name}-search": partial(experiments.search, name) for name in experiments.TASKS
 }
 
 

@@ -24,7 +24,7 @@ from .tasks.cue_association import CueAssociation
 from .tasks.cue_reward import CueReward
 from .tasks.recall import Recall
 from .tasks.task import NOISE_HZ, Task
-from .training.supervised import Training, train
+from .training.supervised import Training, evaluate, train
 
 PROFILES = ("smoke", "quick", "paper")
 
@@ -117,68 +117,95 @@ class Experiment:
         return [(config, seed) for seed in self.seeds for config in self.configs]
 
 
-# What the search below found best for each network: (learning rate, factor on the rules' initial η).
-# snn has no η; a test holds these to the published search.
-CHOSEN = {"snn": (3e-3, 1.0), "dp-oja": (1e-2, 0.04), "dp-bcm": (3e-3, 0.04), "ndp-oja": (1e-2, 0.04), "ndp-bcm": (1e-2, 0.2)}
+TASKS: dict[str, type[Task]] = {"cue-association": CueAssociation, "cue-reward": CueReward, "recall": Recall}
 
-_CUE_ASSOCIATION = {
+# What the searches below found best for each network: (learning rate, factor on the rules' initial η).
+# snn has no η; a test holds these to the published searches.
+CHOSEN: dict[str, dict[str, tuple[float, float]]] = {
+    "cue-association": {"snn": (3e-3, 1.0), "dp-oja": (1e-2, 0.04), "dp-bcm": (3e-3, 0.04), "ndp-oja": (1e-2, 0.04), "ndp-bcm": (1e-2, 0.2)},
+}
+
+_TRAINING = {
     "smoke": dict(steps=4, batch_size=8, evaluate_every=2, evaluation_trials=32),
     "quick": dict(steps=200, evaluate_every=25, evaluation_trials=1024),
     "paper": dict(steps=1000),
 }
-_SMOKE_TASK = dict(n_cues=3, delay_ms=50.0, decision_ms=50.0)
+_SEEDS = {"smoke": 2, "quick": 2, "paper": 20}
+_SMOKE_TASK = {
+    "cue-association": dict(n_cues=3, delay_ms=50.0, decision_ms=50.0),
+    "cue-reward": dict(n_cues=2, delay_ms=50.0, decision_ms=50.0),
+    "recall": dict(n_bits=4, bits_again=2, delay_ms=50.0, decision_ms=50.0),
+}
 
 
-def cue_association(
+def temporal(
+    task: str,
     profile: str = "paper",
     seeds: int | None = None,
     networks: Iterable[str] = tuple(NETWORKS),
     noises: Iterable[str] = tuple(NOISE_HZ),
 ) -> Experiment:
-    """Every network at every noise level, with the values its search found.
+    """Every network at every noise level on one of TASKS, with the values its search found.
 
     Args:
+        task: a name of TASKS, which is also the experiment's.
         profile: one of PROFILES.
         seeds: how many, from seed 0 up; None takes the profile's own number.
         networks: names of networks.
         noises: noise levels.
     """
+    require_choice("task", task, TASKS)
     require_choice("profile", profile, PROFILES)
     if seeds is not None:
         require_count("seeds", seeds)
     networks = check_networks(networks)
-    task = _SMOKE_TASK if profile == "smoke" else {}
+    sizes = _SMOKE_TASK[task] if profile == "smoke" else {}
     configs = tuple(
         Config(
-            CueAssociation(noise=noise, **task),
-            network(name, CHOSEN[name][1]),
-            Training(learning_rate=CHOSEN[name][0], **_CUE_ASSOCIATION[profile]),
+            TASKS[task](noise=noise, **sizes),
+            network(name, CHOSEN[task][name][1]),
+            Training(learning_rate=CHOSEN[task][name][0], **_TRAINING[profile]),
         )
         for noise, name in itertools.product(noises, networks)
     )
-    count = seeds or {"smoke": 2, "quick": 2, "paper": 5}[profile]
-    return Experiment("cue-association", profile, configs, tuple(range(count)))
+    return Experiment(task, profile, configs, tuple(range(seeds or _SEEDS[profile])))
 
 
 SEARCHED_LEARNING_RATES = (3e-3, 1e-2, 3e-2)
 SEARCHED_ETA_FACTORS = (0.04, 0.2, 1.0)
 
 
-def cue_association_search() -> Experiment:
-    """The search for each network's learning rate and initial η: one grid and budget for all.
+def search(task: str) -> Experiment:
+    """The search for each network's learning rate and initial η on one of TASKS: one grid and budget for all.
 
-    At high noise, with seeds that :func:`cue_association` does not use. ``snn`` has no η, so its
-    nine configurations are three learning rates three times over: its budget is the same.
+    At high noise, with seeds that :func:`temporal` does not use. ``snn`` has no η, so its nine configurations
+    are three learning rates three times over: its budget is the same.
     """
+    require_choice("task", task, TASKS)
     configs = tuple(
-        Config(
-            CueAssociation(noise="high"),
-            network(name, factor),
-            Training(steps=300, learning_rate=rate, evaluate_every=100),
-        )
+        Config(TASKS[task](noise="high"), network(name, factor), Training(steps=300, learning_rate=rate, evaluate_every=100))
         for name, rate, factor in itertools.product(NETWORKS, SEARCHED_LEARNING_RATES, SEARCHED_ETA_FACTORS)
     )
-    return Experiment("cue-association-search", "paper", configs, (1000, 1001))
+    return Experiment(f"{task}-search", "paper", configs, (1000, 1001))
+
+
+# What a trained network is tested on beside the task it was trained on: field → values.
+TESTED_NOISE_HZ = (0.0, 5.0, 10.0, 20.0, 40.0, 80.0, 120.0)
+TESTED_DELAY_FACTORS = (0.5, 1.0, 2.0, 4.0)
+TESTED_SIZES = {"cue-association": ("n_cues", (1, 3, 5, 7, 9, 13)), "cue-reward": ("n_cues", (2, 3, 4, 6, 8)), "recall": ("bits_again", (1, 3, 5, 7, 9))}
+
+
+TESTED_TRIALS = 512
+
+
+def variants(task: Task) -> dict[str, Task]:
+    """``task`` with one field changed at a time, by ``tested.<field>.<value>``."""
+    name = next(name for name, kind in TASKS.items() if type(task) is kind)
+    field, sizes = TESTED_SIZES[name]
+    changes = [("noise", hz) for hz in TESTED_NOISE_HZ] + [("delay_ms", f * task.delay_ms) for f in TESTED_DELAY_FACTORS]
+    if field != "bits_again" or task.n_bits > max(sizes):
+        changes += [(field, size) for size in sizes]
+    return {f"tested.{key}.{value:g}": dataclasses.replace(task, **{key: value}) for key, value in changes}
 
 
 def network(name: str, eta_factor: float) -> Network:
@@ -275,16 +302,19 @@ def run(experiment: str, profile: str, config: Config, seed: int, folder: Path, 
     started = time.perf_counter()
     provenance = records.provenance()
     checkpoint = folder.with_name(f"{folder.name}.checkpoint.safetensors")
-    bar = tqdm(total=config.training.steps, desc=f"{config.network.name} {config.task.noise} seed {seed}",
-               unit="step", leave=False, mininterval=1.0)
+    label = f"{experiment} {config.network.name} {config.task.noise} seed {seed}"
+    bar = tqdm(total=config.training.steps, desc=label, unit="step", leave=False, mininterval=1.0)
 
     def progress(step: int, latest: dict[str, float]) -> None:
         bar.update(step - bar.n)
         if latest:
             bar.set_postfix(accuracy=f"{latest['accuracy']:.3f}", refresh=False)
 
-    trained = train(config.build(seed).to(device), config.task, config.training, seed, checkpoint, progress)
+    network = config.build(seed).to(device)
+    trained = train(network, config.task, config.training, seed, checkpoint, progress)
     bar.close()
+    trials = min(TESTED_TRIALS, config.training.evaluation_trials)
+    tested = {name: evaluate(network, task, trials)["accuracy"] for name, task in variants(config.task).items()}
     record = {
         "experiment": experiment,
         "config": dataclasses.asdict(config),
@@ -292,30 +322,25 @@ def run(experiment: str, profile: str, config: Config, seed: int, folder: Path, 
         "seed": seed,
         "profile": profile,
         "device": device,
-        "metrics": trained.metrics,
+        "metrics": trained.metrics | tested,
         "wall_seconds": time.perf_counter() - started,
         "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         **provenance,
     }
     records.save_run(folder, record, pd.DataFrame(trained.curves), trained.weights)
     checkpoint.unlink(missing_ok=True)
-    return f"{config.network.name} {config.task.noise} seed {seed}: {trained.metrics['accuracy']:.3f}"
+    return f"{label}: {trained.metrics['accuracy']:.3f}"
 
 
 def publish(experiment: Experiment, store: Store) -> None:
     """Gather the finished runs of ``experiment`` in the working store into the published one.
 
-    Raises:
-        ValueError: a run is published that the working store does not hold, and would be lost.
+    What is published already stays, whether the working store holds it or not.
     """
     require(store.published is not None, "published", None, "the folder of the published store")
-    folders = {(config.hash, seed): store.folder(experiment.name, config, seed) for config, seed in experiment.runs}
-    done = {key: folder for key, folder in folders.items() if folder.exists()}
-    published = store.published_runs(experiment.name)
-    if published is not None:
-        lost = set(zip(published.runs["config_hash"], published.runs["seed"])) - set(done)
-        require(not lost, "working", f"{len(lost)} published runs missing", "a store that holds every published run")
-    records.publish(done.values(), len(folders), store.published / experiment.name)
+    folders = [store.folder(experiment.name, config, seed) for config, seed in experiment.runs]
+    done = [folder for folder in folders if folder.exists()]
+    records.publish(done, len(folders), store.published / experiment.name)
 
 
 def _only(table: pd.DataFrame, wanted: set[tuple[str, int]]) -> pd.DataFrame:

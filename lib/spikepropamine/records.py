@@ -119,30 +119,42 @@ def save_run(folder: Path, record: dict[str, Any], curves: pd.DataFrame, weights
 def publish(runs: Iterable[Path], expected: int, target: Path, weights_of: Iterable[int] = (0,)) -> None:
     """Gather the finished runs in folders ``runs`` into ``target``, out of ``expected``.
 
-    ``weights_of`` names the seeds whose weights are kept. Part of a sweep may be published; the
-    manifest says how much of it.
+    ``weights_of`` names the seeds whose weights are kept. Part of a sweep may be published; the manifest says how
+    much of it. Runs that ``target`` holds already stay there as they are.
     """
-    loaded = [load_run(folder) for folder in runs]
-    if not loaded:
+    before = load_published(target) if target.exists() else None
+    held = set() if before is None else set(zip(before.runs["config_hash"], before.runs["seed"]))
+    loaded = [run for run in map(load_run, runs) if (run.record["config_hash"], run.record["seed"]) not in held]
+    if not loaded and before is None:
         raise ValueError(f"runs = []: must be at least one finished run to publish to {target}")
+    rows = pd.DataFrame([row(run.record) for run in loaded])
+    curves = [run.curves.assign(config_hash=run.record["config_hash"], seed=run.record["seed"]) for run in loaded]
+    configurations = {run.record["config_hash"]: run.record["config"] for run in loaded}
+    names = {"git_commits": {run.record["git_commit"] for run in loaded}, "cpus": {run.record["cpu"] for run in loaded}}
+    versions = [run.record["versions"] for run in loaded]
+    if before is not None:
+        rows, curves = pd.concat([before.runs, rows], ignore_index=True), [before.curves, *curves]
+        configurations = before.manifest["configurations"] | configurations
+        names = {key: found | set(before.manifest[key]) for key, found in names.items()}
+        versions = [*before.manifest["versions"], *(v for v in versions if v not in before.manifest["versions"])]
     with whole_folder(target) as draft:
-        pd.DataFrame([row(run.record) for run in loaded]).to_parquet(draft / "runs.parquet", index=False)
-        curves = [run.curves.assign(config_hash=run.record["config_hash"], seed=run.record["seed"]) for run in loaded]
+        rows.to_parquet(draft / "runs.parquet", index=False)
         pd.concat(curves, ignore_index=True).to_parquet(draft / "curves.parquet", index=False)
+        for path in target.glob("weights-*.safetensors"):
+            shutil.copyfile(path, draft / path.name)
         for run in loaded:
             if run.record["seed"] in weights_of:
                 save_file(run.weights, draft / _weights_name(run.record["config_hash"], run.record["seed"]))
         files = {path.name: checksum(path) for path in sorted(draft.iterdir())}
         manifest = {
             "schema": SCHEMA,
-            "experiment": loaded[0].record["experiment"],
-            "runs": len(loaded),
+            "experiment": target.name if not loaded else loaded[0].record["experiment"],
+            "runs": len(rows),
             "expected_runs": expected,
-            "configurations": {run.record["config_hash"]: run.record["config"] for run in loaded},
-            "seeds": sorted({run.record["seed"] for run in loaded}),
-            "git_commits": sorted({run.record["git_commit"] for run in loaded}),
-            "versions": loaded[0].record["versions"],
-            "cpus": sorted({run.record["cpu"] for run in loaded}),
+            "configurations": configurations,
+            "seeds": sorted({int(seed) for seed in rows["seed"]}),
+            **{key: sorted(found) for key, found in names.items()},
+            "versions": [v for k, v in enumerate(versions) if v not in versions[:k]],
             "files": files,
         }
         _write_json(draft / "manifest.json", manifest)
@@ -216,7 +228,7 @@ def load_published(folder: Path) -> Published:
     """The published experiment in ``folder``; errors as in :func:`load_run`."""
     manifest = _read_json(folder / "manifest.json")
     fields = {"schema": int, "experiment": str, "runs": int, "expected_runs": int, "configurations": dict,
-              "seeds": list, "git_commits": list, "versions": dict, "cpus": list, "files": dict}
+              "seeds": list, "git_commits": list, "versions": (list, dict), "cpus": list, "files": dict}
     _check_fields(folder / "manifest.json", manifest, fields)
     _check_files(folder, manifest["files"])
     runs, curves = pd.read_parquet(folder / "runs.parquet"), pd.read_parquet(folder / "curves.parquet")
