@@ -8,7 +8,10 @@ from spikepropamine import claims
 from spikepropamine.networks import NETWORKS
 
 
-def runs(accuracy, seeds=5, change=0.5):
+TASKS = ("cue-association", "cue-reward", "recall")
+
+
+def runs(accuracy, seeds=10, change=0.5):
     rng = np.random.default_rng(0)
     rows = []
     for noise in ("low", "high"):
@@ -24,8 +27,10 @@ def runs(accuracy, seeds=5, change=0.5):
     return pd.DataFrame(rows)
 
 
-def verdicts(repository, table):
-    return [j.verdict for j in claims.judge(repository / "book" / "claims.yml", table)]
+def verdicts(repository, table, **others):
+    """``table`` as the runs of every task, but for ``others``."""
+    results = {task: others.get(task.replace("-", "_"), table) for task in TASKS}
+    return [j.verdict for j in claims.judge(repository / "book" / "claims.yml", results)]
 
 
 YES, PARTLY, NO, NOT_YET = claims.VERDICTS
@@ -53,14 +58,31 @@ def test_parameters_that_did_not_move_were_not_learned(repository):
 
 def test_too_few_seeds_or_networks_are_not_judged(repository):
     good = lambda name, noise: 0.5 if name == "snn" else 0.98  # noqa: E731
-    assert verdicts(repository, runs(good, seeds=4)) == [NOT_YET] * 6
+    assert verdicts(repository, runs(good, seeds=9)) == [NOT_YET] * 6
     some = runs(good)
     assert verdicts(repository, some[some["network.name"] != "dp-bcm"]) == [NOT_YET] * 6
     assert verdicts(repository, some[:0]) == [NOT_YET] * 6
+    assert verdicts(repository, some, recall=some[:0]) == [NOT_YET] * 6
+
+
+def test_a_claim_met_on_some_tasks_only_is_partly_reproduced(repository):
+    good = runs(lambda name, noise: 0.5 if name == "snn" else 0.98)
+    bad = runs(lambda name, noise: 0.5)
+    assert verdicts(repository, good, recall=bad)[:4] == [PARTLY] * 4
+    assert verdicts(repository, bad, recall=good)[:4] == [PARTLY] * 4
+    judgement = claims.judge(repository / "book" / "claims.yml", dict(zip(TASKS, (good, good, bad))))[2]
+    assert [verdict for verdict, _ in judgement.by_task.values()] == [YES, YES, NO]
+
+
+def test_the_measured_value_lies_in_its_interval_and_pools_the_tasks(repository):
+    results = dict(zip(TASKS, (runs(lambda name, noise, a=a: 0.5 if name == "snn" else a) for a in (0.7, 0.8, 0.9))))
+    for j in claims.judge(repository / "book" / "claims.yml", results)[:4]:
+        assert j.measured.low < j.measured.mean < j.measured.high
+    assert claims.judge(repository / "book" / "claims.yml", results)[1].measured.mean == pytest.approx(0.8, abs=0.01)
 
 
 def test_the_table_has_the_columns_other_tools_read(repository):
-    table = claims.table(claims.judge(repository / "book" / "claims.yml", runs(lambda name, noise: 0.5)))
+    table = claims.table(claims.judge(repository / "book" / "claims.yml", dict.fromkeys(TASKS, runs(lambda name, noise: 0.5))))
     assert list(table.columns) == ["claim", "criterion", "measured", "interval_low", "interval_high", "verdict"]
     assert set(table.verdict) <= set(claims.VERDICTS)
 
@@ -68,6 +90,8 @@ def test_the_table_has_the_columns_other_tools_read(repository):
 @pytest.mark.parametrize("old, new, named", [
     ("judge: every_rule", "judge: guess", "judge of claim-2 = 'guess'"),
     ("solved_at_least: 0.95", "solved: 0.95", "definitions"),
+    ("tasks: [cue-association,", "tasks: [cue-asociation,", "tasks = 'cue-asociation'"),
+    ("tasks: [cue-association, cue-reward, recall]", "tasks: []", r"tasks = \[\]"),
     ("id: claim-3", "id: 3", "id = 3: must be a text"),
 ])
 def test_bad_entries_are_refused_by_name(repository, tmp_path, old, new, named):

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from spikepropamine.tasks.cue_association import NOISE_HZ, CueAssociation
+from spikepropamine.tasks.cue_association import CueAssociation
+from spikepropamine.tasks.task import NOISE_HZ
 from spikepropamine.training.supervised import generator
 
 
@@ -17,7 +18,7 @@ def test_rates_are_those_asked_for(noise):
     background, driven = NOISE_HZ[noise], NOISE_HZ[noise] + task.cue_rate
     for k, start in enumerate(task.cue_starts):
         during = trials.spikes[start : start + task.cue_ticks].float()
-        left = trials.cues[:, k] == 0
+        left = trials.shown[:, k] == 0
         assert during[:, left, task.group("left")].mean() * hz == pytest.approx(driven, rel=0.03)
         assert during[:, ~left, task.group("right")].mean() * hz == pytest.approx(driven, rel=0.03)
         assert during[:, ~left, task.group("left")].mean() * hz == pytest.approx(background, rel=0.1)
@@ -40,9 +41,9 @@ def test_the_delay_is_silent_but_for_noise_and_says_nothing_of_the_label(noise):
 
 def test_labels_are_the_majority_and_balanced():
     task, trials = sample(n=20000, cue_rate=1.0, n_cues=3, delay_ms=5.0, decision_ms=5.0)
-    assert torch.equal(trials.labels, (trials.cues.float().mean(1) > 0.5).long())
+    assert torch.equal(trials.labels, (trials.shown.float().mean(1) > 0.5).long())
     assert trials.labels.float().mean() == pytest.approx(0.5, abs=0.015)
-    assert trials.cues.float().mean(0).tolist() == pytest.approx([0.5] * 3, abs=0.015)
+    assert trials.shown.float().mean(0).tolist() == pytest.approx([0.5] * 3, abs=0.015)
 
 
 def test_held_out_trials_are_fixed_and_not_those_of_training():

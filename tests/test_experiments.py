@@ -3,17 +3,18 @@ import dataclasses
 import pytest
 
 from spikepropamine import experiments, records
-from spikepropamine.experiments import ChapterParameters, Store, cue_association, sweep
+from spikepropamine.experiments import TASKS, ChapterParameters, Store, sweep, temporal
 from spikepropamine.networks import NETWORKS
 
 
 def tiny():
-    return cue_association("smoke", seeds=1, networks=("snn", "dp-oja"), noises=("low",))
+    return temporal("cue-association", "smoke", seeds=1, networks=("snn", "dp-oja"), noises=("low",))
 
 
-def test_a_comparison_differs_in_nothing_but_name_noise_and_searched_values():
+@pytest.mark.parametrize("task", TASKS)
+def test_a_comparison_differs_in_nothing_but_name_noise_and_searched_values(task):
     searched = {"learning_rate", "eta_oja", "eta_bcm"}
-    configs = cue_association().configs
+    configs = temporal(task).configs
     assert len(configs) == len(NETWORKS) * 2
     first = configs[0]
     for config in configs:
@@ -24,24 +25,26 @@ def test_a_comparison_differs_in_nothing_but_name_noise_and_searched_values():
             assert different <= searched
 
 
-def test_every_network_is_searched_alike_and_with_other_seeds():
-    search = experiments.cue_association_search()
+@pytest.mark.parametrize("task", TASKS)
+def test_every_network_is_searched_alike_and_with_other_seeds(task):
+    search = experiments.search(task)
     grids = {}
     for config in search.configs:
         options = config.network.options
         grids.setdefault(config.network.name, []).append((config.training, options))
     assert set(grids) == set(NETWORKS)
     assert all(grid == grids["snn"] for grid in grids.values())
-    assert not set(search.seeds) & set(cue_association().seeds)
+    assert not set(search.seeds) & set(temporal(task).seeds)
 
 
-def test_the_chosen_values_are_the_best_of_the_published_search(repository):
-    published = records.load_published(repository / "book" / "results" / "cue-association-search")
+@pytest.mark.parametrize("task", TASKS)
+def test_the_chosen_values_are_the_best_of_the_published_search(repository, task):
+    published = records.load_published(repository / "book" / "results" / f"{task}-search")
     assert published.manifest["runs"] == published.manifest["expected_runs"]
     default = experiments.NetworkOptions().eta_oja
     factors = (published.runs["network.options.eta_oja"] / default).round(9)
     mean = published.runs.assign(factor=factors).groupby(["network.name", "training.learning_rate", "factor"]).accuracy.mean()
-    for name, chosen in experiments.CHOSEN.items():
+    for name, chosen in experiments.CHOSEN[task].items():
         assert mean[(name, *chosen)] == mean[name].max()
 
 
@@ -75,16 +78,30 @@ def test_a_published_run_is_not_made_again(tmp_path):
     assert set(elsewhere.weights("cue-association", config, 0)) == set(dict(config.build(0).named_parameters()))
 
 
-def test_publishing_never_drops_a_published_run(tmp_path):
+def test_publishing_adds_to_what_is_published_and_drops_nothing(tmp_path):
     store = Store(tmp_path / "runs", tmp_path / "published")
     sweep(tiny(), store)
     experiments.publish(tiny(), store)
-    fewer = cue_association("smoke", seeds=1, networks=("snn",), noises=("low",))
+    first = store.published_runs("cue-association")
+    more = temporal("cue-association", "smoke", seeds=2, networks=("snn", "ndp-bcm"), noises=("low",))
     elsewhere = Store(tmp_path / "elsewhere", tmp_path / "published")
-    sweep(fewer, Store(elsewhere.working))
-    with pytest.raises(ValueError, match="working = '1 published runs missing'"):
-        experiments.publish(fewer, elsewhere)
-    assert len(store.published_runs("cue-association").runs) == 2
+    sweep(more, elsewhere)  # snn with seed 0 is published and not made again
+    experiments.publish(more, elsewhere)
+    both = store.published_runs("cue-association")
+    assert sorted(zip(both.runs["network.name"], both.runs.seed)) == [("dp-oja", 0), ("ndp-bcm", 0), ("ndp-bcm", 1), ("snn", 0), ("snn", 1)]
+    assert both.runs.iloc[:2][first.runs.columns].equals(first.runs) and len(both.curves) == 10
+    assert set(first.manifest["files"]) < set(both.manifest["files"]) and len(both.manifest["configurations"]) == 3
+    assert all(both.has_weights(config.hash, 0) for config in (*tiny().configs, *more.configs))
+    experiments.publish(tiny(), Store(tmp_path / "nothing", tmp_path / "published"))
+    assert store.published_runs("cue-association").runs.equals(both.runs)
+
+
+def test_a_run_is_tested_beyond_what_it_was_trained_on(tmp_path):
+    store = Store(tmp_path)
+    sweep(tiny(), store)
+    runs, _ = store.results(tiny())
+    names = set(experiments.variants(tiny().configs[0].task))
+    assert names <= set(runs.columns) and runs[sorted(names)].notna().all().all()
 
 
 def test_a_damaged_run_is_named_not_skipped(tmp_path):
@@ -117,12 +134,12 @@ def test_bad_chapter_parameters_are_refused_by_name(parameters, named):
 
 
 @pytest.mark.parametrize("arguments, named", [
-    (dict(profile="x"), "profile = 'x'"), (dict(seeds=0), "seeds = 0"),
+    (dict(task="maze"), "task = 'maze'"), (dict(profile="x"), "profile = 'x'"), (dict(seeds=0), "seeds = 0"),
     (dict(networks=["rnn"]), "networks = 'rnn'"), (dict(noises=["loud"]), "noise = 'loud'"),
 ])
 def test_bad_experiments_are_refused_by_name(arguments, named):
     with pytest.raises(ValueError, match=named):
-        cue_association(**arguments)
+        temporal(**{"task": "cue-association"} | arguments)
 
 
 def test_names_may_come_in_any_order_and_as_one_word():

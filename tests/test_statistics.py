@@ -37,3 +37,28 @@ def test_adjustment_never_lowers_a_p_value():
 def test_bad_values_are_refused(values):
     with pytest.raises(ValueError, match="values"):
         statistics.mean_interval(values)
+
+
+def test_the_interquartile_mean_leaves_out_the_outer_quarters():
+    values = [0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 99.0]
+    assert statistics.interquartile_mean(values).mean == pytest.approx(np.mean([0.6, 0.7, 0.8, 0.9]))
+    one = statistics.interquartile_mean([0.7])
+    assert one.mean == 0.7 and math.isnan(one.low)
+    assert statistics.interquartile_mean([0.5] * 4) == (0.5, 0.5, 0.5)
+
+
+def test_the_bootstrap_interval_covers_about_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    intervals = [statistics.interquartile_mean(rng.normal(3, 2, 20)) for _ in range(300)]
+    covered = np.mean([i.low <= 3 <= i.high for i in intervals])
+    assert 0.88 <= covered <= 0.98  # a percentile interval of 20 values is a little too narrow
+
+
+def test_strata_are_resampled_each_by_itself():
+    # two tasks far apart: mixing their seeds would make the interval as wide as the gap
+    rng = np.random.default_rng(0)
+    low, high = rng.normal(0.2, 0.01, 20), rng.normal(0.9, 0.01, 20)
+    apart, mixed = statistics.interquartile_mean(low, high), statistics.interquartile_mean(np.concatenate([low, high]))
+    assert apart.high - apart.low < 0.05 < 0.15 < mixed.high - mixed.low
+    gain = statistics.interquartile_difference([high, high], [low, low])
+    assert gain.mean == pytest.approx(0.7, abs=0.02) and gain.low < gain.mean < gain.high

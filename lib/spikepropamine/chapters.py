@@ -8,11 +8,13 @@ from typing import Any
 
 import pandas as pd
 import torch
+from IPython.display import Markdown
 
-from . import records
+from . import experiments, records
 from .checks import require
 from .experiments import ChapterParameters, Config, Experiment, Store, sweep
-from .figures import Provenance, Shelf
+from .figures import Item, Provenance, Shelf
+from .networks import NETWORKS, NetworkOptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +75,27 @@ class Chapter:
         values = {key: group.tolist() for key, group in groups}
         noises = list(dict.fromkeys(noise for noise, _ in values))
         return {key: values[key] for key in sorted(values, key=lambda key: (noises.index(key[0]), order[key[1]]))}
+
+    def search_table(self, task: str) -> Item | Markdown:
+        """The published search of ``task``: every point of the grid for every network, and what was chosen."""
+        search = experiments.search(task)
+        found = self.published_runs(search)
+        if found.empty:
+            return Markdown("*The search is not published yet.*")
+        found = found.rename(columns={"network.name": "network", "training.learning_rate": "learning_rate"})
+        default = NetworkOptions()
+        found["eta_factor"] = (found["network.options.eta_oja"] / default.eta_oja).round(6)
+        mean = found.groupby(["learning_rate", "eta_factor", "network"]).accuracy.mean().unstack()
+        chosen = {name: {key: " (chosen)"} for name, key in experiments.CHOSEN[task].items()}
+        shown = pd.DataFrame([
+            {"learning rate": f"{key[0]:g}", "initial η": f"×{key[1]:g}",
+             **{name: f"{row[name]:.3f}{chosen[name].get(key, '')}" for name in NETWORKS}}
+            for key, row in mean.iterrows()
+        ])
+        return self.shelf(found).table(
+            f"tab-{task}-search", found[["network", "learning_rate", "eta_factor", "seed", "accuracy"]], shown,
+            f"The search on {task}: held-out accuracy at high noise after {search.configs[0].training.steps} steps, mean of "
+            f"{found.seed.nunique()} seeds. The initial η is a multiple of {default.eta_oja:g} (Oja) or {default.eta_bcm:g} (BCM).")
 
     def shelf(self, runs: pd.DataFrame) -> Shelf:
         """Where this chapter's figures go: ``figures/`` as published, a folder of their own otherwise."""

@@ -1,7 +1,7 @@
 """Each claim of the paper against the records: a verdict and the number it rests on."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,8 +10,9 @@ import pandas as pd
 import yaml
 
 from .checks import require, require_choice
+from .experiments import TASKS
 from .networks import NETWORKS
-from .statistics import Comparison, Interval, adjusted, compare, mean_interval
+from .statistics import Interval, adjusted, compare, interquartile_difference, interquartile_mean
 
 VERDICTS = ("reproduced", "partly reproduced", "not reproduced", "not yet run")
 PLASTIC = tuple(name for name in NETWORKS if name != "snn")
@@ -38,36 +39,50 @@ class Judgement(NamedTuple):
     quantity: str  # what measured is
     measured: Interval
     verdict: str
-    reason: str
+    by_task: dict[str, tuple[str, str]]  # task: (verdict, reason)
 
 
-def load_claims(path: Path) -> tuple[Definitions, list[dict[str, Any]]]:
-    """The definitions and claims of ``path``; ValueError names the field that is wrong."""
+Cells = dict[str, pd.DataFrame]  # network: its runs on one task at one noise level, a row a seed
+
+
+def load_claims(path: Path) -> tuple[Definitions, list[str], list[dict[str, Any]]]:
+    """The definitions, tasks and claims of ``path``; ValueError names the field that is wrong."""
     content = yaml.safe_load(path.read_text())
     require(isinstance(content, dict), str(path), type(content).__name__, "a mapping")
     fields = Definitions.__dataclass_fields__
     definitions = content.get("definitions")
     require(isinstance(definitions, dict) and set(definitions) == set(fields),
             f"{path}: definitions", definitions, "exactly " + ", ".join(fields))
-    for claim in content.get("claims", []):
+    tasks, claims = content.get("tasks"), content.get("claims")
+    require(isinstance(tasks, list) and len(tasks) > 0, f"{path}: tasks", tasks, "a list of one or more tasks")
+    for task in tasks:
+        require_choice(f"{path}: tasks", task, TASKS)
+    require(isinstance(claims, list), f"{path}: claims", claims, "a list")
+    for claim in claims:
+        require(isinstance(claim, dict), f"{path}: claims", claim, "a list of mappings")
         for name in ("id", "statement", "judge", "criterion"):
             require(isinstance(claim.get(name), str), f"{path}: {name}", claim.get(name), "a text")
         require_choice(f"{path}: judge of {claim['id']}", claim["judge"], JUDGES)
-    return Definitions(**definitions), content["claims"]
+    return Definitions(**definitions), tasks, claims
 
 
-def judge(path: Path, runs: pd.DataFrame) -> list[Judgement]:
-    """Judge every claim of ``path`` by the cue-association ``runs`` (one row a run)."""
-    definitions, claims = load_claims(path)
+def judge(path: Path, runs: Mapping[str, pd.DataFrame]) -> list[Judgement]:
+    """Judge every claim of ``path`` by the ``runs`` of each task, a row a run."""
+    definitions, tasks, claims = load_claims(path)
     judgements = []
     for claim in claims:
-        at_noise = runs[runs["task.noise"] == claim["noise"]] if "noise" in claim and len(runs) else runs[:0]
-        cells = {name: at_noise[at_noise["network.name"] == name] for name in NETWORKS} if len(at_noise) else {}
-        enough = cells and all(len(cell) >= definitions.seeds_at_least for cell in cells.values())
+        by_task = {task: _cells(runs.get(task, pd.DataFrame()), claim.get("noise")) for task in tasks}
+        enough = all(len(cell) >= definitions.seeds_at_least for cells in by_task.values() for cell in cells.values())
         decide = JUDGES[claim["judge"]] if enough else _not_yet_run
-        quantity, measured, verdict, reason = decide(cells, definitions)
-        judgements.append(Judgement(claim["id"], claim["statement"], claim["criterion"], quantity, measured, verdict, reason))
+        judgements.append(Judgement(claim["id"], claim["statement"], claim["criterion"], *decide(by_task, definitions)))
     return judgements
+
+
+def _cells(runs: pd.DataFrame, noise: str | None) -> Cells:
+    if noise is None or runs.empty:
+        return {name: runs[:0] for name in NETWORKS}
+    at_noise = runs[runs["task.noise"] == noise]
+    return {name: at_noise[at_noise["network.name"] == name] for name in NETWORKS}
 
 
 def table(judgements: list[Judgement]) -> pd.DataFrame:
@@ -79,50 +94,59 @@ def table(judgements: list[Judgement]) -> pd.DataFrame:
     )
 
 
-def accuracy(cell: pd.DataFrame, definitions: Definitions) -> Interval:
-    """The mean held-out accuracy of one network at one noise level, with its interval."""
-    return mean_interval(cell["accuracy"], definitions.confidence)
+def accuracy(cells: Iterable[pd.DataFrame], definitions: Definitions) -> Interval:
+    """The interquartile mean of held-out accuracy over the seeds of each cell, with its interval."""
+    return interquartile_mean(*(cell["accuracy"] for cell in cells), confidence=definitions.confidence)
 
 
-def comparisons(cells: dict[str, pd.DataFrame], definitions: Definitions) -> dict[str, tuple[Comparison, float]]:
-    """Each plastic network against snn, with the p-value adjusted over the four comparisons."""
-    against = {name: compare(cells[name]["accuracy"], cells["snn"]["accuracy"], definitions.confidence) for name in PLASTIC}
-    p_values = adjusted([c.p_value for c in against.values()])
-    return {name: (c, p) for (name, c), p in zip(against.items(), p_values)}
+def significant(by_task: dict[str, Cells], definitions: Definitions) -> set[tuple[str, str]]:
+    """The (task, plastic network) that differ from snn, p adjusted over all of them."""
+    pairs = [(task, name) for task in by_task for name in PLASTIC]
+    tests = [compare(by_task[task][name]["accuracy"], by_task[task]["snn"]["accuracy"], definitions.confidence) for task, name in pairs]
+    p_values = adjusted([test.p_value for test in tests])
+    return {pair for pair, p in zip(pairs, p_values) if p < definitions.significant_at}
 
 
 # ---------------------------------------------------------------- one function per way of judging
 
-Decision = tuple[str, Interval, str, str]
+Decision = tuple[str, Interval, str, dict[str, tuple[str, str]]]
 
 
-def _learned_together(cells: dict[str, pd.DataFrame], d: Definitions) -> Decision:
-    met = [name for name in PLASTIC if _solves(cells[name], d) and _least_change(cells[name]) >= d.changed_at_least]
-    kinds = {NETWORKS[name][1] for name in met}
-    return (*_weakest(cells, d), _verdict(len(met) == len(PLASTIC), len(kinds) == 2), f"met by {_names(met)}")
+def _learned_together(by_task: dict[str, Cells], d: Definitions) -> Decision:
+    found = {}
+    for task, cells in by_task.items():
+        met = [name for name in PLASTIC if _solves(cells[name], d) and _least_change(cells[name]) >= d.changed_at_least]
+        kinds = {NETWORKS[name][1] for name in met}
+        found[task] = _verdict(len(met) == len(PLASTIC), len(kinds) == 2), f"met by {_names(met)}"
+    return (*_weakest(by_task, d), _overall(found), found)
 
 
-def _every_rule(cells: dict[str, pd.DataFrame], d: Definitions) -> Decision:
-    met = [name for name in PLASTIC if _solves(cells[name], d)]
-    return (*_weakest(cells, d), _verdict(len(met) == len(PLASTIC), len(met) >= 2), f"solved by {_names(met)}")
+def _every_rule(by_task: dict[str, Cells], d: Definitions) -> Decision:
+    found = {}
+    for task, cells in by_task.items():
+        met = [name for name in PLASTIC if _solves(cells[name], d)]
+        found[task] = _verdict(len(met) == len(PLASTIC), len(met) >= 2), f"solved by {_names(met)}"
+    return (*_weakest(by_task, d), _overall(found), found)
 
 
-def _solves_where_snn_fails(cells: dict[str, pd.DataFrame], d: Definitions) -> Decision:
-    against = comparisons(cells, d)
-    met = [name for name in PLASTIC if _solves(cells[name], d) and against[name][1] < d.significant_at]
-    snn = accuracy(cells["snn"], d)
-    failed = snn.high <= d.failed_at_most
-    smallest = min((c.difference for c, _ in against.values()), key=lambda i: i.mean)
-    reason = f"solved by {_names(met)}; snn {'fails' if failed else 'does not fail'} at {snn.mean:.3f}"
-    verdict = _verdict(failed and len(met) == len(PLASTIC), failed and len(met) >= 1)
-    return "smallest gain in accuracy over snn", smallest, verdict, reason
+def _solves_where_snn_fails(by_task: dict[str, Cells], d: Definitions) -> Decision:
+    differs, found = significant(by_task, d), {}
+    for task, cells in by_task.items():
+        met = [name for name in PLASTIC if _solves(cells[name], d) and (task, name) in differs]
+        snn = accuracy([cells["snn"]], d)
+        failed = snn.high <= d.failed_at_most
+        reason = f"solved by {_names(met)}; snn {'fails' if failed else 'does not fail'} at {snn.mean:.3f}"
+        found[task] = _verdict(failed and len(met) == len(PLASTIC), failed and len(met) >= 1), reason
+    gains = {name: interquartile_difference(_accuracies(by_task, name), _accuracies(by_task, "snn"), d.confidence) for name in PLASTIC}
+    name = min(gains, key=lambda name: gains[name].mean)
+    return f"smallest gain in accuracy over snn ({name})", gains[name], _overall(found), found
 
 
-def _not_yet_run(cells: dict[str, pd.DataFrame], d: Definitions) -> Decision:
-    return "", Interval(math.nan, math.nan, math.nan), "not yet run", "no runs, or too few seeds"
+def _not_yet_run(by_task: dict[str, Cells], d: Definitions) -> Decision:
+    return "", Interval(math.nan, math.nan, math.nan), "not yet run", {}
 
 
-JUDGES: dict[str, Callable[[dict[str, pd.DataFrame], Definitions], Decision]] = {
+JUDGES: dict[str, Callable[[dict[str, Cells], Definitions], Decision]] = {
     "learned_together": _learned_together,
     "every_rule": _every_rule,
     "solves_where_snn_fails": _solves_where_snn_fails,
@@ -131,7 +155,7 @@ JUDGES: dict[str, Callable[[dict[str, pd.DataFrame], Definitions], Decision]] = 
 
 
 def _solves(cell: pd.DataFrame, d: Definitions) -> bool:
-    return accuracy(cell, d).low >= d.solved_at_least
+    return accuracy([cell], d).low >= d.solved_at_least
 
 
 def _least_change(cell: pd.DataFrame) -> float:
@@ -141,13 +165,23 @@ def _least_change(cell: pd.DataFrame) -> float:
     return float(cell[columns].dropna(axis=1, how="all").min().min())
 
 
-def _weakest(cells: dict[str, pd.DataFrame], d: Definitions) -> tuple[str, Interval]:
-    name = min(PLASTIC, key=lambda name: accuracy(cells[name], d).mean)
-    return f"accuracy of the weakest plastic network ({name})", accuracy(cells[name], d)
+def _accuracies(by_task: dict[str, Cells], name: str) -> list[pd.Series]:
+    return [cells[name]["accuracy"] for cells in by_task.values()]
+
+
+def _weakest(by_task: dict[str, Cells], d: Definitions) -> tuple[str, Interval]:
+    each = {name: accuracy([cells[name] for cells in by_task.values()], d) for name in PLASTIC}
+    name = min(each, key=lambda name: each[name].mean)
+    return f"accuracy of the weakest plastic network ({name}) over the tasks", each[name]
 
 
 def _verdict(all_of_it: bool, part_of_it: bool) -> str:
     return VERDICTS[0] if all_of_it else VERDICTS[1] if part_of_it else VERDICTS[2]
+
+
+def _overall(found: dict[str, tuple[str, str]]) -> str:
+    verdicts = [verdict for verdict, _ in found.values()]
+    return _verdict(all(v == VERDICTS[0] for v in verdicts), any(v != VERDICTS[2] for v in verdicts))
 
 
 def _names(names: list[str]) -> str:

@@ -123,6 +123,8 @@ TASKS: dict[str, type[Task]] = {"cue-association": CueAssociation, "cue-reward":
 # snn has no η; a test holds these to the published searches.
 CHOSEN: dict[str, dict[str, tuple[float, float]]] = {
     "cue-association": {"snn": (3e-3, 1.0), "dp-oja": (1e-2, 0.04), "dp-bcm": (3e-3, 0.04), "ndp-oja": (1e-2, 0.04), "ndp-bcm": (1e-2, 0.2)},
+    "cue-reward": {"snn": (3e-3, 1.0), "dp-oja": (1e-2, 0.2), "dp-bcm": (1e-2, 0.2), "ndp-oja": (1e-2, 0.2), "ndp-bcm": (1e-2, 0.2)},
+    "recall": {"snn": (3e-3, 1.0), "dp-oja": (1e-2, 0.04), "dp-bcm": (1e-2, 0.04), "ndp-oja": (1e-2, 0.2), "ndp-bcm": (1e-2, 0.04)},
 }
 
 _TRAINING = {

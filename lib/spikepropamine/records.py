@@ -228,7 +228,7 @@ def load_published(folder: Path) -> Published:
     """The published experiment in ``folder``; errors as in :func:`load_run`."""
     manifest = _read_json(folder / "manifest.json")
     fields = {"schema": int, "experiment": str, "runs": int, "expected_runs": int, "configurations": dict,
-              "seeds": list, "git_commits": list, "versions": (list, dict), "cpus": list, "files": dict}
+              "seeds": list, "git_commits": list, "versions": list, "cpus": list, "files": dict}
     _check_fields(folder / "manifest.json", manifest, fields)
     _check_files(folder, manifest["files"])
     runs, curves = pd.read_parquet(folder / "runs.parquet"), pd.read_parquet(folder / "curves.parquet")

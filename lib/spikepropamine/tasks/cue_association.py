@@ -99,6 +99,20 @@ class CueAssociation(Task):
         labels = (2 * cues.sum(1) > self.n_cues).long()
         return Trials(self.spikes(self._rates(cues), generator), labels, None, cues)
 
+    def ideal(self, trials: Trials) -> Tensor:
+        """The ideal observer's scores, (B, 2): log P(left) and log P(right) that it had more cues."""
+        evidence = self.evidence(trials.spikes)
+        # how many cues were on the right: one cue after another, each right with its own probability
+        count = torch.zeros(len(trials.labels), self.n_cues + 1, dtype=torch.float64)
+        count[:, 0] = 1
+        for start in self.cue_starts:
+            during = evidence[start : start + self.cue_ticks]
+            odds = (during[..., self.group("right")] - during[..., self.group("left")]).sum((0, 2))
+            right = torch.sigmoid(odds)[:, None]
+            count = count * (1 - right) + count.roll(1, 1) * right
+        more = self.n_cues // 2 + 1
+        return torch.stack([count[:, :more].sum(1), count[:, more:].sum(1)], 1).log()
+
     def _rates(self, cues: Tensor) -> Tensor:
         """Firing rates in Hz, (T, B, inputs)."""
         rates = self.background(len(cues))

@@ -6,6 +6,7 @@ here the reward is an input while the rewarded cue is shown, and the answer is a
 rates and noise are this project's choice.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -90,6 +91,20 @@ class CueReward(Task):
         again = torch.where(labels == 1, rewarded, other)
         return Trials(self.spikes(self._rates(patterns, rewarded, again), generator), labels, None, patterns)
 
+    def ideal(self, trials: Trials) -> Tensor:
+        """The ideal observer's scores, (B, 2): log P that the cue at the end is another than the rewarded one, or that one."""
+        evidence = self.evidence(trials.spikes)
+        windows = torch.stack([evidence[start : start + self.in_ticks(self.cue_ms)].sum(0) for start in self.cue_starts], 1)
+        cues, reward = windows[..., : self.cue_inputs], windows[..., self.cue_inputs : self.cue_inputs + self.group_size]
+        at_end = evidence[self.decision_start :, :, : self.cue_inputs].sum(0)
+        # how well the end fits cue k: both drawn from one pattern, against each from its own
+        fit = _log_patterns(cues + at_end[:, None], self.active) - _log_patterns(cues, self.active)
+        rewarded = torch.log_softmax(reward.sum(2), 1)
+        same = torch.logsumexp(rewarded + fit, 1)
+        others = (1 - torch.eye(self.n_cues, dtype=torch.float64)).log()
+        other = torch.logsumexp((rewarded[:, :, None] + fit[:, None] + others).flatten(1), 1) - math.log(self.n_cues - 1)
+        return torch.stack([other, same], 1)
+
     def _rates(self, patterns: Tensor, rewarded: Tensor, again: Tensor) -> Tensor:
         """Firing rates in Hz, (T, B, inputs)."""
         cues = slice(0, self.cue_inputs)
@@ -104,3 +119,15 @@ class CueReward(Task):
         at_end[..., cues] += self.cue_rate * patterns[torch.arange(len(patterns)), again]
         at_end[..., decision] += self.cue_rate
         return rates
+
+
+def _log_patterns(evidence: Tensor, active: int) -> Tensor:
+    """log Σ over all patterns of ``active`` inputs of exp(evidence on its inputs), over the last axis.
+
+    The elementary symmetric polynomial of the inputs' odds, one input after another.
+    """
+    total = torch.full((*evidence.shape[:-1], active + 1), -math.inf, dtype=evidence.dtype)
+    total[..., 0] = 0
+    for k in range(evidence.shape[-1]):
+        total[..., 1:] = torch.logaddexp(total[..., 1:], total[..., :-1] + evidence[..., k, None])
+    return total[..., active]

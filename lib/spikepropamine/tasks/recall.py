@@ -72,6 +72,12 @@ class Recall(Task):
         asked = order >= self.bits_again
         return Trials(self.spikes(self._rates(bits, asked), generator), bits, asked, bits)
 
+    def ideal(self, trials: Trials) -> Tensor:
+        """The ideal observer's scores, (B, n_bits): the log odds of a 1, for bits that do not come again."""
+        evidence = self.evidence(trials.spikes[: self.in_ticks(self.pattern_ms)]).sum(0)
+        ones, zeros = evidence.unflatten(1, (self.n_bits, 2, self.group_size)).sum(3).unbind(2)
+        return ones - zeros
+
     def _rates(self, bits: Tensor, asked: Tensor) -> Tensor:
         """Firing rates in Hz, (T, B, inputs)."""
         channels = torch.stack([bits, 1 - bits], -1).float()  # (B, bits, 2)

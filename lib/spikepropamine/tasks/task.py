@@ -24,7 +24,8 @@ class Trials(NamedTuple):
 class Task:
     """The part that tasks share. A task is a frozen dataclass that adds its timing and ``sample``.
 
-    The answer is the mean readout from ``decision_start`` on. Fields that every task has: ``noise``, a key of
+    ``ideal(trials)`` gives the scores, (B, outputs), of an observer who sees the spikes and knows all but the answer.
+    A network's answer is the mean readout from ``decision_start`` on. Fields that every task has: ``noise``, a key of
     NOISE_HZ or a background rate in Hz; ``cue_rate`` in Hz, on top of it; ``dt``, the tick in milliseconds.
     """
 
@@ -63,6 +64,19 @@ class Task:
         """Spikes, (T, B, inputs), each independent with probability rate · dt; overwrites ``rates``."""
         probability = rates.mul_(self.dt / 1000)
         return torch.rand(probability.shape, generator=generator).lt_(probability)
+
+    def evidence(self, spikes: Tensor) -> Tensor:
+        """log P(spikes | driven) − log P(spikes | background alone), each spike or silence by itself, (T, B, inputs)."""
+        driven = torch.tensor((self.cue_rate + self.noise_hz) * self.dt / 1000, dtype=torch.float64)
+        alone = torch.tensor(self.noise_hz * self.dt / 1000, dtype=torch.float64)
+        # what cannot be has probability 0; a spike where none can be would be certain proof, held to a finite one
+        log = lambda p: p.clamp(min=1e-300).log()  # noqa: E731
+        return torch.where(spikes.bool(), log(driven) - log(alone), log(1 - driven) - log(1 - alone))
+
+    def ideal_accuracy(self, trials: int, generator: torch.Generator) -> float:
+        """What an ideal observer, who knows the task, its rates and its noise, gets right, over ``trials`` drawn trials."""
+        batch = self.sample(trials, generator)
+        return self.correct(self.ideal(batch), batch).mean().item()
 
     def objective(self, scores: Tensor, trials: Trials) -> Tensor:
         """The loss of scores, (B, outputs): cross-entropy of the class, or of every bit that is asked for."""
