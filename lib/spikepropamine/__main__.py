@@ -17,7 +17,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m spikepropamine", description=__doc__)
     parser.add_argument("action", choices=["sweep", "publish"])
     parser.add_argument("experiment", choices=[*sorted(EXPERIMENTS), "performance"], help="performance is measured by publish")
-    parser.add_argument("--workers", type=int, default=1, help="runs at a time (default 1)")
+    parser.add_argument("--workers", type=lambda word: int(word) if word.isdigit() else word, default=1,
+                        help="runs at a time (default 1), or the address of a Dask scheduler")
     arguments = parser.parse_args()
     published = Path("book/results")
     if arguments.experiment == "performance":

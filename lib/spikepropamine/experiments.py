@@ -6,9 +6,11 @@ tests), ``quick`` (minutes, real learning) or ``paper`` (what is published).
 
 import dataclasses
 import itertools
+import re
 import resource
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,7 +48,7 @@ class ChapterParameters:
     recompute: bool = False  # train here and now, whatever is published
     seeds: int | None = None  # how many; None takes the profile's own number
     networks: str | tuple[str, ...] = "all"  # "all", or names, separated by commas
-    workers: int = 1  # runs at a time
+    workers: int | str = 1  # runs at a time, or the address of a Dask scheduler
     device: str = "cpu"  # "cpu", or "cuda" where there is one
 
     def __post_init__(self):
@@ -55,7 +57,7 @@ class ChapterParameters:
         if self.seeds is not None:
             require_count("seeds", self.seeds)
         self.network_names()
-        require_count("workers", self.workers)
+        check_workers(self.workers)
         require_choice("device", self.device, chosen_devices())
 
     def network_names(self) -> list[str]:
@@ -235,7 +237,7 @@ class Store:
     """The working store of runs and, where given, the published one, which comes first."""
 
     def __init__(self, working: Path, published: Path | None = None):
-        self.working, self.published = working, published
+        self.working, self.published = working.resolve(), published
 
     def folder(self, experiment: str, config: Config, seed: int) -> Path:
         """Where a run lives in the working store."""
@@ -261,6 +263,11 @@ class Store:
             return nothing, nothing
         return pd.concat(runs, ignore_index=True), pd.concat(curves, ignore_index=True)
 
+    def has_weights(self, experiment: str, config: Config, seed: int) -> bool:
+        """Whether the weights of a run are published or in the working store."""
+        published = self.published_runs(experiment)
+        return (published is not None and published.has_weights(config.hash, seed)) or self.folder(experiment, config, seed).exists()
+
     def weights(self, experiment: str, config: Config, seed: int) -> dict[str, torch.Tensor]:
         """The trained weights of a run, from the published store or the working one."""
         published = self.published_runs(experiment)
@@ -275,27 +282,53 @@ class Store:
         return records.load_published(self.published / experiment)
 
 
-def sweep(experiment: Experiment, store: Store, workers: int = 1, device: str = "cpu") -> None:
-    """Make every run of ``experiment`` that ``store`` does not hold yet, ``workers`` at a time.
+def sweep(experiment: Experiment, store: Store, workers: int | str = 1, device: str = "cpu") -> None:
+    """Make every run of ``experiment`` that ``store`` does not hold yet.
 
-    Runs go through joblib: processes here, or wherever ``joblib.parallel_config`` says. A sweep
-    that was stopped goes on where it stopped, within a run too.
+    A sweep that was stopped goes on where it stopped, within a run too.
+
+    Args:
+        experiment: what to run.
+        store: where finished runs are looked for and put.
+        workers: runs at a time, in processes of this machine; or the address of a Dask scheduler, such as
+            "tcp://10.0.0.1:8786", whose workers have this package and see the working store under the same path.
+        device: where each run trains.
     """
-    require_count("workers", workers)
+    check_workers(workers)
     runs, _ = store.results(experiment)
     held = set(zip(runs["config_hash"], runs["seed"]))
     missing = [(config, seed) for config, seed in experiment.runs if (config.hash, seed) not in held]
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
     jobs = (
         joblib.delayed(run)(
             experiment.name, experiment.profile, config, seed, store.folder(experiment.name, config, seed), device
         )
         for config, seed in missing
     )
-    with tqdm(total=len(missing), desc=f"{experiment.name} ({experiment.profile})", unit="run") as bar:
+    with _workers(workers) as parallel, tqdm(total=len(missing), desc=f"{experiment.name} ({experiment.profile})", unit="run") as bar:
         for label in parallel(jobs):
             bar.set_postfix_str(label)
             bar.update()
+
+
+def check_workers(workers: int | str) -> None:
+    """Refuse what is neither a number of processes nor the address of a scheduler."""
+    if isinstance(workers, str):
+        require(re.fullmatch(r"(tcp|tls)://\S+:\d+", workers) is not None, "workers", workers,
+                "a whole number >= 1 or the address of a Dask scheduler, such as 'tcp://10.0.0.1:8786'")
+    else:
+        require_count("workers", workers)
+
+
+@contextmanager
+def _workers(workers: int | str) -> Iterator[joblib.Parallel]:
+    """joblib on processes here, or on the Dask scheduler at an address."""
+    if isinstance(workers, str):
+        from distributed import Client  # only those who have a cluster need it
+
+        with Client(workers, timeout="10s"), joblib.parallel_config("dask"):
+            yield joblib.Parallel()
+    else:
+        yield joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
 
 
 def run(experiment: str, profile: str, config: Config, seed: int, folder: Path, device: str = "cpu") -> str:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..checks import require, require_count, require_not_negative, require_positive
 from ..layers import PlasticLinear
-from ..networks import SpikingNetwork
+from ..networks import Run, SpikingNetwork
 from ..records import load_checkpoint, save_checkpoint
 from ..tasks.task import Task
 
@@ -79,15 +79,20 @@ def loss(network: SpikingNetwork, task: Task, trials, training: Training) -> tup
 
 
 @torch.no_grad()
-def evaluate(network: SpikingNetwork, task: Task, trials: int, chunk: int = 256) -> dict[str, float]:
-    """Accuracy and firing rate on the task's fixed held-out set of ``trials`` trials."""
+def evaluate(
+    network: SpikingNetwork, task: Task, trials: int, chunk: int = 256, run: Callable[[SpikingNetwork, Tensor], Run] = SpikingNetwork.run
+) -> dict[str, float]:
+    """Accuracy and firing rate on the task's fixed held-out set of ``trials`` trials.
+
+    ``run(network, spikes)`` is how the network runs over the spikes of a chunk of trials.
+    """
     require_count("trials", trials)
     right, spikes = 0.0, 0.0
     for k, start in enumerate(range(0, trials, chunk)):
         batch = task.sample(min(chunk, trials - start), generator(_EVALUATE, 0, k))
-        run = network.run(batch.spikes.to(network.readout.weight))
-        right += task.correct(logits(run.readout, task), batch).sum(dtype=torch.float64).item()
-        spikes += run.spikes.sum(dtype=torch.float64).item()
+        made = run(network, batch.spikes.to(network.readout.weight))
+        right += task.correct(logits(made.readout, task), batch).sum(dtype=torch.float64).item()
+        spikes += made.spikes.sum(dtype=torch.float64).item()
     neurons = network.readout.in_features
     seconds = trials * task.ticks * task.dt / 1000
     return {"accuracy": right / trials, "firing_rate": spikes / (neurons * seconds)}

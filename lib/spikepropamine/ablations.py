@@ -1,0 +1,108 @@
+"""What a trained network can do without: the same weights, run with one part of its state taken away.
+
+A training-time control asks what else could have learned the task; these ask what the network that did learn it
+relies on. Nothing is trained here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import joblib
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from .experiments import TASKS, Config, Store, check_workers, temporal
+from .networks import NETWORKS, Run, SpikingNetwork
+from .scan import HiddenState
+from .tasks.task import Task
+from .training.supervised import evaluate
+
+State = tuple[HiddenState, Tensor]
+
+
+def forget_efficacies(state: State) -> State:
+    """E at zero, everything else kept."""
+    hidden, y = state
+    return hidden._replace(plastic=hidden.plastic._replace(E=torch.zeros_like(hidden.plastic.E))), y
+
+
+def forget_all_else(state: State) -> State:
+    """E kept; potentials, traces, thresholds and the readout at zero."""
+    hidden, y = state
+    kept = hidden.plastic.E
+    rest = (torch.zeros_like(x) for x in hidden.plastic[1:])
+    return HiddenState(torch.zeros_like(hidden.v), type(hidden.plastic)(kept, *rest)), torch.zeros_like(y)
+
+
+@dataclass(frozen=True)
+class AtDecision:
+    """Run a trial, but change the state at the first tick of the decision period."""
+
+    start: int
+    change: Callable[[State], State]
+
+    def __call__(self, network: SpikingNetwork, spikes: Tensor) -> Run:
+        before = network.run(spikes[: self.start])
+        after = network.run(spikes[self.start :], self.change(before.state))
+        return Run(*(torch.cat(parts) for parts in zip(before[:2], after[:2])), after.state)
+
+
+def run_with_shuffled_modulator(network: SpikingNetwork, spikes: Tensor) -> Run:
+    """Run a trial with the modulator of the undisturbed run, its ticks in random order, another in each trial.
+
+    How much and how often the rule is gated stays; when it is gated does not.
+    """
+    _, recording = network(spikes, record=True)
+    order = torch.rand(spikes.shape[:2], generator=torch.Generator().manual_seed(0)).argsort(0)
+    ticks = iter(recording.modulator.gather(0, order.unsqueeze(-1).expand_as(recording.modulator)))
+    layer = network.synapses
+    layer.modulator = lambda x_post: next(ticks)
+    try:
+        return network.run(spikes, path="reference")
+    finally:
+        del layer.modulator
+
+
+def ablations(network: str, task: Task) -> dict[str, Callable[[SpikingNetwork, Tensor], Run]]:
+    """What can be taken away from ``network``, a plastic one, by name."""
+    ways = {
+        "intact": SpikingNetwork.run,
+        "E forgotten": AtDecision(task.decision_start, forget_efficacies),
+        "all but E forgotten": AtDecision(task.decision_start, forget_all_else),
+    }
+    return ways | ({"modulator shuffled": run_with_shuffled_modulator} if NETWORKS[network][1] else {})
+
+
+TRIALS = {"smoke": 16, "quick": 512, "paper": 512}
+
+
+def ablate(experiment: str, config: Config, seed: int, store: Store, trials: int) -> list[dict]:
+    """The accuracy of one trained run under every ablation, a row each."""
+    torch.set_num_threads(1)
+    network = config.build(seed)
+    network.load_state_dict(store.weights(experiment, config, seed), strict=False)
+    name, noise = config.network.name, config.task.noise
+    return [
+        {"task": experiment, "network": name, "noise": noise, "seed": seed, "config_hash": config.hash, "ablation": way,
+         "accuracy": evaluate(network, config.task, trials, run=run)["accuracy"]}
+        for way, run in ablations(name, config.task).items()
+    ]
+
+
+def measure(profile: str, seeds: int | None, networks: list[str], store: Store, workers: int = 1) -> tuple[pd.DataFrame, dict]:
+    """Every ablation of every plastic network whose weights ``store`` holds, on every task; and how many trials each."""
+    check_workers(workers)
+    plastic = [name for name in networks if name != "snn"]
+    jobs = [
+        (task, config, seed)
+        for task in TASKS
+        for experiment in ([temporal(task, profile, seeds, plastic)] if plastic else [])
+        for config, seed in experiment.runs
+        if store.has_weights(task, config, seed)
+    ]
+    trials = TRIALS[profile]
+    done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(ablate)(*job, store, trials) for job in jobs)
+    rows = [row for rows in tqdm(done, total=len(jobs), desc="ablations", unit="run") for row in rows]
+    return pd.DataFrame(rows), {"trials": trials}
