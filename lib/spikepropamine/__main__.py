@@ -4,7 +4,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from . import benchmark, experiments, records
+from . import ablations, benchmark, experiments, records
 from .networks import NETWORKS
 
 EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments.TASKS} | {
@@ -12,26 +12,38 @@ EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments
 }
 
 
+MEASUREMENTS = ("controls", "performance")
+
+
 def main() -> None:
     """Run or publish a named experiment at the paper profile."""
     parser = argparse.ArgumentParser(prog="python -m spikepropamine", description=__doc__)
     parser.add_argument("action", choices=["sweep", "publish"])
-    parser.add_argument("experiment", choices=[*sorted(EXPERIMENTS), "performance"], help="performance is measured by publish")
+    parser.add_argument("experiment", choices=[*sorted(EXPERIMENTS), *MEASUREMENTS],
+                        help="controls and performance are measured by publish; controls needs the runs of every task")
     parser.add_argument("--workers", type=lambda word: int(word) if word.isdigit() else word, default=1,
                         help="runs at a time (default 1), or the address of a Dask scheduler")
     arguments = parser.parse_args()
     published = Path("book/results")
-    if arguments.experiment == "performance":
+    store = experiments.Store(Path(".runs"), published)
+    if arguments.experiment in MEASUREMENTS:
         if arguments.action == "publish":
-            table, facts = benchmark.run_plan("paper", list(NETWORKS))
-            records.save_measurements(published / "performance", "performance", table, facts)
+            measure(arguments.experiment, store, arguments.workers)
         return
     experiment = EXPERIMENTS[arguments.experiment]()
-    store = experiments.Store(Path(".runs"), published)
     if arguments.action == "sweep":
         experiments.sweep(experiment, store, arguments.workers)
     else:
         experiments.publish(experiment, store)
+
+
+def measure(name: str, store: experiments.Store, workers: int | str) -> None:
+    """Make and publish the measurements of one of MEASUREMENTS."""
+    if name == "performance":
+        table, facts = benchmark.run_plan("paper", list(NETWORKS))
+    else:
+        table, facts = ablations.measure("paper", None, list(NETWORKS), store, workers)
+    records.save_measurements(store.published / name, name, table, facts)
 
 
 if __name__ == "__main__":
