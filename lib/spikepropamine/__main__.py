@@ -8,7 +8,9 @@ from . import ablations, benchmark, experiments, records
 from .networks import NETWORKS
 
 EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments.TASKS} | {
-    f"{name}-search": partial(experiments.search, name) for name in experiments.TASKS
+    f"{name}-{kind}": partial(make, name)
+    for name in experiments.TASKS
+    for kind, make in (("search", experiments.search), ("controls", experiments.controls), ("controls-search", experiments.controls_search))
 }
 
 

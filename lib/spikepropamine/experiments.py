@@ -17,11 +17,13 @@ from pathlib import Path
 import joblib
 import pandas as pd
 import torch
+from torch import nn
 from tqdm.auto import tqdm
 
 from . import records
 from .checks import require, require_choice, require_count
-from .networks import NETWORKS, NetworkOptions, SpikingNetwork, build
+from .controls import CONTROLS, build_control
+from .networks import NETWORKS, NetworkOptions, build
 from .tasks.cue_association import CueAssociation
 from .tasks.cue_reward import CueReward
 from .tasks.recall import Recall
@@ -82,7 +84,7 @@ class Network:
     options: NetworkOptions = field(default_factory=NetworkOptions)
 
     def __post_init__(self):
-        require_choice("name", self.name, NETWORKS)
+        require_choice("name", self.name, [*NETWORKS, *CONTROLS])
         require_count("n_hidden", self.n_hidden)
 
 
@@ -94,10 +96,11 @@ class Config:
     network: Network
     training: Training
 
-    def build(self, seed: int) -> SpikingNetwork:
+    def build(self, seed: int) -> nn.Module:
         """The untrained network of this configuration."""
         sizes = (self.task.n_inputs, self.network.n_hidden, self.task.n_outputs)
-        return build(self.network.name, *sizes, seed=seed, **dataclasses.asdict(self.network.options))
+        make = build if self.network.name in NETWORKS else build_control
+        return make(self.network.name, *sizes, seed=seed, **dataclasses.asdict(self.network.options))
 
     @property
     def hash(self) -> str:
@@ -191,6 +194,33 @@ def search(task: str) -> Experiment:
         for name, rate, factor in itertools.product(NETWORKS, SEARCHED_LEARNING_RATES, SEARCHED_ETA_FACTORS)
     )
     return Experiment(f"{task}-search", "paper", configs, (1000, 1001))
+
+
+# The learning rate that the searches below found best for each control.
+CHOSEN_CONTROLS: dict[str, dict[str, float]] = {task: dict.fromkeys(CONTROLS, 3e-3) for task in TASKS}
+
+
+def controls(task: str, profile: str = "paper", seeds: int | None = None) -> Experiment:
+    """Every control at low noise on one of TASKS, trained as the networks of :func:`temporal` are."""
+    require_choice("task", task, TASKS)
+    require_choice("profile", profile, PROFILES)
+    sizes = _SMOKE_TASK[task] if profile == "smoke" else {}
+    configs = tuple(
+        Config(TASKS[task](noise="low", **sizes), Network(name), Training(learning_rate=CHOSEN_CONTROLS[task][name], **_TRAINING[profile]))
+        for name in CONTROLS
+    )
+    count = seeds or {"smoke": 1, "quick": 2, "paper": 5}[profile]
+    return Experiment(f"{task}-controls", profile, configs, tuple(range(count)))
+
+
+def controls_search(task: str) -> Experiment:
+    """The search for each control's learning rate: that of :func:`search` for ``snn``, which has no η either."""
+    require_choice("task", task, TASKS)
+    configs = tuple(
+        Config(TASKS[task](noise="high"), Network(name), Training(steps=300, learning_rate=rate, evaluate_every=100))
+        for name, rate in itertools.product(CONTROLS, SEARCHED_LEARNING_RATES)
+    )
+    return Experiment(f"{task}-controls-search", "paper", configs, (1000, 1001))
 
 
 # What a trained network is tested on beside the task it was trained on: field → values.

@@ -86,6 +86,11 @@ class SpikingNetwork(nn.Module):
             beta=math.exp(-options.dt / options.tau_readout), reset_mechanism="none"
         )
 
+    @property
+    def n_inputs(self) -> int:
+        """Input neurons P."""
+        return self.synapses.in_features
+
     def initial_state(self, batch_size: int) -> tuple[HiddenState, Tensor]:
         """The state before the first tick: everything zero."""
         hidden = initial_state(self.synapses, batch_size)

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..checks import require, require_count, require_not_negative, require_positive
 from ..layers import PlasticLinear
-from ..networks import Run, SpikingNetwork
+from ..networks import Run
 from ..records import load_checkpoint, save_checkpoint
 from ..tasks.task import Task
 
@@ -69,7 +69,7 @@ def logits(readout: Tensor, task: Task) -> Tensor:
     return readout[task.decision_start :].mean(0)
 
 
-def loss(network: SpikingNetwork, task: Task, trials, training: Training) -> tuple[Tensor, Tensor]:
+def loss(network: nn.Module, task: Task, trials, training: Training) -> tuple[Tensor, Tensor]:
     """The task's objective plus firing-rate regularisation, and the scores."""
     run = network.run(trials.spikes.to(network.readout.weight))
     scores = logits(run.readout, task)
@@ -80,7 +80,7 @@ def loss(network: SpikingNetwork, task: Task, trials, training: Training) -> tup
 
 @torch.no_grad()
 def evaluate(
-    network: SpikingNetwork, task: Task, trials: int, chunk: int = 256, run: Callable[[SpikingNetwork, Tensor], Run] = SpikingNetwork.run
+    network: nn.Module, task: Task, trials: int, chunk: int = 256, run: Callable[[nn.Module, Tensor], Run] = lambda network, spikes: network.run(spikes)
 ) -> dict[str, float]:
     """Accuracy and firing rate on the task's fixed held-out set of ``trials`` trials.
 
@@ -99,7 +99,7 @@ def evaluate(
 
 
 def train(
-    network: SpikingNetwork,
+    network: nn.Module,
     task: Task,
     training: Training,
     seed: int,
@@ -121,7 +121,7 @@ def train(
         ValueError: a network whose inputs are not the task's.
         FloatingPointError: a loss that is not finite, with the step.
     """
-    inputs = network.synapses.in_features
+    inputs = network.n_inputs
     require(inputs == task.n_inputs, "n_inputs", inputs, f"{task.n_inputs}, the inputs of the task")
     started = time.perf_counter()
     initial = {name: p.detach().clone() for name, p in network.named_parameters()}
@@ -169,8 +169,8 @@ def train(
     return Trained(metrics, curves, weights)
 
 
-def _plastic(network: SpikingNetwork) -> bool:
-    return isinstance(network.synapses, PlasticLinear)
+def _plastic(network: nn.Module) -> bool:
+    return isinstance(getattr(network, "synapses", None), PlasticLinear)
 
 
 def _relative_change(before: Tensor, after: Tensor) -> float:

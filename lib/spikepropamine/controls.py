@@ -1,0 +1,166 @@
+"""Networks with another kind of memory than plastic synapses: what else could do the task?
+
+Each has the readout, the neurons' time constants and the surrogate gradient of :mod:`spikepropamine.networks`, and
+differs in the hidden layer alone. They run in a loop over ticks; the two that are plain networks of another size or
+time constant run fused.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import snntorch
+import torch
+from torch import Tensor, nn
+
+from .checks import require_choice, require_count
+from .layers import Spike, leaky
+from .networks import NetworkOptions, Run, SpikingNetwork, build
+from .scan import integrate
+
+# Time constants in milliseconds and other values; all of them this project's choice.
+TAU_LONG = 500.0  # membrane of snn-long
+TAU_SYNAPSE = 100.0  # synaptic current of synaptic: that of the plastic networks' traces
+TAU_ADAPTATION = 700.0  # threshold of alif
+ADAPTATION = 1.7  # how much a spike raises it, in thresholds
+LSTM_THRESHOLD = 0.1  # an LSTM's output stays below 1, where snnTorch's default never spikes
+
+
+class Recurrent(nn.Module):
+    """``snntorch.RLeaky``: each neuron hears the spikes of all at the tick before, through learned weights."""
+
+    def __init__(self, n_inputs: int, n_hidden: int, o: NetworkOptions):
+        super().__init__()
+        self.synapses = nn.Linear(n_inputs, n_hidden)
+        beta = math.exp(-o.dt / o.tau_membrane)
+        self.neuron = snntorch.RLeaky(beta=beta, linear_features=n_hidden, all_to_all=True, spike_grad=Spike(o.slope))
+        nn.init.normal_(self.neuron.recurrent.weight, std=1 / math.sqrt(n_hidden))
+        nn.init.zeros_(self.neuron.recurrent.bias)
+
+    def forward(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        out, v = self.neuron(self.synapses(spikes), *state)
+        return out, (out, v)
+
+
+class SecondOrder(nn.Module):
+    """``snntorch.Synaptic``: the synaptic current decays slowly instead of ending with the tick."""
+
+    def __init__(self, n_inputs: int, n_hidden: int, o: NetworkOptions):
+        super().__init__()
+        self.synapses = nn.Linear(n_inputs, n_hidden)
+        alpha, beta = math.exp(-o.dt / TAU_SYNAPSE), math.exp(-o.dt / o.tau_membrane)
+        self.neuron = snntorch.Synaptic(alpha=alpha, beta=beta, spike_grad=Spike(o.slope))
+
+    def forward(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        out, current, v = self.neuron(self.synapses(spikes), *state)
+        return out, (current, v)
+
+
+class Adaptive(nn.Module):
+    """Leaky neurons whose threshold rises with their own spikes and falls back slowly (Bellec et al. 2018)."""
+
+    def __init__(self, n_inputs: int, n_hidden: int, o: NetworkOptions):
+        super().__init__()
+        self.synapses = nn.Linear(n_inputs, n_hidden)
+        self.neuron = leaky(o.tau_membrane, o.dt, o.slope)
+        self.decay = math.exp(-o.dt / TAU_ADAPTATION)
+
+    def forward(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        v, a, s = state
+        # a[t] = ρ a[t−1] + (1 − ρ) s[t−1], ϑ[t] = 1 + κ a[t]; v[t] = β v[t−1] + I[t] − s[t−1] ϑ[t]; s[t] = [v[t] > ϑ[t]]
+        a = self.decay * a + (1 - self.decay) * s
+        threshold = 1 + ADAPTATION * a
+        v = self.neuron.beta * v + self.synapses(spikes) - (s * threshold).detach()
+        s = self.neuron.spike_grad(v - threshold)
+        return s, (v, a, s)
+
+
+class LSTM(nn.Module):
+    """``snntorch.SLSTM``: a long short-term memory whose output is turned to spikes. float32 alone."""
+
+    def __init__(self, n_inputs: int, n_hidden: int, o: NetworkOptions):
+        super().__init__()
+        self.neuron = snntorch.SLSTM(n_inputs, n_hidden, threshold=LSTM_THRESHOLD, spike_grad=Spike(o.slope))
+
+    def forward(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        out, c, h = self.neuron(spikes, *state)
+        return out, (c, h)
+
+
+CELLS: dict[str, tuple[type[nn.Module], int]] = {  # name → (cell, tensors (B, Q) of its state)
+    "rsnn": (Recurrent, 2), "alif": (Adaptive, 3), "synaptic": (SecondOrder, 2), "slstm": (LSTM, 2),
+}
+
+
+class LoopedNetwork(nn.Module):
+    """Input spikes → a cell, tick by tick → linear → leaky, non-spiking readout."""
+
+    def __init__(self, cell: nn.Module, tensors: int, n_inputs: int, readout: nn.Linear, o: NetworkOptions):
+        super().__init__()
+        self.cell, self.tensors, self.n_inputs, self.readout = cell, tensors, n_inputs, readout
+        self.integrator = snntorch.Leaky(beta=math.exp(-o.dt / o.tau_readout), reset_mechanism="none")
+
+    def run(self, spikes: Tensor) -> Run:
+        """Run over the ticks of ``spikes``, (T, B, P), from a state of zero."""
+        zero = spikes.new_zeros(spikes.shape[1], self.readout.in_features)
+        state, out = (zero,) * self.tensors, []
+        for s in spikes:
+            s, state = self.cell(s, state)
+            out.append(s)
+        out = torch.stack(out)
+        potential, y = integrate(self.readout(out), out.new_zeros(out.shape[1], self.readout.out_features), self.integrator)
+        return Run(potential, out, (state, y))
+
+
+def _plain(n_inputs: int, n_hidden: int, n_outputs: int, seed: int, o: NetworkOptions) -> SpikingNetwork:
+    return build("snn", n_inputs, n_hidden, n_outputs, seed, **dataclasses.asdict(o))
+
+
+def _long(n_inputs: int, n_hidden: int, n_outputs: int, seed: int, o: NetworkOptions) -> SpikingNetwork:
+    return _plain(n_inputs, n_hidden, n_outputs, seed, dataclasses.replace(o, tau_membrane=TAU_LONG))
+
+
+def _wide(n_inputs: int, n_hidden: int, n_outputs: int, seed: int, o: NetworkOptions) -> SpikingNetwork:
+    largest = build("ndp-bcm", n_inputs, n_hidden, n_outputs)
+    parameters = sum(p.numel() for p in largest.parameters())
+    # n (P + 1) + (n + 1) C parameters
+    wide = math.ceil((parameters - n_outputs) / (n_inputs + 1 + n_outputs))
+    return _plain(n_inputs, wide, n_outputs, seed, o)
+
+
+def _looped(name: str) -> Callable[..., LoopedNetwork]:
+    def make(n_inputs: int, n_hidden: int, n_outputs: int, seed: int, o: NetworkOptions) -> LoopedNetwork:
+        cell_type, tensors = CELLS[name]
+        plain = _plain(n_inputs, n_hidden, n_outputs, seed, o)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            cell = cell_type(n_inputs, n_hidden, o)
+        if name != "slstm":
+            cell.synapses.load_state_dict(plain.synapses.state_dict())
+        return LoopedNetwork(cell, tensors, n_inputs, plain.readout, o)
+
+    return make
+
+
+CONTROLS: dict[str, Callable[..., nn.Module]] = {"snn-long": _long, "snn-wide": _wide} | {name: _looped(name) for name in CELLS}
+
+
+def build_control(name: str, n_inputs: int, n_hidden: int, n_outputs: int, seed: int = 0, **options: float) -> nn.Module:
+    """A control by name, with the fixed weights of :func:`networks.build` wherever it has the same ones.
+
+    Args:
+        name: ``snn-long`` (a long membrane time constant), ``snn-wide`` (as many parameters as the largest plastic
+            network), ``rsnn`` (recurrent), ``alif`` (adaptive thresholds), ``synaptic`` (second-order synapses) or
+            ``slstm`` (spiking LSTM).
+        n_inputs, n_hidden, n_outputs, seed, options: as in :func:`networks.build`.
+
+    Raises:
+        ValueError: naming the parameter, its value and what is allowed.
+    """
+    require_choice("name", name, CONTROLS)
+    for parameter, value in (("n_inputs", n_inputs), ("n_hidden", n_hidden), ("n_outputs", n_outputs)):
+        require_count(parameter, value)
+    require_count("seed", seed, at_least=0)
+    for parameter in options:
+        require_choice("option", parameter, NetworkOptions.__dataclass_fields__)
+    return CONTROLS[name](n_inputs, n_hidden, n_outputs, seed, NetworkOptions(**options))

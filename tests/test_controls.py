@@ -1,0 +1,95 @@
+import math
+
+import pytest
+import torch
+
+from spikepropamine import controls
+from spikepropamine.controls import CONTROLS, build_control
+from spikepropamine.networks import NetworkOptions, SpikingNetwork, build
+from spikepropamine.tasks.recall import Recall
+from spikepropamine.training.supervised import Training, train
+
+
+def spikes_of(ticks=60, batch=3, inputs=6, rate=0.4):
+    return (torch.rand(ticks, batch, inputs, generator=torch.Generator().manual_seed(0)) < rate).float()
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_a_control_runs_spikes_learns_and_follows_its_seed(name):
+    network, again, other = (build_control(name, 6, 12, 2, seed=seed, weight_scale=5.0) for seed in (1, 1, 2))
+    run = network.run(spikes_of())
+    assert run.readout.shape == (60, 3, 2) and 0 < run.spikes.mean() < 1 and set(run.spikes.unique().tolist()) == {0.0, 1.0}
+    assert torch.equal(run.readout, again.run(spikes_of()).readout) and not torch.equal(run.readout, other.run(spikes_of()).readout)
+    run.readout.square().mean().backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
+    assert sum(p.grad.abs().sum() > 0 for p in network.parameters()) >= 3
+
+
+def test_what_they_share_with_the_plain_network_is_the_same_to_the_last_bit():
+    plain = build("snn", 6, 12, 2, seed=4)
+    for name in ("rsnn", "alif", "synaptic", "snn-long"):
+        control = build_control(name, 6, 12, 2, seed=4)
+        synapses = control.synapses if isinstance(control, SpikingNetwork) else control.cell.synapses
+        assert torch.equal(synapses.weight, plain.synapses.weight) and torch.equal(control.readout.weight, plain.readout.weight)
+
+
+def test_without_what_makes_them_different_they_are_the_plain_network(monkeypatch):
+    monkeypatch.setattr(controls, "ADAPTATION", 0.0)
+    monkeypatch.setattr(controls, "TAU_SYNAPSE", 1e-3)  # a current that ends with its tick
+    expected = build("snn", 6, 12, 2, seed=4, weight_scale=5.0).run(spikes_of()).spikes
+    assert expected.sum() > 0
+    for name in ("alif", "synaptic"):
+        assert torch.equal(build_control(name, 6, 12, 2, seed=4, weight_scale=5.0).run(spikes_of()).spikes, expected)
+    recurrent = build_control("rsnn", 6, 12, 2, seed=4, weight_scale=5.0)
+    assert not torch.equal(recurrent.run(spikes_of()).spikes, expected)
+    with torch.no_grad():
+        recurrent.cell.neuron.recurrent.weight.zero_()
+    assert torch.equal(recurrent.run(spikes_of()).spikes, expected)
+
+
+def test_a_threshold_that_adapts_slows_a_neuron_down_and_recovers():
+    network = build_control("alif", 1, 1, 2)
+    with torch.no_grad():
+        network.cell.synapses.weight.zero_()
+        network.cell.synapses.bias.fill_(0.9)
+    spikes = network.run(torch.zeros(600, 1, 1)).spikes[:, 0, 0]
+    at = torch.nonzero(spikes)[:, 0]
+    gaps = at[1:] - at[:-1]
+    assert gaps[-3:].float().mean() > gaps[:3].float().mean()
+    # a[t] = ρ a[t−1] + (1 − ρ) s[t−1]
+    state = (torch.zeros(1, 1), torch.ones(1, 1), torch.zeros(1, 1))
+    with torch.no_grad():
+        network.cell.synapses.bias.zero_()
+    for _ in range(140):
+        _, state = network.cell(torch.zeros(1, 1), state)
+    assert state[1].item() == pytest.approx(math.exp(-140 * 5 / controls.TAU_ADAPTATION), rel=1e-4)
+
+
+def test_the_wide_network_has_as_many_parameters_as_the_largest_plastic_one_and_hardly_more():
+    count = lambda network: sum(p.numel() for p in network.parameters())  # noqa: E731
+    wide, plastic = count(build_control("snn-wide", 40, 48, 2)), count(build("ndp-bcm", 40, 48, 2))
+    assert plastic <= wide < plastic + 50
+
+
+def test_the_long_membrane_is_long():
+    assert float(build_control("snn-long", 4, 4, 2).neuron.beta) == pytest.approx(math.exp(-5 / controls.TAU_LONG))
+
+
+def test_a_control_trains_as_every_network_does():
+    task = Recall(n_bits=4, bits_again=2, pattern_ms=50.0, delay_ms=5.0, decision_ms=50.0, group_size=1)
+    trained = train(build_control("rsnn", task.n_inputs, 12, task.n_outputs), task, Training(steps=4, batch_size=8, evaluate_every=2, evaluation_trials=32), 0)
+    assert len(trained.curves["accuracy"]) == 2 and math.isnan(trained.curves["eta"][0])
+
+
+@pytest.mark.parametrize("arguments, named", [
+    (("gru", 4, 4, 2), "name = 'gru': must be one of 'snn-long'"), (("rsnn", 0, 4, 2), "n_inputs = 0"),
+    (("rsnn", 4, 4, 2, -1), "seed = -1"),
+])
+def test_bad_values_are_refused_by_name(arguments, named):
+    with pytest.raises(ValueError, match=named):
+        build_control(*arguments)
+    with pytest.raises(ValueError, match="option = 'tau'"):
+        build_control("alif", 4, 4, 2, tau=1.0)
+    with pytest.raises(ValueError, match="dt = -1"):
+        build_control("alif", 4, 4, 2, dt=-1)
+    assert NetworkOptions().dt == 5.0
