@@ -433,10 +433,15 @@ def _backward(
                 add_scaled(row(grad_V, k * Q), keep_trace * x_post_[k], grad_drive, Q, step)
 
 
-def scratch(T: int, P: int, Q: int, stride: int, dtype: np.dtype) -> list[np.ndarray]:
-    """What ``_backward`` works on beside its arguments; ``_forward`` takes the first three."""
-    sizes = (4 * Q, P * Q, (T + 1) * P, (T + 1) * Q, (T + 1) * Q, T * Q, T * Q, stride * P * Q)
-    return [np.empty(max(P, Q), np.intp), *(_aligned(size, dtype) for size in sizes), np.empty(stride * Q, np.bool_)]
+def forward_scratch(P: int, Q: int, dtype: np.dtype) -> list[np.ndarray]:
+    """What ``_forward`` works on beside its arguments."""
+    return [np.empty(max(P, Q), np.intp), _aligned(4 * Q, dtype), _aligned(P * Q, dtype)]
+
+
+def backward_scratch(T: int, P: int, Q: int, stride: int, dtype: np.dtype) -> list[np.ndarray]:
+    """What ``_backward`` works on beside its arguments."""
+    sizes = ((T + 1) * P, (T + 1) * Q, (T + 1) * Q, T * Q, T * Q, stride * P * Q)
+    return [*forward_scratch(P, Q, dtype), *(_aligned(size, dtype) for size in sizes), np.empty(stride * Q, np.bool_)]
 
 
 def _aligned(size: int, dtype: np.dtype) -> np.ndarray:

@@ -226,7 +226,7 @@ class _PlasticScan(torch.autograd.Function):
         def run(block: int) -> None:
             kernel(*blocks[block], block, T, B, P, neurons, *before, W, A, V_back, scalar(eta.item()), layer.modulated, *rest,
                    *start_state, ctx.checkpoints, ctx.stride, track_inputs, *gradients,
-                   *kernels.scratch(T, P, Q, ctx.stride, W.dtype))
+                   *kernels.backward_scratch(T, P, Q, ctx.stride, W.dtype))
 
         _each_block(run, len(blocks))
         g_W, g_alpha, g_bias, g_V, g_c, g_eta = (s.sum(0) for s in sums)
@@ -256,12 +256,13 @@ def _run_forward(layer, neuron, spikes, weight, bias, alpha, eta, V, c, v, E, x_
     rest = [scalar(x) for x in (neuron.beta, neuron.threshold, layer.trace_decay,
                                 layer.rule.theta_step(layer.dt), layer.e_max)]
     arrays = _numpy(spikes.detach(), _pad(bias.detach()), *state, out, potential, gates)
-    blocks = _blocks(B)
+    # no sum runs over the batch here, so any split gives the same bits: one block a thread
+    blocks = _blocks(B, min(_BLOCKS, torch.get_num_threads()))
     kernel, _ = kernels.compiled(type(layer.rule))
 
     def run(block: int) -> None:
         kernel(*blocks[block], T, B, P, neurons, arrays[0], W, A, arrays[1], V_flat, c_flat, scalar(eta.item()), layer.modulated,
-               *rest, *arrays[2:], checkpoints, stride, *kernels.scratch(0, P, Q, 0, W.dtype)[:3])
+               *rest, *arrays[2:], checkpoints, stride, *kernels.forward_scratch(P, Q, W.dtype))
 
     _each_block(run, len(blocks))
     E, v, x_pre, x_post, theta = state
@@ -309,9 +310,9 @@ def _numpy(*tensors: Tensor) -> tuple[np.ndarray, ...]:
     return tuple(x.detach().reshape(-1).numpy() for x in tensors)
 
 
-def _blocks(batch: int) -> list[tuple[int, int]]:
-    """Batch members in at most _BLOCKS runs of neighbours: a function of the batch size alone."""
-    size = max(1, -(-batch // _BLOCKS))
+def _blocks(batch: int, most: int = _BLOCKS) -> list[tuple[int, int]]:
+    """Batch members in at most ``most`` runs of neighbours; the backward's split follows from the batch size alone."""
+    size = max(1, -(-batch // most))
     return [(start, min(start + size, batch)) for start in range(0, batch, size)]
 
 
