@@ -13,9 +13,9 @@ import snntorch
 import torch
 from torch import Tensor, nn
 
-from .checks import require_choice, require_count
+from .checks import require_choice
 from .layers import Spike, leaky
-from .networks import NetworkOptions, Run, SpikingNetwork, build
+from .networks import NetworkOptions, Run, SpikingNetwork, build, check_arguments
 from .scan import integrate
 
 # Time constants in milliseconds and other values; all of them this project's choice.
@@ -67,7 +67,8 @@ class Adaptive(nn.Module):
 
     def forward(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         v, a, s = state
-        # a[t] = ρ a[t−1] + (1 − ρ) s[t−1], ϑ[t] = 1 + κ a[t]; v[t] = β v[t−1] + I[t] − s[t−1] ϑ[t]; s[t] = [v[t] > ϑ[t]]
+        # a[t] = ρ a[t−1] + (1 − ρ) s[t−1], ϑ[t] = 1 + κ a[t]
+        # v[t] = β v[t−1] + I[t] − s[t−1] ϑ[t], s[t] = [v[t] > ϑ[t]]
         a = self.decay * a + (1 - self.decay) * s
         threshold = 1 + ADAPTATION * a
         v = self.neuron.beta * v + self.synapses(spikes) - (s * threshold).detach()
@@ -158,9 +159,4 @@ def build_control(name: str, n_inputs: int, n_hidden: int, n_outputs: int, seed:
         ValueError: naming the parameter, its value and what is allowed.
     """
     require_choice("name", name, CONTROLS)
-    for parameter, value in (("n_inputs", n_inputs), ("n_hidden", n_hidden), ("n_outputs", n_outputs)):
-        require_count(parameter, value)
-    require_count("seed", seed, at_least=0)
-    for parameter in options:
-        require_choice("option", parameter, NetworkOptions.__dataclass_fields__)
-    return CONTROLS[name](n_inputs, n_hidden, n_outputs, seed, NetworkOptions(**options))
+    return CONTROLS[name](n_inputs, n_hidden, n_outputs, seed, check_arguments(n_inputs, n_hidden, n_outputs, seed, options))

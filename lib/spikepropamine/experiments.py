@@ -127,9 +127,15 @@ TASKS: dict[str, type[Task]] = {"cue-association": CueAssociation, "cue-reward":
 # What the searches below found best for each network: (learning rate, factor on the rules' initial η).
 # snn has no η; a test holds these to the published searches.
 CHOSEN: dict[str, dict[str, tuple[float, float]]] = {
-    "cue-association": {"snn": (3e-3, 1.0), "dp-oja": (1e-2, 0.04), "dp-bcm": (3e-3, 0.04), "ndp-oja": (1e-2, 0.04), "ndp-bcm": (1e-2, 0.2)},
-    "cue-reward": {"snn": (3e-3, 1.0), "dp-oja": (1e-2, 0.2), "dp-bcm": (1e-2, 0.2), "ndp-oja": (1e-2, 0.2), "ndp-bcm": (1e-2, 0.2)},
-    "recall": {"snn": (3e-3, 1.0), "dp-oja": (1e-2, 0.04), "dp-bcm": (1e-2, 0.04), "ndp-oja": (1e-2, 0.2), "ndp-bcm": (1e-2, 0.04)},
+    "cue-association": {
+        "snn": (3e-3, 1.0), "dp-oja": (1e-2, 0.04), "dp-bcm": (3e-3, 0.04), "ndp-oja": (1e-2, 0.04), "ndp-bcm": (1e-2, 0.2),
+    },
+    "cue-reward": {
+        "snn": (3e-3, 1.0), "dp-oja": (1e-2, 0.2), "dp-bcm": (1e-2, 0.2), "ndp-oja": (1e-2, 0.2), "ndp-bcm": (1e-2, 0.2),
+    },
+    "recall": {
+        "snn": (3e-3, 1.0), "dp-oja": (1e-2, 0.04), "dp-bcm": (1e-2, 0.04), "ndp-oja": (1e-2, 0.2), "ndp-bcm": (1e-2, 0.04),
+    },
 }
 
 _TRAINING = {
@@ -206,7 +212,11 @@ def controls(task: str, profile: str = "paper", seeds: int | None = None) -> Exp
     require_choice("profile", profile, PROFILES)
     sizes = _SMOKE_TASK[task] if profile == "smoke" else {}
     configs = tuple(
-        Config(TASKS[task](noise="low", **sizes), Network(name), Training(learning_rate=CHOSEN_CONTROLS[task][name], **_TRAINING[profile]))
+        Config(
+            TASKS[task](noise="low", **sizes),
+            Network(name),
+            Training(learning_rate=CHOSEN_CONTROLS[task][name], **_TRAINING[profile]),
+        )
         for name in CONTROLS
     )
     count = seeds or {"smoke": 1, "quick": 2, "paper": 5}[profile]
@@ -226,7 +236,11 @@ def controls_search(task: str) -> Experiment:
 # What a trained network is tested on beside the task it was trained on: field → values.
 TESTED_NOISE_HZ = (0.0, 5.0, 10.0, 20.0, 40.0, 80.0, 120.0)
 TESTED_DELAY_FACTORS = (0.5, 1.0, 2.0, 4.0)
-TESTED_SIZES = {"cue-association": ("n_cues", (1, 3, 5, 7, 9, 13)), "cue-reward": ("n_cues", (2, 3, 4, 6, 8)), "recall": ("bits_again", (1, 3, 5, 7, 9))}
+TESTED_SIZES = {
+    "cue-association": ("n_cues", (1, 3, 5, 7, 9, 13)),
+    "cue-reward": ("n_cues", (2, 3, 4, 6, 8)),
+    "recall": ("bits_again", (1, 3, 5, 7, 9)),
+}
 
 
 TESTED_TRIALS = 512

@@ -318,7 +318,8 @@ def _backward(
 
     grad_E to grad_theta (batch first) come in as gradients of the final state and leave as those of the
     initial state. grad_W to grad_eta, block first, are added to at ``block``. W, alpha, their gradients and
-    V_back, the transpose of V, lie in columns. grad_spikes and grad_x_pre are filled only where track_inputs. active to clipped are scratch.
+    V_back, the transpose of V, lie in columns. grad_spikes and grad_x_pre are filled only where track_inputs.
+    active to clipped are scratch.
     """
     step = width(W_)
     Q = W_.size // P
@@ -339,7 +340,8 @@ def _backward(
         copy(row(x_post0, m * Q), row(x_post_, 0), Q)
         copy(row(theta0, m * Q), row(theta_, 0), Q)
         for t in range(T):
-            spikes, out, M = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q), row(gates, t * Q) if modulated else ones
+            spikes, out = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q)
+            M = row(gates, t * Q) if modulated else ones
             x_post, theta = row(x_post_, t * Q), row(theta_, t * Q)
             smooth(row(x_pre_, t * P), spikes, P, row(x_pre_, (t + 1) * P), keep_trace)
             for j in range(0, Q, step):
@@ -369,8 +371,10 @@ def _backward(
                     peak = advance(E, row(E, P * Q), x_pre, P, growth, keep, e_max, j, step)
                     clipped[(t - first) * Q + j] = not peak < e_max
             for t in range(last - 1, first - 1, -1):
-                spikes, out, M = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q), row(gates, t * Q) if modulated else ones
-                E, x_pre, x_post, theta = row(history_, (t - first) * P * Q), row(x_pre_, (t + 1) * P), row(x_post_, (t + 1) * Q), row(theta_, t * Q)
+                spikes, out = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q)
+                M = row(gates, t * Q) if modulated else ones
+                E, theta = row(history_, (t - first) * P * Q), row(theta_, t * Q)
+                x_pre, x_post = row(x_pre_, (t + 1) * P), row(x_post_, (t + 1) * Q)
                 growth, keep = row(growth_, t * Q), row(keep_, t * Q)
                 grad_out, potential = row(grad_out_, (t * B + m) * Q), row(potential_, (m * T + t) * Q)
                 # E[t+1] = clip(growth x_i + keep E)

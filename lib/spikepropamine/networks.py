@@ -132,6 +132,16 @@ class SpikingNetwork(nn.Module):
         return Recording(*stacked, *[None] * (len(Recording._fields) - len(stacked)))
 
 
+def check_arguments(n_inputs: int, n_hidden: int, n_outputs: int, seed: int, options: dict[str, float]) -> NetworkOptions:
+    """The options of a network, once its sizes, its seed and their names are what they must be."""
+    for parameter, value in (("n_inputs", n_inputs), ("n_hidden", n_hidden), ("n_outputs", n_outputs)):
+        require_count(parameter, value)
+    require_count("seed", seed, at_least=0)
+    for parameter in options:
+        require_choice("option", parameter, NetworkOptions.__dataclass_fields__)
+    return NetworkOptions(**options)
+
+
 def build(
     name: str, n_inputs: int, n_hidden: int, n_outputs: int, seed: int = 0, **options: float
 ) -> SpikingNetwork:
@@ -150,12 +160,7 @@ def build(
         ValueError: naming the parameter, its value and what is allowed.
     """
     require_choice("name", name, NETWORKS)
-    for parameter, value in (("n_inputs", n_inputs), ("n_hidden", n_hidden), ("n_outputs", n_outputs)):
-        require_count(parameter, value)
-    require_count("seed", seed, at_least=0)
-    for parameter in options:
-        require_choice("option", parameter, NetworkOptions.__dataclass_fields__)
-    o = NetworkOptions(**options)
+    o = check_arguments(n_inputs, n_hidden, n_outputs, seed, options)
     generator = torch.Generator().manual_seed(seed)
 
     def normal(rows: int, columns: int, scale: float) -> Tensor:

@@ -251,7 +251,8 @@ def _run_forward(layer, neuron, spikes, weight, bias, alpha, eta, V, c, v, E, x_
     gates = spikes.new_empty(B, T if keep and layer.modulated else 0, Q)
     out = spikes.new_empty(T, B, Q)
     E, v, x_pre, x_post, theta = (x.detach() for x in (E, v, x_pre, x_post, theta))
-    state = [_flat(E.transpose(1, 2)).clone(), _pad(v).clone(), x_pre.contiguous().clone(), _pad(x_post).clone(), _pad(theta).clone()]
+    state = [_flat(E.transpose(1, 2)), _pad(v), x_pre.contiguous(), _pad(x_post), _pad(theta)]
+    state = [x.clone() for x in state]  # overwritten from the initial to the final one
     scalar = W.dtype.type
     rest = [scalar(x) for x in (neuron.beta, neuron.threshold, layer.trace_decay,
                                 layer.rule.theta_step(layer.dt), layer.e_max)]

@@ -80,7 +80,11 @@ def loss(network: nn.Module, task: Task, trials, training: Training) -> tuple[Te
 
 @torch.no_grad()
 def evaluate(
-    network: nn.Module, task: Task, trials: int, chunk: int = 256, run: Callable[[nn.Module, Tensor], Run] = lambda network, spikes: network.run(spikes)
+    network: nn.Module,
+    task: Task,
+    trials: int,
+    chunk: int = 256,
+    run: Callable[[nn.Module, Tensor], Run] = lambda network, spikes: network.run(spikes),
 ) -> dict[str, float]:
     """Accuracy and firing rate on the task's fixed held-out set of ``trials`` trials.
 
