@@ -10,7 +10,12 @@ from .networks import NETWORKS
 EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments.TASKS} | {
     f"{name}-{kind}": partial(make, name)
     for name in experiments.TASKS
-    for kind, make in (("search", experiments.search), ("controls", experiments.controls), ("controls-search", experiments.controls_search))
+    for kind, make in (
+        ("search", experiments.search),
+        ("controls", experiments.controls),
+        ("controls-search", experiments.controls_search),
+        ("restricted", experiments.restricted),
+    )
 }
 
 

@@ -1,7 +1,6 @@
 """What a trained network can do without: the same weights, run with one part of its state taken away.
 
-A training-time control asks what else could have learned the task; these ask what the network that did learn it
-relies on. Nothing is trained here.
+Nothing is trained here. What a network need not learn in the first place: :mod:`spikepropamine.restrictions`.
 """
 
 from collections.abc import Callable

@@ -24,6 +24,7 @@ from . import records
 from .checks import require, require_choice, require_count
 from .controls import CONTROLS, build_control
 from .networks import NETWORKS, NetworkOptions, build
+from .restrictions import RESTRICTIONS, restrict
 from .tasks.cue_association import CueAssociation
 from .tasks.cue_reward import CueReward
 from .tasks.recall import Recall
@@ -87,6 +88,26 @@ class Network:
         require_choice("name", self.name, [*NETWORKS, *CONTROLS])
         require_count("n_hidden", self.n_hidden)
 
+    def build(self, n_inputs: int, n_outputs: int, seed: int) -> nn.Module:
+        """The untrained network."""
+        make = build if self.name in NETWORKS else build_control
+        return make(self.name, n_inputs, self.n_hidden, n_outputs, seed=seed, **dataclasses.asdict(self.options))
+
+
+@dataclass(frozen=True)
+class RestrictedNetwork(Network):
+    """A plastic network with one part held fixed while it is trained."""
+
+    held: str = RESTRICTIONS[0]  # one of RESTRICTIONS
+
+    def __post_init__(self):
+        super().__post_init__()
+        require_choice("held", self.held, RESTRICTIONS)
+
+    def build(self, n_inputs: int, n_outputs: int, seed: int) -> nn.Module:
+        """The untrained network, restricted."""
+        return restrict(super().build(n_inputs, n_outputs, seed), self.held)
+
 
 @dataclass(frozen=True)
 class Config:
@@ -98,9 +119,7 @@ class Config:
 
     def build(self, seed: int) -> nn.Module:
         """The untrained network of this configuration."""
-        sizes = (self.task.n_inputs, self.network.n_hidden, self.task.n_outputs)
-        make = build if self.network.name in NETWORKS else build_control
-        return make(self.network.name, *sizes, seed=seed, **dataclasses.asdict(self.network.options))
+        return self.network.build(self.task.n_inputs, self.task.n_outputs, seed)
 
     @property
     def hash(self) -> str:
@@ -231,6 +250,19 @@ def controls_search(task: str) -> Experiment:
         for name, rate in itertools.product(CONTROLS, SEARCHED_LEARNING_RATES)
     )
     return Experiment(f"{task}-controls-search", "paper", configs, (1000, 1001))
+
+
+def restricted(task: str, profile: str = "paper", seeds: int | None = None, networks: Iterable[str] = tuple(NETWORKS)) -> Experiment:
+    """Every plastic network under every restriction at low noise on one of TASKS, otherwise as :func:`temporal` trains it."""
+    free = temporal(task, profile, seeds, networks, ["low"])
+    configs = tuple(
+        dataclasses.replace(config, network=RestrictedNetwork(**vars(config.network), held=held))
+        for config in free.configs
+        if config.network.name != "snn"
+        for held in RESTRICTIONS
+    )
+    count = seeds or {"smoke": 1, "quick": 2, "paper": 5}[profile]
+    return Experiment(f"{task}-restricted", profile, configs, tuple(range(count)))
 
 
 # What a trained network is tested on beside the task it was trained on: field → values.
