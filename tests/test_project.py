@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from spikepropamine import records
+from spikepropamine.__main__ import EXPERIMENTS, MEASUREMENTS
 from spikepropamine.chapters import find_root
 from spikepropamine.experiments import TASKS, temporal
 
@@ -98,33 +99,38 @@ def test_a_bad_parameter_stops_a_chapter_before_it_trains(workshop, parameters, 
 
 def test_published_records_are_whole(repository):
     folders = {p.name: p for p in (repository / "book" / "results").iterdir()}
-    table, manifest = records.load_measurements(folders.pop("performance"))
-    assert re.fullmatch("[0-9a-f]{40}", manifest["git_commit"]) and not table.empty
-    assert set(folders) == {name for task in TASKS for name in (task, f"{task}-search")}
+    for name in MEASUREMENTS:
+        table, manifest = records.load_measurements(folders.pop(name))
+        assert re.fullmatch("[0-9a-f]{40}", manifest["git_commit"]) and not table.empty
+    assert {name for task in TASKS for name in (task, f"{task}-search")} <= set(folders) <= set(EXPERIMENTS)
     for folder in folders.values():
         published = records.load_published(folder)
         assert all(records.config_hash(c) == h for h, c in published.manifest["configurations"].items())
         assert all(re.fullmatch("[0-9a-f]{40}", commit) for commit in published.manifest["git_commits"])
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_the_published_sweep_is_the_one_the_code_names(repository, task):
-    published = records.load_published(repository / "book" / "results" / task)
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_what_is_published_is_what_the_code_names(repository, name):
+    folder = repository / "book" / "results" / name
+    if not folder.exists():
+        pytest.skip(f"{name} is not published yet")
+    published = records.load_published(folder)
     held = set(zip(published.runs.config_hash, published.runs.seed))
-    wanted = {(config.hash, seed) for config, seed in temporal(task).runs}
+    wanted = {(config.hash, seed) for config, seed in EXPERIMENTS[name]().runs}
     assert held <= wanted and len(held) == published.manifest["runs"] and len(wanted) == published.manifest["expected_runs"]
 
 
-def test_figures_are_made_of_the_published_records(repository):
-    runs = records.load_published(repository / "book" / "results" / "cue-association").runs
+@pytest.mark.parametrize("item, tasks", [("tab-cue-association", ["cue-association"]), ("tab-temporal-tasks", list(TASKS))])
+def test_figures_are_made_of_the_published_records(repository, item, tasks):
+    runs = pd.concat([records.load_published(repository / "book" / "results" / task).runs.assign(task=task) for task in tasks])
     runs = runs.rename(columns={"network.name": "network", "task.noise": "noise"})
-    columns = ["network", "noise", "seed", "accuracy"]
-    shown = pd.read_csv(repository / "figures" / "tab-cue-association" / "data.csv")
-    key = columns[:3]
+    shown = pd.read_csv(repository / "figures" / item / "data.csv")
+    key = [name for name in ("task", "network", "noise", "seed") if name in shown]
+    columns = [*key, "accuracy"]
     merged = shown.merge(runs[columns], on=key, suffixes=("", "_record"))
     assert len(merged) == len(runs) == len(shown)
     assert (merged.accuracy - merged.accuracy_record).abs().max() < 1e-6
-    facts = json.loads((repository / "figures" / "tab-cue-association" / "provenance.json").read_text())
+    facts = json.loads((repository / "figures" / item / "provenance.json").read_text())
     assert set(facts["records"]) == set(runs.config_hash)
 
 
