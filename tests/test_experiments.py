@@ -145,3 +145,29 @@ def test_bad_experiments_are_refused_by_name(arguments, named):
 def test_names_may_come_in_any_order_and_as_one_word():
     assert ChapterParameters(networks="ndp-bcm, snn").network_names() == ["snn", "ndp-bcm"]
     assert ChapterParameters().network_names() == list(NETWORKS)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_chosen_rates_of_the_controls_are_the_best_of_the_published_search(repository, task):
+    folder = repository / "book" / "results" / f"{task}-controls-search"
+    if not folder.exists():
+        pytest.skip("not published yet")
+    published = records.load_published(folder)
+    assert published.manifest["runs"] == published.manifest["expected_runs"]
+    mean = published.runs.groupby(["network.name", "training.learning_rate"]).accuracy.mean()
+    for name, rate in experiments.CHOSEN_CONTROLS[task].items():
+        assert mean[name, rate] == mean[name].max()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_controls_are_searched_and_trained_as_the_plain_network_is(task):
+    snn = [c for c in experiments.search(task).configs if c.network.name == "snn"]
+    for name in experiments.CONTROLS:
+        mine = [c for c in experiments.controls_search(task).configs if c.network.name == name]
+        assert {c.training for c in mine} == {c.training for c in snn} and {c.task for c in mine} == {c.task for c in snn}
+    trained = {c.network.name: c for c in experiments.controls(task).configs}
+    plain = next(c for c in temporal(task).configs if c.network.name == "snn" and c.task.noise == "low")
+    assert set(trained) == set(experiments.CONTROLS)
+    for config in trained.values():
+        assert dataclasses.replace(config.training, learning_rate=plain.training.learning_rate) == plain.training
+        assert config.task == plain.task and config.network.n_hidden == plain.network.n_hidden
