@@ -115,9 +115,13 @@ Decision = tuple[str, Interval, str, dict[str, tuple[str, str]]]
 def _learned_together(by_task: dict[str, Cells], d: Definitions) -> Decision:
     found = {}
     for task, cells in by_task.items():
-        met = [name for name in PLASTIC if _solves(cells[name], d) and _least_change(cells[name]) >= d.changed_at_least]
+        solved = [name for name in PLASTIC if _solves(cells[name], d)]
+        least = {name: _least_change(cells[name]) for name in solved}
+        met = [name for name in solved if least[name][1] >= d.changed_at_least]
         kinds = {NETWORKS[name][1] for name in met}
-        found[task] = _verdict(len(met) == len(PLASTIC), len(kinds) == 2), f"met by {_names(met)}"
+        unmoved = [f"{name} solves it, but {least[name][0]} moved by {least[name][1]:.1%} in one seed" for name in solved if name not in met]
+        reason = "; ".join([f"met by {_names(met)}", *unmoved])
+        found[task] = _verdict(len(met) == len(PLASTIC), len(kinds) == 2), reason
     return (*_weakest(by_task, d), _overall(found), found)
 
 
@@ -158,11 +162,12 @@ def _solves(cell: pd.DataFrame, d: Definitions) -> bool:
     return accuracy([cell], d).low >= d.solved_at_least
 
 
-def _least_change(cell: pd.DataFrame) -> float:
-    """The smallest relative change, over seeds, of W, α, η and V where there is one."""
-    learned = ("weight", "alpha", "rule.raw_eta", "modulator_weight")
+def _least_change(cell: pd.DataFrame) -> tuple[str, float]:
+    """Which of W, α, η and V, where there is one, training changed least, relatively, in any seed; and how far."""
+    learned = {"weight": "W", "alpha": "α", "rule.raw_eta": "η", "modulator_weight": "V"}
     columns = [f"change_synapses.{name}" for name in learned if f"change_synapses.{name}" in cell]
-    return float(cell[columns].dropna(axis=1, how="all").min().min())
+    least = cell[columns].dropna(axis=1, how="all").min()
+    return learned[least.idxmin().removeprefix("change_synapses.")], float(least.min())
 
 
 def _accuracies(by_task: dict[str, Cells], name: str) -> list[pd.Series]:
