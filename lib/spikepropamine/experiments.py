@@ -221,8 +221,12 @@ def search(task: str) -> Experiment:
     return Experiment(f"{task}-search", "paper", configs, (1000, 1001))
 
 
-# The learning rate that the searches below found best for each control.
-CHOSEN_CONTROLS: dict[str, dict[str, float]] = {task: dict.fromkeys(CONTROLS, 3e-3) for task in TASKS}
+# The learning rate that the searches below found best for each control; the default where none is published yet.
+CHOSEN_CONTROLS: dict[str, dict[str, float]] = {
+    "cue-association": dict.fromkeys(CONTROLS, 3e-3),
+    "cue-reward": dict.fromkeys(CONTROLS, 3e-3),
+    "recall": {"snn-long": 1e-2, "snn-wide": 1e-2, "rsnn": 1e-2, "alif": 3e-3, "synaptic": 1e-2, "slstm": 3e-3},
+}
 
 
 def controls(task: str, profile: str = "paper", seeds: int | None = None) -> Experiment:
