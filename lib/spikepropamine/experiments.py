@@ -163,6 +163,7 @@ _TRAINING = {
     "paper": dict(steps=1000),
 }
 _SEEDS = {"smoke": 2, "quick": 2, "paper": 20}
+_CONTROL_SEEDS = {"smoke": 1, "quick": 2, "paper": 5}
 _SMOKE_TASK = {
     "cue-association": dict(n_cues=3, delay_ms=50.0, decision_ms=50.0),
     "cue-reward": dict(n_cues=2, delay_ms=50.0, decision_ms=50.0),
@@ -242,8 +243,7 @@ def controls(task: str, profile: str = "paper", seeds: int | None = None) -> Exp
         )
         for name in CONTROLS
     )
-    count = seeds or {"smoke": 1, "quick": 2, "paper": 5}[profile]
-    return Experiment(f"{task}-controls", profile, configs, tuple(range(count)))
+    return Experiment(f"{task}-controls", profile, configs, tuple(range(seeds or _CONTROL_SEEDS[profile])))
 
 
 def controls_search(task: str) -> Experiment:
@@ -265,8 +265,7 @@ def restricted(task: str, profile: str = "paper", seeds: int | None = None, netw
         if config.network.name != "snn"
         for held in RESTRICTIONS
     )
-    count = seeds or {"smoke": 1, "quick": 2, "paper": 5}[profile]
-    return Experiment(f"{task}-restricted", profile, configs, tuple(range(count)))
+    return Experiment(f"{task}-restricted", profile, configs, tuple(range(seeds or _CONTROL_SEEDS[profile])))
 
 
 # What a trained network is tested on beside the task it was trained on: field → values.

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from ..checks import require, require_choice, require_count, require_not_negative, require_positive
-from .task import Task, Trials
+from .task import CueSequence, Trials
 
 
 @dataclass(frozen=True)
-class CueAssociation(Task):
+class CueAssociation(CueSequence):
     """One trial: cues one after another, each left or right; a delay; a decision period.
 
     Of ``4 · group_size`` inputs the first group fires at ``cue_rate`` during left cues, the second
@@ -54,32 +54,6 @@ class CueAssociation(Task):
     @property
     def n_outputs(self) -> int:
         return 2
-
-    @property
-    def ticks(self) -> int:
-        """Ticks in a trial."""
-        return self.decision_start + self.in_ticks(self.decision_ms)
-
-    @property
-    def cue_starts(self) -> list[int]:
-        """The tick at which each cue starts."""
-        period = self.in_ticks(self.cue_ms) + self.in_ticks(self.gap_ms)
-        return [k * period for k in range(self.n_cues)]
-
-    @property
-    def cue_ticks(self) -> int:
-        """Ticks of one cue."""
-        return self.in_ticks(self.cue_ms)
-
-    @property
-    def delay_start(self) -> int:
-        """The first tick after the last cue and its gap."""
-        return self.n_cues * (self.cue_ticks + self.in_ticks(self.gap_ms))
-
-    @property
-    def decision_start(self) -> int:
-        """The first tick of the decision period."""
-        return self.delay_start + self.in_ticks(self.delay_ms)
 
     def group(self, name: str) -> slice:
         """The inputs of group ``left``, ``right``, ``decision`` or ``background``."""

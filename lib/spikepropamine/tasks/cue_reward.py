@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from ..checks import require, require_count, require_not_negative, require_positive
-from .task import Task, Trials
+from .task import CueSequence, Trials
 
 
 @dataclass(frozen=True)
-class CueReward(Task):
+class CueReward(CueSequence):
     """One trial: each cue once, one of them with reward; a delay; one of the cues again, rewarded or not?
 
     Of ``cue_inputs`` inputs a random ``active`` fire at ``cue_rate`` while a cue is shown. ``group_size`` more fire
@@ -61,22 +61,6 @@ class CueReward(Task):
     def n_outputs(self) -> int:
         return 2
 
-    @property
-    def ticks(self) -> int:
-        """Ticks in a trial."""
-        return self.decision_start + self.in_ticks(self.decision_ms)
-
-    @property
-    def cue_starts(self) -> list[int]:
-        """The tick at which each cue starts."""
-        period = self.in_ticks(self.cue_ms) + self.in_ticks(self.gap_ms)
-        return [k * period for k in range(self.n_cues)]
-
-    @property
-    def decision_start(self) -> int:
-        """The first tick of the decision period, in which the cue comes again."""
-        return self.n_cues * (self.in_ticks(self.cue_ms) + self.in_ticks(self.gap_ms)) + self.in_ticks(self.delay_ms)
-
     def sample(self, batch_size: int, generator: torch.Generator) -> Trials:
         """Draw ``batch_size`` trials; the cue that comes again is the rewarded one in half of them.
 
@@ -94,7 +78,7 @@ class CueReward(Task):
     def ideal(self, trials: Trials) -> Tensor:
         """The ideal observer's scores, (B, 2): log P that the cue at the end is another than the rewarded one, or that one."""
         evidence = self.evidence(trials.spikes)
-        windows = torch.stack([evidence[start : start + self.in_ticks(self.cue_ms)].sum(0) for start in self.cue_starts], 1)
+        windows = torch.stack([evidence[start : start + self.cue_ticks].sum(0) for start in self.cue_starts], 1)
         cues, reward = windows[..., : self.cue_inputs], windows[..., self.cue_inputs : self.cue_inputs + self.group_size]
         at_end = evidence[self.decision_start :, :, : self.cue_inputs].sum(0)
         # how well the end fits cue k: both drawn from one pattern, against each from its own
@@ -112,7 +96,7 @@ class CueReward(Task):
         decision = slice(self.cue_inputs + self.group_size, self.n_inputs)
         rates = self.background(len(patterns))
         for k, start in enumerate(self.cue_starts):
-            during = rates[start : start + self.in_ticks(self.cue_ms)]
+            during = rates[start : start + self.cue_ticks]
             during[..., cues] += self.cue_rate * patterns[:, k]
             during[..., reward] += self.cue_rate * (rewarded == k).float()[:, None]
         at_end = rates[self.decision_start :]

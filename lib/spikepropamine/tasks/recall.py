@@ -59,11 +59,6 @@ class Recall(Task):
         """The first tick of the decision period, in which a part of the pattern comes again."""
         return self.in_ticks(self.pattern_ms) + self.in_ticks(self.delay_ms)
 
-    @property
-    def ticks(self) -> int:
-        """Ticks in a trial."""
-        return self.decision_start + self.in_ticks(self.decision_ms)
-
     def sample(self, batch_size: int, generator: torch.Generator) -> Trials:
         """Draw ``batch_size`` trials. ``labels`` and ``shown`` are the pattern, (B, n_bits)."""
         require_count("batch_size", batch_size)

@@ -26,10 +26,14 @@ class Task:
 
     ``ideal(trials)`` gives the scores, (B, outputs), of an observer who sees the spikes and knows all but the answer.
     A network's answer is the mean readout from ``decision_start`` on. Fields that every task has: ``noise``, a key of
-    NOISE_HZ or a background rate in Hz; ``cue_rate`` in Hz, on top of it; ``dt``, the tick in milliseconds.
+    NOISE_HZ or a background rate in Hz; ``cue_rate`` in Hz, on top of it; ``decision_ms``; ``dt``, the tick in
+    milliseconds. Chance is 0.5 in every task.
     """
 
-    chance = 0.5
+    @property
+    def ticks(self) -> int:
+        """Ticks in a trial."""
+        return self.decision_start + self.in_ticks(self.decision_ms)
 
     @property
     def noise_hz(self) -> float:
@@ -88,9 +92,34 @@ class Task:
         return (each * asked).sum() / asked.sum()
 
     def correct(self, scores: Tensor, trials: Trials) -> Tensor:
-        """The share of each answer, (B,), that is right: chance is ``chance``, perfect 1."""
+        """The share of each answer, (B,), that is right: chance is 0.5, perfect 1."""
         scores = scores.detach().cpu()
         if trials.asked is None:
             return (scores.argmax(1) == trials.labels).float()
         right = ((scores > 0) == trials.labels.bool()) & trials.asked
         return right.sum(1) / trials.asked.sum(1)
+
+
+class CueSequence(Task):
+    """A task of ``n_cues`` cues of ``cue_ms``, each followed by ``gap_ms`` without one; then ``delay_ms``; then the decision."""
+
+    @property
+    def cue_starts(self) -> list[int]:
+        """The tick at which each cue starts."""
+        period = self.in_ticks(self.cue_ms) + self.in_ticks(self.gap_ms)
+        return [k * period for k in range(self.n_cues)]
+
+    @property
+    def cue_ticks(self) -> int:
+        """Ticks of one cue."""
+        return self.in_ticks(self.cue_ms)
+
+    @property
+    def delay_start(self) -> int:
+        """The first tick after the last cue and its gap."""
+        return self.n_cues * (self.cue_ticks + self.in_ticks(self.gap_ms))
+
+    @property
+    def decision_start(self) -> int:
+        """The first tick of the decision period."""
+        return self.delay_start + self.in_ticks(self.delay_ms)
