@@ -2,7 +2,8 @@
 
 A step is the forward pass of a whole network, a loss on its readout, and the backward pass. Every
 implementation runs the same equations, sizes and inputs in a process of its own, on one thread.
-The hidden layer differs; readout and loss are the same for all.
+The hidden layer differs; readout and loss are the same for all. Those that are compared take
+turns, a step each, round after round: a machine that slows down for a while slows all of them.
 """
 
 import json
@@ -10,8 +11,9 @@ import math
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -154,8 +156,8 @@ def implementations(workload: Workload) -> dict[str, Hidden]:
 # ---------------------------------------------------------------- measuring
 
 
-def measure(workload: Workload, implementation: str, repeats: int = 5) -> dict[str, float]:
-    """Median seconds of a training step and the megabytes it takes beyond what was there, in this process."""
+def steps(workload: Workload, implementation: str) -> Iterator[dict[str, float]]:
+    """One training step after another in this process: its milliseconds, and the megabytes it took beyond what was there."""
     torch.set_num_threads(1)
     hidden = implementations(workload)[implementation]
     network = build(workload.network, workload.inputs, workload.hidden, 2)
@@ -171,11 +173,46 @@ def measure(workload: Workload, implementation: str, repeats: int = 5) -> dict[s
         return time.perf_counter() - start
 
     step(spikes[:4])
-    before = _memory("VmRSS", reset=True)
-    first = step(spikes)
-    peak = _memory("VmHWM") - before
-    seconds = [step(spikes) for _ in range(repeats)] if repeats > 1 else [first]
-    return {"milliseconds_per_step": 1000 * statistics.median(seconds), "peak_megabytes": peak}
+    while True:
+        before = _memory("VmRSS", reset=True)
+        seconds = step(spikes)
+        yield {"milliseconds": 1000 * seconds, "megabytes": _memory("VmHWM") - before}
+
+
+class _Contestant:
+    """One implementation of one workload in a process of its own, which takes a step whenever it is asked to."""
+
+    def __init__(self, workload: Workload, implementation: str):
+        self.workload, self.implementation, self.failure, self.taken = workload, implementation, "", []
+        request = json.dumps({"workload": asdict(workload), "implementation": implementation})
+        self._errors = tempfile.TemporaryFile("w+")
+        self._process = subprocess.Popen([sys.executable, "-m", "spikepropamine.benchmark", request], text=True,
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors)
+
+    def step(self) -> None:
+        """Take one step and keep what it measured, or why it could not be taken."""
+        try:
+            self._process.stdin.write("\n")
+            self._process.stdin.flush()
+            self.taken.append(json.loads(self._process.stdout.readline()))
+        except (BrokenPipeError, json.JSONDecodeError):
+            self._process.wait()
+            self._errors.seek(0)
+            self.failure = self._errors.read().strip().splitlines()[-1]
+
+    def row(self) -> dict:
+        """Medians over the steps taken but the first, which warms up; the most memory that any of them took."""
+        counted = self.taken[1:]
+        measured = {"milliseconds_per_step": statistics.median(step["milliseconds"] for step in counted),
+                    "peak_megabytes": max(step["megabytes"] for step in self.taken)} if counted else {}
+        return {"workload": str(self.workload), **asdict(self.workload), "implementation": self.implementation,
+                "failure": self.failure, **measured}
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
+        self._errors.close()
 
 
 def floor() -> dict[str, float]:
@@ -231,47 +268,52 @@ def bytes_moved(workload: Workload) -> float:
     return 4 * (rows + 2 * math.isqrt(workload.ticks) * workload.batch * workload.inputs * workload.hidden)
 
 
-# What the chapter measures, by profile: (series, workload, implementations or all, repeats).
-def plan(profile: str, networks: list[str]) -> list[tuple[str, Workload, tuple[str, ...], int]]:
-    """The measurements of ``profile`` for ``networks``."""
-    loop_and_fused = ("straightforward loop", "fused path")
+# What the chapter measures, by profile: in each series, (workload, implementations or all of them) side by side, and
+# how many rounds are counted.
+Entries = list[tuple[Workload, tuple[str, ...]]]
+
+
+def plan(profile: str, networks: list[str]) -> list[tuple[str, Entries, int]]:
+    """The series of ``profile`` for ``networks``."""
+    both, fused_only = ("straightforward loop", "fused path"), ("fused path",)
     if profile == "smoke":
-        return [("headline", Workload(n, 4, 8, 8, 20), ("straightforward loop", "snnTorch", "fused path"), 2) for n in networks]
-    headline = [("headline", Workload(n), (), 5 if profile == "quick" else 7) for n in networks]
+        return [("headline", [(Workload(n, 4, 8, 8, 20), (*both, "snnTorch")) for n in networks], 2)]
+    headline = ("headline", [(Workload(n), ()) for n in networks], 5 if profile == "quick" else 9)
     plastic = [n for n in networks if n != "snn"]
     if profile == "quick" or not plastic:
-        return headline
-    name, grown = plastic[0], []
-    for ticks in (100, 200, 400, 1000):
-        grown.append(("ticks", Workload(name, 16, ticks=ticks), loop_and_fused, 5))
-    grown += [("ticks", Workload(name, 16, ticks=ticks), ("fused path",), 3) for ticks in (3000, 10_000)]
-    grown += [("batch", Workload(name, batch), loop_and_fused, 5) for batch in (8, 16, 32, 64, 128)]
-    grown += [("synapses", Workload(name, 16, size, size), loop_and_fused, 5) for size in (16, 32, 64, 128)]
-    grown += [("synapses", Workload(name, 16, size, size), ("fused path",), 5) for size in (256, 512)]
-    return headline + grown
+        return [headline]
+    name = plastic[0]
+    ticks = [(Workload(name, 16, ticks=ticks), both) for ticks in (100, 200, 400, 1000)]
+    ticks += [(Workload(name, 16, ticks=ticks), fused_only) for ticks in (3000, 10_000)]
+    batch = [(Workload(name, batch), both) for batch in (8, 16, 32, 64, 128)]
+    synapses = [(Workload(name, 16, size, size), both) for size in (16, 32, 64, 128)]
+    synapses += [(Workload(name, 16, size, size), fused_only) for size in (256, 512)]
+    return [headline, ("ticks", ticks, 5), ("batch", batch, 5), ("synapses", synapses, 5)]
 
 
 def run_plan(profile: str, networks: list[str]) -> tuple[pd.DataFrame, dict[str, float]]:
     """Measure the plan of ``profile``: a row a measurement, with its series, and the floor of this machine."""
-    tables = [compare([w], repeats, only).assign(series=series) for series, w, only, repeats in plan(profile, networks)]
+    tables = [compare(entries, rounds).assign(series=series) for series, entries, rounds in plan(profile, networks)]
     return pd.concat(tables, ignore_index=True), floor()
 
 
-def compare(workloads: list[Workload], repeats: int, only: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Every implementation of every workload, each in a fresh process, one after another.
+def compare(entries: Entries, rounds: int) -> pd.DataFrame:
+    """The implementations of each entry (all that there are where it names none), in turn, after one round to warm up.
 
     Columns: workload and its fields, implementation, milliseconds_per_step, peak_megabytes,
     ratio_to_reference (how many times faster than the workload's baseline), failure (its last line).
     """
-    require_count("repeats", repeats)
-    rows = []
-    jobs = [(w, name) for w in workloads for name in implementations(w) if not only or name in only]
-    for workload, name in tqdm(jobs, desc=str(workloads[0]), unit="measurement", leave=False):
-        request = json.dumps({"workload": asdict(workload), "implementation": name, "repeats": repeats})
-        done = subprocess.run([sys.executable, "-m", "spikepropamine.benchmark", request], capture_output=True, text=True)
-        result = json.loads(done.stdout) if done.returncode == 0 else {"failure": done.stderr.strip().splitlines()[-1]}
-        rows.append({"workload": str(workload), **asdict(workload), "implementation": name, "failure": "", **result})
-    table = pd.DataFrame(rows)
+    require_count("rounds", rounds)
+    contestants = [_Contestant(w, name) for w, only in entries for name in implementations(w) if not only or name in only]
+    try:
+        for _ in tqdm(range(rounds + 1), desc=str(entries[0][0]), unit="round", leave=False):
+            for contestant in contestants:
+                if not contestant.failure:
+                    contestant.step()
+    finally:
+        for contestant in contestants:
+            contestant.close()
+    table = pd.DataFrame([contestant.row() for contestant in contestants])
     baseline = {w: g.set_index("implementation").milliseconds_per_step.get(BASELINE[w.split(",")[0] != "snn"], math.nan)
                 for w, g in table.groupby("workload")}
     table["ratio_to_reference"] = table.workload.map(baseline) / table.milliseconds_per_step
@@ -291,4 +333,6 @@ def _memory(field: str, reset: bool = False) -> float:
 
 if __name__ == "__main__":
     asked = json.loads(sys.argv[1])
-    print(json.dumps(measure(Workload(**asked["workload"]), asked["implementation"], asked["repeats"])))
+    measured = steps(Workload(**asked["workload"]), asked["implementation"])
+    for _ in sys.stdin:
+        print(json.dumps(next(measured)), flush=True)
