@@ -3,7 +3,9 @@
 A step is the forward pass of a whole network, a loss on its readout, and the backward pass. Every
 implementation runs the same equations, sizes and inputs in a process of its own, on one thread.
 The hidden layer differs; readout and loss are the same for all. Those that are compared take
-turns, a step each, round after round: a machine that slows down for a while slows all of them.
+turns, a few steps each, round after round: a machine that slows down for a while slows all of
+them. The first step of a turn finds the caches full of another's data, which in training it
+would not, and is not counted.
 """
 
 import json
@@ -179,8 +181,11 @@ def steps(workload: Workload, implementation: str) -> Iterator[dict[str, float]]
         yield {"milliseconds": 1000 * seconds, "megabytes": _memory("VmHWM") - before}
 
 
+TURN = 3  # steps; the first is not counted
+
+
 class _Contestant:
-    """One implementation of one workload in a process of its own, which takes a step whenever it is asked to."""
+    """One implementation of one workload in a process of its own, which takes a turn whenever it is asked to."""
 
     def __init__(self, workload: Workload, implementation: str):
         self.workload, self.implementation, self.failure, self.taken = workload, implementation, "", []
@@ -189,22 +194,22 @@ class _Contestant:
         self._process = subprocess.Popen([sys.executable, "-m", "spikepropamine.benchmark", request], text=True,
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors)
 
-    def step(self) -> None:
-        """Take one step and keep what it measured, or why it could not be taken."""
+    def turn(self) -> None:
+        """Take a turn and keep what it measured, or why it could not be taken."""
         try:
-            self._process.stdin.write("\n")
+            self._process.stdin.write(TURN * "\n")
             self._process.stdin.flush()
-            self.taken.append(json.loads(self._process.stdout.readline()))
+            self.taken.append([json.loads(self._process.stdout.readline()) for _ in range(TURN)])
         except (BrokenPipeError, json.JSONDecodeError):
             self._process.wait()
             self._errors.seek(0)
             self.failure = self._errors.read().strip().splitlines()[-1]
 
     def row(self) -> dict:
-        """Medians over the steps taken but the first, which warms up; the most memory that any of them took."""
-        counted = self.taken[1:]
-        measured = {"milliseconds_per_step": statistics.median(step["milliseconds"] for step in counted),
-                    "peak_megabytes": max(step["megabytes"] for step in self.taken)} if counted else {}
+        """The median time of the counted steps of all turns but the first, which warms up; the most memory of any step."""
+        counted = [step["milliseconds"] for turn in self.taken[1:] for step in turn[1:]]
+        measured = {"milliseconds_per_step": statistics.median(counted),
+                    "peak_megabytes": max(step["megabytes"] for turn in self.taken for step in turn)} if counted else {}
         return {"workload": str(self.workload), **asdict(self.workload), "implementation": self.implementation,
                 "failure": self.failure, **measured}
 
@@ -278,7 +283,7 @@ def plan(profile: str, networks: list[str]) -> list[tuple[str, Entries, int]]:
     both, fused_only = ("straightforward loop", "fused path"), ("fused path",)
     if profile == "smoke":
         return [("headline", [(Workload(n, 4, 8, 8, 20), (*both, "snnTorch")) for n in networks], 2)]
-    headline = ("headline", [(Workload(n), ()) for n in networks], 5 if profile == "quick" else 9)
+    headline = ("headline", [(Workload(n), ()) for n in networks], 5 if profile == "quick" else 7)
     plastic = [n for n in networks if n != "snn"]
     if profile == "quick" or not plastic:
         return [headline]
@@ -309,7 +314,7 @@ def compare(entries: Entries, rounds: int) -> pd.DataFrame:
         for _ in tqdm(range(rounds + 1), desc=str(entries[0][0]), unit="round", leave=False):
             for contestant in contestants:
                 if not contestant.failure:
-                    contestant.step()
+                    contestant.turn()
     finally:
         for contestant in contestants:
             contestant.close()
