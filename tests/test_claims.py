@@ -6,6 +6,7 @@ import pytest
 
 from spikepropamine import claims
 from spikepropamine.networks import NETWORKS
+from spikepropamine.tasks.conditions import CONDITIONS, TRAINING
 
 
 TASKS = ("cue-association", "cue-reward", "recall")
@@ -38,7 +39,7 @@ YES, PARTLY, NO, NOT_YET = claims.VERDICTS
 
 def test_verdicts_follow_the_data(repository):
     good = lambda name, noise: 0.5 if name == "snn" else 0.98  # noqa: E731
-    assert verdicts(repository, runs(good)) == [YES] * 4 + [NOT_YET] * 2
+    assert verdicts(repository, runs(good)) == [YES] * 4 + [NOT_YET] * 3
     all_fail = lambda name, noise: 0.5  # noqa: E731
     assert verdicts(repository, runs(all_fail))[:4] == [NO] * 4
     snn_solves = lambda name, noise: 0.98  # noqa: E731
@@ -63,11 +64,11 @@ def test_parameters_that_did_not_move_were_not_learned(repository):
 
 def test_too_few_seeds_or_networks_are_not_judged(repository):
     good = lambda name, noise: 0.5 if name == "snn" else 0.98  # noqa: E731
-    assert verdicts(repository, runs(good, seeds=9)) == [NOT_YET] * 6
+    assert verdicts(repository, runs(good, seeds=9)) == [NOT_YET] * 7
     some = runs(good)
-    assert verdicts(repository, some[some["network.name"] != "dp-bcm"]) == [NOT_YET] * 6
-    assert verdicts(repository, some[:0]) == [NOT_YET] * 6
-    assert verdicts(repository, some, recall=some[:0]) == [NOT_YET] * 6
+    assert verdicts(repository, some[some["network.name"] != "dp-bcm"]) == [NOT_YET] * 7
+    assert verdicts(repository, some[:0]) == [NOT_YET] * 7
+    assert verdicts(repository, some, recall=some[:0]) == [NOT_YET] * 7
 
 
 def test_a_claim_met_on_some_tasks_only_is_partly_reproduced(repository):
@@ -105,3 +106,49 @@ def test_bad_entries_are_refused_by_name(repository, tmp_path, old, new, named):
     (tmp_path / "claims.yml").write_text(text.replace(old, new, 1))
     with pytest.raises(ValueError, match=named):
         claims.load_claims(tmp_path / "claims.yml")
+
+
+def walks(trained, share, seeds=5, spread=20):
+    """How policies fare: ``trained(name)`` under the training condition, ``share(name, condition)`` of it elsewhere."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for name in (*NETWORKS, "mlp"):
+        for seed in range(seeds):
+            at = {"environment": "Ant-v5", "network": name, "seed": seed, "diverged": 0}
+            reached = trained(name) + spread * np.linspace(-1, 1, seeds)[seed]
+            rows.append(at | {"condition": TRAINING, "strength": math.nan, "return": reached})
+            for condition, kind in CONDITIONS.items():
+                for strength in kind.strengths:
+                    kept = share(name, condition) + rng.normal(0, 0.01) if strength == kind.moderate else -5.0
+                    rows.append(at | {"condition": condition, "strength": strength, "return": kept * reached})
+    return pd.DataFrame(rows)
+
+
+def walking_verdicts(repository, table):
+    return [j.verdict for j in claims.judge(repository / "book" / "claims.yml", {}, table)][4:]
+
+
+def test_walking_is_judged_at_the_moderate_strengths(repository):
+    plastic = lambda name: name not in ("snn", "mlp")  # noqa: E731
+    assert walking_verdicts(repository, walks(lambda n: 2500, lambda n, c: 0.95 if plastic(n) else 0.8)) == [YES, YES, YES]
+    assert walking_verdicts(repository, walks(lambda n: 1500, lambda n, c: 0.8)) == [NO, PARTLY, NO]
+    assert walking_verdicts(repository, walks(lambda n: 2500 if n == "dp-bcm" else 1500, lambda n, c: 0.5)) == [PARTLY, NO, NO]
+    assert walking_verdicts(repository, walks(lambda n: 2100, lambda n, c: 0.95, spread=500))[0] == NO  # the interval's end falls short
+    one_better = walks(lambda n: 2500, lambda n, c: 0.95 if n == "ndp-oja" else 0.7)
+    assert walking_verdicts(repository, one_better) == [YES, PARTLY, PARTLY]
+
+
+def test_the_share_kept_is_an_interquartile_mean_over_conditions_and_seeds(repository):
+    # two conditions of twelve lost altogether lie outside the middle half
+    table = walks(lambda n: 2500, lambda n, c: 0.0 if c in ("slope", "gravity") else 0.96)
+    judgement = claims.judge(repository / "book" / "claims.yml", {}, table)[5]
+    assert judgement.measured.mean == pytest.approx(0.96, abs=0.01) and judgement.verdict == YES
+    assert judgement.by_task["dp-oja"][1].startswith("keeps 96%")
+
+
+def test_walking_with_too_few_seeds_or_networks_is_not_judged(repository):
+    good = walks(lambda n: 2500, lambda n, c: 0.95)
+    assert walking_verdicts(repository, good[good.seed < 4]) == [NOT_YET] * 3
+    assert walking_verdicts(repository, good[good.network != "snn"]) == [NOT_YET] * 3
+    assert walking_verdicts(repository, good[good.condition != "slope"]) == [NOT_YET] * 3
+    assert walking_verdicts(repository, good.assign(environment="HalfCheetah-v5")) == [NOT_YET] * 3

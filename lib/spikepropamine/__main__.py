@@ -4,7 +4,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from . import ablations, benchmark, experiments, records
+from . import ablations, benchmark, experiments, locomotion, records
 from .networks import NETWORKS
 
 EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments.TASKS} | {
@@ -16,7 +16,7 @@ EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments
         ("controls-search", experiments.controls_search),
         ("restricted", experiments.restricted),
     )
-}
+} | {name: partial(locomotion.locomotion, name) for name in locomotion.EXPERIMENTS} | {"locomotion-search": locomotion.search}
 
 
 MEASUREMENTS = ("controls", "performance")

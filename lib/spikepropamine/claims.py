@@ -13,6 +13,7 @@ from .checks import require, require_choice
 from .experiments import TASKS
 from .networks import NETWORKS
 from .statistics import Interval, adjusted, compare, interquartile_difference, interquartile_mean
+from .tasks.conditions import CONDITIONS, TRAINING
 
 VERDICTS = ("reproduced", "partly reproduced", "not reproduced", "not yet run")
 PLASTIC = tuple(name for name in NETWORKS if name != "snn")
@@ -28,6 +29,11 @@ class Definitions:
     changed_at_least: float
     significant_at: float
     seeds_at_least: int
+    walks_at_least: float
+    keeps_at_least: float
+    keeps_low_at_least: float
+    keeps_partly_at_least: float
+    walking_seeds_at_least: int
 
 
 class Judgement(NamedTuple):
@@ -39,7 +45,7 @@ class Judgement(NamedTuple):
     quantity: str  # what measured is
     measured: Interval
     verdict: str
-    by_task: dict[str, tuple[str, str]]  # task: (verdict, reason)
+    by_task: dict[str, tuple[str, str]]  # task, or network where walking is judged: (verdict, reason)
 
 
 Cells = dict[str, pd.DataFrame]  # network: its runs on one task at one noise level, a row a seed
@@ -62,19 +68,31 @@ def load_claims(path: Path) -> tuple[Definitions, list[str], list[dict[str, Any]
         require(isinstance(claim, dict), f"{path}: claims", claim, "a list of mappings")
         for name in ("id", "statement", "judge", "criterion"):
             require(isinstance(claim.get(name), str), f"{path}: {name}", claim.get(name), "a text")
-        require_choice(f"{path}: judge of {claim['id']}", claim["judge"], JUDGES)
+        require_choice(f"{path}: judge of {claim['id']}", claim["judge"], JUDGES | WALKING_JUDGES)
     return Definitions(**definitions), tasks, claims
 
 
-def judge(path: Path, runs: Mapping[str, pd.DataFrame]) -> list[Judgement]:
-    """Judge every claim of ``path`` by the ``runs`` of each task, a row a run."""
+def judge(path: Path, runs: Mapping[str, pd.DataFrame], walks: pd.DataFrame | None = None) -> list[Judgement]:
+    """Judge every claim of ``path``.
+
+    Args:
+        path: the claims.
+        runs: of each temporal task, a row a run.
+        walks: how trained policies fare on Ant, a row for each network, seed, condition and strength
+            (:func:`spikepropamine.locomotion.measure`); None or empty where nothing is published.
+    """
     definitions, tasks, claims = load_claims(path)
     judgements = []
     for claim in claims:
-        by_task = {task: _cells(runs.get(task, pd.DataFrame()), claim.get("noise")) for task in tasks}
-        enough = all(len(cell) >= definitions.seeds_at_least for cells in by_task.values() for cell in cells.values())
-        decide = JUDGES[claim["judge"]] if enough else _not_yet_run
-        judgements.append(Judgement(claim["id"], claim["statement"], claim["criterion"], *decide(by_task, definitions)))
+        if claim["judge"] in WALKING_JUDGES:
+            evidence, enough = _walking(walks, definitions)
+            decide = WALKING_JUDGES[claim["judge"]]
+        else:
+            evidence = {task: _cells(runs.get(task, pd.DataFrame()), claim.get("noise")) for task in tasks}
+            enough = all(len(cell) >= definitions.seeds_at_least for cells in evidence.values() for cell in cells.values())
+            decide = JUDGES[claim["judge"]]
+        decision = decide(evidence, definitions) if enough else _NOT_YET_RUN
+        judgements.append(Judgement(claim["id"], claim["statement"], claim["criterion"], *decision))
     return judgements
 
 
@@ -146,16 +164,12 @@ def _solves_where_snn_fails(by_task: dict[str, Cells], d: Definitions) -> Decisi
     return f"smallest gain in accuracy over snn ({name})", gains[name], _overall(found), found
 
 
-def _not_yet_run(by_task: dict[str, Cells], d: Definitions) -> Decision:
-    return "", Interval(math.nan, math.nan, math.nan), "not yet run", {}
-
-
 JUDGES: dict[str, Callable[[dict[str, Cells], Definitions], Decision]] = {
     "learned_together": _learned_together,
     "every_rule": _every_rule,
     "solves_where_snn_fails": _solves_where_snn_fails,
-    "not_yet_run": _not_yet_run,
 }
+_NOT_YET_RUN: Decision = ("", Interval(math.nan, math.nan, math.nan), "not yet run", {})
 
 
 def _solves(cell: pd.DataFrame, d: Definitions) -> bool:
@@ -191,3 +205,65 @@ def _overall(found: dict[str, tuple[str, str]]) -> str:
 
 def _names(names: list[str]) -> str:
     return ", ".join(names) or "none of the plastic networks"
+
+
+# ---------------------------------------------------------------- walking
+
+
+class Fares(NamedTuple):
+    """How one network's policies fare: a column a condition (moderate strengths), a row a seed."""
+
+    trained: pd.Series  # return under the training condition
+    shares: pd.DataFrame  # of it, kept under each novel condition
+
+
+def _walking(walks: pd.DataFrame | None, d: Definitions) -> tuple[dict[str, Fares], bool]:
+    if walks is None or walks.empty:
+        return {}, False
+    ant, fares = walks[walks["environment"] == "Ant-v5"], {}
+    moderate = {TRAINING: math.nan} | {name: kind.moderate for name, kind in CONDITIONS.items()}
+    for name in NETWORKS:
+        of_it = ant[ant["network"] == name]
+        judged = [of_it[(of_it["condition"] == c) & (of_it["strength"].eq(s) | of_it["strength"].isna())] for c, s in moderate.items()]
+        returns = pd.concat(judged).pivot(index="seed", columns="condition", values="return").reindex(columns=list(moderate)).dropna()
+        fares[name] = Fares(returns[TRAINING], returns[list(CONDITIONS)].div(returns[TRAINING], axis=0))
+    return fares, all(len(f.trained) >= d.walking_seeds_at_least for f in fares.values())
+
+
+def share_kept(fares: Fares, d: Definitions) -> Interval:
+    """The interquartile mean of the share kept, over seeds and conditions."""
+    return interquartile_mean(*_strata(fares), confidence=d.confidence)
+
+
+def _strata(fares: Fares) -> list[pd.Series]:
+    return [fares.shares[condition] for condition in fares.shares]
+
+
+def _walks(fares: dict[str, Fares], d: Definitions) -> Decision:
+    each = {name: interquartile_mean(fares[name].trained, confidence=d.confidence) for name in PLASTIC}
+    found = {name: (_verdict(i.low >= d.walks_at_least, False), f"return {i.mean:.0f} ({i.low:.0f} to {i.high:.0f})") for name, i in each.items()}
+    name = min(each, key=lambda name: each[name].mean)
+    return f"return of the weakest plastic network ({name})", each[name], _overall(found), found
+
+
+def _keeps_walking(fares: dict[str, Fares], d: Definitions) -> Decision:
+    each, found = {name: share_kept(fares[name], d) for name in PLASTIC}, {}
+    for name, i in each.items():
+        keeps = i.mean >= d.keeps_at_least and i.low >= d.keeps_low_at_least
+        found[name] = _verdict(keeps, i.mean >= d.keeps_partly_at_least), f"keeps {i.mean:.0%} ({i.low:.0%} to {i.high:.0%})"
+    name = min(each, key=lambda name: each[name].mean)
+    return f"share kept by the weakest plastic network ({name})", each[name], _overall(found), found
+
+
+def _keeps_more_than_snn(fares: dict[str, Fares], d: Definitions) -> Decision:
+    each = {name: interquartile_difference(_strata(fares[name]), _strata(fares["snn"]), d.confidence) for name in PLASTIC}
+    found = {name: (_verdict(i.low > 0, False), f"{i.mean:+.0%} ({i.low:+.0%} to {i.high:+.0%})") for name, i in each.items()}
+    name = min(each, key=lambda name: each[name].mean)
+    return f"smallest gain in the share kept over snn ({name})", each[name], _overall(found), found
+
+
+WALKING_JUDGES: dict[str, Callable[[dict[str, Fares], Definitions], Decision]] = {
+    "walks": _walks,
+    "keeps_walking": _keeps_walking,
+    "keeps_more_than_snn": _keeps_more_than_snn,
+}

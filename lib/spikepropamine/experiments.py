@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import joblib
 import pandas as pd
@@ -29,7 +30,7 @@ from .tasks.cue_association import CueAssociation
 from .tasks.cue_reward import CueReward
 from .tasks.recall import Recall
 from .tasks.task import NOISE_HZ, Task
-from .training.supervised import Training, evaluate, train
+from .training.supervised import Progress, Trained, Training, evaluate, train
 
 PROFILES = ("smoke", "quick", "paper")
 
@@ -116,10 +117,25 @@ class Config:
     task: Task
     network: Network
     training: Training
+    metric: ClassVar[str] = "accuracy"  # the one to watch
+
+    @property
+    def label(self) -> str:
+        """What to call a run of this configuration."""
+        return f"{self.network.name} {self.task.noise}"
 
     def build(self, seed: int) -> nn.Module:
         """The untrained network of this configuration."""
         return self.network.build(self.task.n_inputs, self.task.n_outputs, seed)
+
+    def train(self, network: nn.Module, seed: int, checkpoint: Path | None, progress: Progress) -> Trained:
+        """Train ``network`` in place, as :func:`spikepropamine.training.supervised.train`."""
+        return train(network, self.task, self.training, seed, checkpoint, progress)
+
+    def test(self, network: nn.Module) -> dict[str, float]:
+        """Accuracy of the trained network on every variant of its task."""
+        trials = min(TESTED_TRIALS, self.training.evaluation_trials)
+        return {name: evaluate(network, task, trials)["accuracy"] for name, task in variants(self.task).items()}
 
     @property
     def hash(self) -> str:
@@ -134,6 +150,7 @@ class Experiment:
     profile: str
     configs: tuple[Config, ...]
     seeds: tuple[int, ...]
+    weights_of: tuple[int, ...] = (0,)  # seeds whose weights are published
 
     @property
     def runs(self) -> list[tuple[Config, int]]:
@@ -416,19 +433,18 @@ def run(experiment: str, profile: str, config: Config, seed: int, folder: Path, 
     started = time.perf_counter()
     provenance = records.provenance()
     checkpoint = folder.with_name(f"{folder.name}.checkpoint.safetensors")
-    label = f"{experiment} {config.network.name} {config.task.noise} seed {seed}"
+    label = f"{experiment} {config.label} seed {seed}"
     bar = tqdm(total=config.training.steps, desc=label, unit="step", leave=False, mininterval=1.0)
 
     def progress(step: int, latest: dict[str, float]) -> None:
-        bar.update(step - bar.n)
-        if latest:
-            bar.set_postfix(accuracy=f"{latest['accuracy']:.3f}", refresh=False)
+        bar.update(min(step, bar.total) - bar.n)
+        if config.metric in latest:
+            bar.set_postfix({config.metric: f"{latest[config.metric]:.3f}"}, refresh=False)
 
     network = config.build(seed).to(device)
-    trained = train(network, config.task, config.training, seed, checkpoint, progress)
+    trained = config.train(network, seed, checkpoint, progress)
     bar.close()
-    trials = min(TESTED_TRIALS, config.training.evaluation_trials)
-    tested = {name: evaluate(network, task, trials)["accuracy"] for name, task in variants(config.task).items()}
+    tested = config.test(network)
     record = {
         "experiment": experiment,
         "config": dataclasses.asdict(config),
@@ -443,7 +459,7 @@ def run(experiment: str, profile: str, config: Config, seed: int, folder: Path, 
     }
     records.save_run(folder, record, pd.DataFrame(trained.curves), trained.weights)
     checkpoint.unlink(missing_ok=True)
-    return f"{label}: {trained.metrics['accuracy']:.3f}"
+    return f"{label}: {trained.metrics[config.metric]:.3f}"
 
 
 def publish(experiment: Experiment, store: Store) -> None:
@@ -454,7 +470,7 @@ def publish(experiment: Experiment, store: Store) -> None:
     require(store.published is not None, "published", None, "the folder of the published store")
     folders = [store.folder(experiment.name, config, seed) for config, seed in experiment.runs]
     done = [folder for folder in folders if folder.exists()]
-    records.publish(done, len(folders), store.published / experiment.name)
+    records.publish(done, len(folders), store.published / experiment.name, experiment.weights_of)
 
 
 def _only(table: pd.DataFrame, wanted: set[tuple[str, int]]) -> pd.DataFrame:

@@ -54,6 +54,9 @@ class Trained(NamedTuple):
     weights: dict[str, Tensor]
 
 
+Progress = Callable[[int, dict[str, float]], None]  # told the steps done and the latest values of the curves
+
+
 # Streams of random numbers: no two purposes share one.
 _TRAIN, _EVALUATE = 0, 1
 
@@ -108,7 +111,7 @@ def train(
     training: Training,
     seed: int,
     checkpoint: Path | None = None,
-    progress: Callable[[int, dict[str, float]], None] = lambda step, latest: None,
+    progress: Progress = lambda step, latest: None,
 ) -> Trained:
     """Train ``network`` on ``task`` with Adam.
 

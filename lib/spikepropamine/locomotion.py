@@ -1,0 +1,279 @@
+"""Walking: the named experiments, and how a trained policy fares where nothing is different and where something is.
+
+Run like the temporal ones, by :func:`spikepropamine.experiments.sweep`.
+"""
+
+import copy
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import joblib
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from .checks import require_choice, require_count
+from .experiments import PROFILES, Config, Experiment, Store, check_workers
+from .networks import NETWORKS
+from .policies import POLICIES, Policy, each
+from .tasks.conditions import CONDITIONS, TRAINING, impose
+from .tasks.locomotion import ENVIRONMENTS, Locomotion, Normalised
+from .training import ppo
+from .training.ppo import PPO
+from .training.supervised import Progress, Trained
+
+EXPERIMENTS = {"ant": "Ant-v5", "half-cheetah": "HalfCheetah-v5"}
+EPISODES = 20  # of an evaluation
+_EVALUATION_SEED = 1_000_000  # episode k starts from this seed + k, whatever the policy and the condition
+
+
+# ---------------------------------------------------------------- how a policy fares
+
+
+class Episodes(NamedTuple):
+    """What became of some episodes."""
+
+    rewards: np.ndarray  # (episodes, control steps), NaN after an episode's end
+    diverged: np.ndarray  # (episodes,) of bool
+
+    @property
+    def returns(self) -> np.ndarray:
+        """The sum of rewards of each episode whose simulation did not diverge."""
+        return np.nansum(self.rewards, axis=1)[~self.diverged]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Control steps of each episode whose simulation did not diverge."""
+        return np.isfinite(self.rewards).sum(axis=1)[~self.diverged]
+
+
+@torch.no_grad()
+def walk(
+    policy: nn.Module,
+    statistics: tuple[Tensor, Tensor],
+    task: Locomotion,
+    condition: str = TRAINING,
+    strength: float | None = None,
+    onset: int = 0,
+    episodes: int = EPISODES,
+    from_onset: nn.Module | None = None,
+) -> Episodes:
+    """Let ``policy`` act, without noise, for some episodes side by side.
+
+    Args:
+        policy: what acts.
+        statistics: mean and variance of the observations of its training.
+        task: where.
+        condition, strength, onset: as in :func:`spikepropamine.tasks.conditions.impose`.
+        episodes: how many, each from a seed of its own that no training uses.
+        from_onset: what acts from step ``onset`` on, in the state that ``policy`` left; None leaves ``policy`` to it.
+    """
+    require_count("episodes", episodes)
+    mean, variance = (x.numpy() for x in statistics)
+    envs = [impose(Normalised(task.make(), mean, variance), condition, strength, onset) for _ in range(episodes)]
+    observations = [env.reset(seed=_EVALUATION_SEED + k)[0] for k, env in enumerate(envs)]
+    state, going = policy.initial_state(episodes), list(range(episodes))
+    rewards, diverged = [], np.zeros(episodes, dtype=bool)
+    while going:
+        acting = policy if from_onset is None or len(rewards) < onset else from_onset
+        actions, state = acting.run(torch.as_tensor(np.stack(observations)).unsqueeze(0), state)
+        earned, observations, stay = np.full(episodes, np.nan), [], []
+        for row, (k, action) in enumerate(zip(going, actions[0].clamp(-1, 1).numpy())):
+            observation, earned[k], terminated, truncated, info = envs[k].step(action)
+            diverged[k] = info["diverged"]
+            if not (terminated or truncated):
+                observations.append(observation)
+                stay.append(row)
+        rewards.append(earned)
+        if len(stay) < len(going):
+            going = [going[row] for row in stay]
+            state = each(lambda x: x[stay], state)
+    for env in envs:
+        env.close()
+    return Episodes(np.stack(rewards, axis=1), diverged)
+
+
+def summary(episodes: Episodes) -> dict[str, float]:
+    """Mean return and length over the episodes that did not diverge, NaN if all did; and how many did."""
+    counted = len(episodes.returns)
+    return {
+        "return": float(episodes.returns.mean()) if counted else math.nan,
+        "length": float(episodes.lengths.mean()) if counted else math.nan,
+        "diverged": int(episodes.diverged.sum()),
+    }
+
+
+def without_plasticity(policy: nn.Module) -> nn.Module:
+    """A copy of ``policy`` whose efficacies stay as they are: η at zero."""
+    frozen = copy.deepcopy(policy)
+    with torch.no_grad():
+        frozen.network.synapses.rule.raw_eta.fill_(-math.inf)
+    return frozen
+
+
+def revive(config: "LocomotionConfig", weights: dict[str, Tensor]) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
+    """A trained policy and the statistics of its observations, from the weights of its run.
+
+    Raises:
+        ValueError: weights of another policy, by the names or shapes that do not fit.
+    """
+    weights = dict(weights)
+    statistics = tuple(weights.pop(f"observation_{part}", torch.empty(0)) for part in ("mean", "var"))
+    policy = config.build(0)
+    expected = {name: tuple(p.shape) for name, p in policy.named_parameters()} | {"observation_mean": config.task.sizes()[:1]}
+    found = {name: tuple(p.shape) for name, p in weights.items()} | {"observation_mean": tuple(statistics[0].shape)}
+    wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    if wrong:
+        raise ValueError(
+            f"weights = {', '.join(f'{name} {found.get(name)}' for name in wrong)}: must be those of {config.network.name} on "
+            f"{config.task.environment}: {', '.join(f'{name} {expected.get(name)}' for name in wrong)}"
+        )
+    policy.load_state_dict(weights, strict=False)
+    return policy, statistics
+
+
+# ---------------------------------------------------------------- experiments
+
+
+@dataclass(frozen=True)
+class LocomotionConfig(Config):
+    """Everything that shapes the result of a walking run beside its seed."""
+
+    task: Locomotion
+    network: Policy
+    training: PPO
+    metric: ClassVar[str] = "return"
+
+    @property
+    def label(self) -> str:
+        return f"{self.network.name} {self.task.environment}"
+
+    def build(self, seed: int) -> nn.Module:
+        """The untrained policy."""
+        return self.network.build(*self.task.sizes(), seed)
+
+    def train(self, network: nn.Module, seed: int, checkpoint: Path | None, progress: Progress) -> Trained:
+        """Train by PPO, in place; then let it walk under the training condition."""
+        trained = ppo.train(network, self.task, self.training, seed, checkpoint, progress)
+        episodes = 2 if self.training.steps < 10_000 else EPISODES
+        found = walk(network, (trained.weights["observation_mean"], trained.weights["observation_var"]), self.task, episodes=episodes)
+        return trained._replace(metrics=trained.metrics | summary(found))
+
+    def test(self, network: nn.Module) -> dict[str, float]:
+        """Nothing more: novel conditions are measured apart, from the published weights."""
+        return {}
+
+
+# What the search below found best for each policy: (learning rate, factor on the rules' initial η).
+CHOSEN: dict[str, tuple[float, float]] = dict.fromkeys(POLICIES, (1e-3, 0.04))
+
+_TRAINING: dict[str, dict[str, Any]] = {
+    "smoke": dict(steps=512, environments=2, rollout=64, epochs=1, minibatches=2, section=2),
+    "quick": dict(steps=200_000),
+    "paper": {},
+}
+_STEPS = {"ant": 2_000_000, "half-cheetah": 500_000}
+_SEEDS = {"smoke": 1, "quick": 1, "paper": 5}
+
+
+def policy(name: str, eta_factor: float) -> Policy:
+    """A policy of the default size with the rules' initial η multiplied by ``eta_factor``."""
+    default = Policy(name)
+    o = default.options
+    options = dataclasses.replace(o, eta_oja=eta_factor * o.eta_oja, eta_bcm=eta_factor * o.eta_bcm)
+    return dataclasses.replace(default, options=options)
+
+
+def locomotion(name: str, profile: str = "paper", seeds: int | None = None, policies: Iterable[str] = POLICIES) -> Experiment:
+    """Every policy in one of EXPERIMENTS, with the values the search found."""
+    require_choice("name", name, EXPERIMENTS)
+    require_choice("profile", profile, PROFILES)
+    if seeds is not None:
+        require_count("seeds", seeds)
+    configs = []
+    for one in policies:
+        require_choice("policies", one, POLICIES)
+        rate, factor = CHOSEN[one]
+        training = PPO(**{"steps": _STEPS[name], **_TRAINING[profile], "learning_rate": rate})
+        configs.append(LocomotionConfig(Locomotion(EXPERIMENTS[name]), policy(one, factor), training))
+    seeds = tuple(range(seeds or _SEEDS[profile]))
+    return Experiment(name, profile, tuple(configs), seeds, weights_of=seeds)
+
+
+SEARCHED_LEARNING_RATES = (3e-4, 1e-3)
+SEARCHED_ETA_FACTORS = (0.04, 0.2)
+
+
+def search() -> Experiment:
+    """The search for each policy's learning rate and initial η, on the light environment: one grid and budget for all.
+
+    ``snn`` and ``mlp`` have no η, so their configurations are the two learning rates twice over: their budget is the same.
+    """
+    task = Locomotion("HalfCheetah-v5")
+    configs = tuple(
+        LocomotionConfig(task, policy(name, factor), PPO(steps=200_000, learning_rate=rate))
+        for name, rate, factor in itertools.product(POLICIES, SEARCHED_LEARNING_RATES, SEARCHED_ETA_FACTORS)
+    )
+    return Experiment("locomotion-search", "paper", configs, (1000,))
+
+
+# ---------------------------------------------------------------- novel conditions
+
+ONSET = 250  # control step at which a condition sets in where adaptation is measured
+QUARTER = 250
+
+
+def fare(experiment: str, config: LocomotionConfig, seed: int, store: Store, episodes: int) -> list[dict]:
+    """How one trained run fares under every condition and strength, a row each."""
+    torch.set_num_threads(1)
+    policy, statistics = revive(config, store.weights(experiment, config, seed))
+    said = {"environment": config.task.environment, "network": config.network.name, "seed": seed, "config_hash": config.hash}
+    rows = [said | {"condition": TRAINING, "strength": math.nan} | summary(walk(policy, statistics, config.task, episodes=episodes))]
+    for condition, kind in CONDITIONS.items():
+        for strength in kind.strengths:
+            found = walk(policy, statistics, config.task, condition, strength, episodes=episodes)
+            rows.append(said | {"condition": condition, "strength": strength} | summary(found))
+    return rows
+
+
+def adapt(experiment: str, config: LocomotionConfig, seed: int, store: Store, episodes: int) -> list[dict]:
+    """How one trained run copes with each condition that sets in at step ONSET, with E free and with E frozen from there on.
+
+    A row for each condition (TRAINING too, in which nothing sets in), way and quarter of the episodes that got as far as
+    the onset: the mean reward of a control step, steps after a fall counting as zero.
+    """
+    torch.set_num_threads(1)
+    policy, statistics = revive(config, store.weights(experiment, config, seed))
+    said = {"environment": config.task.environment, "network": config.network.name, "seed": seed, "config_hash": config.hash}
+    rows = []
+    for condition in (TRAINING, *CONDITIONS):
+        for way, later in (("E free", None), ("E frozen", without_plasticity(policy))):
+            found = walk(policy, statistics, config.task, condition, None, ONSET, episodes, from_onset=later)
+            rewards = np.nan_to_num(found.rewards[~found.diverged & np.isfinite(found.rewards[:, : ONSET + 1]).all(1)])
+            for quarter in range(4):
+                part = rewards[:, quarter * QUARTER : (quarter + 1) * QUARTER]
+                rows.append(said | {"condition": condition, "way": way, "quarter": quarter + 1,
+                                    "reward": float(part.sum(1).mean() / QUARTER) if len(part) else math.nan, "episodes": len(part)})
+    return rows
+
+
+def measure(how: Callable[..., list[dict]], profile: str, policies: list[str], store: Store, workers: int | str = 1) -> tuple[pd.DataFrame, dict]:
+    """:func:`fare` or :func:`adapt` of every run whose weights ``store`` holds, in both environments; and how many episodes each."""
+    check_workers(workers)
+    episodes = {"smoke": 2, "quick": 4, "paper": EPISODES}[profile]
+    jobs = [
+        (name, config, seed)
+        for name in EXPERIMENTS
+        for config, seed in locomotion(name, profile, policies=policies).runs
+        if store.has_weights(name, config, seed)
+    ]
+    done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(how)(*job, store, episodes) for job in jobs)
+    rows = [row for rows in tqdm(done, total=len(jobs), desc=how.__name__, unit="run") for row in rows]
+    return pd.DataFrame(rows), {"episodes": episodes}

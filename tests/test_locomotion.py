@@ -1,0 +1,121 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from spikepropamine import experiments, locomotion
+from spikepropamine.experiments import Store
+from spikepropamine.locomotion import Episodes, revive, summary, walk, without_plasticity
+from spikepropamine.policies import POLICIES
+from spikepropamine.tasks.conditions import CONDITIONS, TRAINING
+
+
+def untrained(name="dp-oja", environment="half-cheetah"):
+    config = locomotion.locomotion(environment, "smoke", policies=[name]).configs[0]
+    n, _ = config.task.sizes()
+    policy = config.build(0)
+    weights = dict(policy.named_parameters()) | {"observation_mean": torch.zeros(n, dtype=torch.float64),
+                                                 "observation_var": torch.ones(n, dtype=torch.float64)}
+    return config, {name: p.detach() for name, p in weights.items()}
+
+
+@pytest.mark.parametrize("name", ["dp-bcm", "mlp"])
+def test_a_sweep_trains_tests_and_publishes_every_seed_s_weights(name, tmp_path):
+    experiment = dataclasses.replace(locomotion.locomotion("half-cheetah", "smoke", 2, [name]))
+    store = Store(tmp_path / "runs", tmp_path / "results")
+    experiments.sweep(experiment, store)
+    experiments.publish(experiment, store)
+    published = Store(tmp_path / "empty", tmp_path / "results")
+    runs, curves = published.results(experiment)
+    assert len(runs) == 2 and np.isfinite(runs["return"]).all() and (curves.step.max() == 512) and (runs.diverged == 0).all()
+    for seed in experiment.seeds:
+        config = experiment.configs[0]
+        policy, statistics = revive(config, published.weights(experiment.name, config, seed))
+        again = summary(walk(policy, statistics, config.task, episodes=2))
+        assert again["return"] == pytest.approx(runs.set_index("seed")["return"][seed], rel=1e-6)
+
+
+def test_every_policy_has_the_same_budget_and_search():
+    for name in locomotion.EXPERIMENTS:
+        configs = locomotion.locomotion(name).configs
+        assert [c.network.name for c in configs] == list(POLICIES)
+        trainings = {dataclasses.replace(c.training, learning_rate=1.0) for c in configs}
+        assert len(trainings) == 1
+    searched = locomotion.search().configs
+    per_policy = {name: [(c.training.learning_rate, round(c.network.options.eta_oja, 6)) for c in searched if c.network.name == name] for name in POLICIES}
+    assert all(grid == per_policy["snn"] for grid in per_policy.values())
+    assert len({dataclasses.replace(c.training, learning_rate=1.0) for c in searched}) == 1
+    assert not set(locomotion.search().seeds) & set(locomotion.locomotion("half-cheetah").seeds)
+
+
+def test_episodes_do_not_depend_on_those_beside_them():
+    config, weights = untrained(environment="ant")
+    policy, statistics = revive(config, weights)
+    three, one = (walk(policy, statistics, config.task, episodes=n) for n in (3, 1))
+    n = int(np.isfinite(one.rewards[0]).sum())
+    np.testing.assert_allclose(three.rewards[0, :n], one.rewards[0], rtol=1e-5)
+    assert not three.diverged.any() and (three.lengths <= 1000).all()
+
+
+def test_without_plasticity_efficacies_stay_where_they_are():
+    config, weights = untrained()
+    policy, _ = revive(config, weights)
+    observations = torch.randn(40, 2, config.task.sizes()[0], generator=torch.Generator().manual_seed(0)) * 3
+    _, state = policy.run(observations, policy.initial_state(2))
+    E = state.network[0].plastic.E
+    assert E.abs().sum() > 0
+    _, frozen = without_plasticity(policy).run(observations, state)
+    _, free = policy.run(observations, state)
+    assert torch.equal(frozen.network[0].plastic.E, E) and not torch.equal(free.network[0].plastic.E, E)
+
+
+def test_what_takes_over_at_the_onset_changes_nothing_before_it():
+    config, weights = untrained()
+    policy, statistics = revive(config, weights)
+    other, _ = revive(config, {name: p + 1 if name == "network.readout.bias" else p for name, p in weights.items()})
+    free, changed = (walk(policy, statistics, config.task, onset=30, episodes=1, from_onset=p).rewards[0] for p in (None, other))
+    assert np.array_equal(free[:30], changed[:30]) and not np.array_equal(free[30:], changed[30:])
+
+
+def test_diverged_episodes_are_counted_and_not_averaged():
+    rewards = np.array([[1.0, 1.0, 1.0], [5.0, np.nan, np.nan], [2.0, 2.0, np.nan]])
+    found = summary(Episodes(rewards, np.array([False, True, False])))
+    assert found == {"return": 3.5, "length": 2.5, "diverged": 1}
+    assert math.isnan(summary(Episodes(rewards, np.ones(3, bool)))["return"])
+
+
+def test_every_condition_and_strength_is_measured_once(tmp_path, monkeypatch):
+    config, weights = untrained()
+    seen = []
+
+    def note(policy, statistics, task, condition=TRAINING, strength=None, onset=0, episodes=0, from_onset=None):
+        seen.append((condition, strength, onset, from_onset is not None))
+        return Episodes(np.ones((1, 1000)), np.zeros(1, bool))
+
+    monkeypatch.setattr(locomotion, "walk", note)
+    store = type("Weights", (), {"weights": lambda self, *_: weights})()
+    rows = locomotion.fare("half-cheetah", config, 0, store, 1)
+    assert len(rows) == len(seen) == len(set(seen)) == 1 + sum(len(kind.strengths) for kind in CONDITIONS.values())
+    seen.clear()
+    rows = locomotion.adapt("half-cheetah", config, 0, store, 1)
+    assert len(seen) == len(set(seen)) == 2 * (1 + len(CONDITIONS)) and len(rows) == 4 * len(seen)
+    assert {row["reward"] for row in rows} == {1.0}
+
+
+def test_weights_of_another_policy_are_refused_by_name():
+    config, weights = untrained("snn")
+    other, _ = untrained("dp-oja")
+    with pytest.raises(ValueError, match=r"weights = .*network.synapses.alpha.* must be those of dp-oja on HalfCheetah-v5"):
+        revive(other, weights)
+    ant, _ = untrained("snn", "ant")
+    with pytest.raises(ValueError, match=r"encoder.weight \(64, 17\).*encoder.weight \(64, 105\)"):
+        revive(ant, weights)
+
+
+@pytest.mark.parametrize("arguments, named", [(("walker",), "name = 'walker': must be one of 'ant'"), (("ant", "long"), "profile = 'long'"),
+                                              (("ant", "paper", 0), "seeds = 0"), (("ant", "paper", 1, ["gru"]), "policies = 'gru'")])
+def test_bad_values_are_refused_by_name(arguments, named):
+    with pytest.raises(ValueError, match=named):
+        locomotion.locomotion(*arguments)
