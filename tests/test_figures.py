@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from spikepropamine import figures
+from spikepropamine.policies import POLICIES
 from spikepropamine.figures import Provenance, Shelf
 
 PROVENANCE = Provenance("demo", {"profile": "quick", "seeds": 2}, ("abc",), (0, 1), ("c0ffee",), {"torch": "2"})
@@ -64,7 +65,7 @@ def test_bad_items_are_refused_by_name_and_leave_nothing(tmp_path, changes, name
 
 
 def test_networks_look_the_same_everywhere_and_unlike_each_other():
-    looks = [figures.network_style(name) for name in figures.NETWORKS]
+    looks = [figures.network_style(name) for name in POLICIES]
     assert len({look["color"] for look in looks}) == len({look["marker"] for look in looks}) == len(looks)
     with pytest.raises(ValueError, match="name = 'rnn'"):
         figures.network_style("rnn")

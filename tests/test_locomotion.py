@@ -54,8 +54,9 @@ def test_episodes_do_not_depend_on_those_beside_them():
     config, weights = untrained(environment="ant")
     policy, statistics = revive(config, weights)
     three, one = (walk(policy, statistics, config.task, episodes=n) for n in (3, 1))
-    n = int(np.isfinite(one.rewards[0]).sum())
-    np.testing.assert_allclose(three.rewards[0, :n], one.rewards[0], rtol=1e-5)
+    # a batch of another size rounds otherwise, and contacts amplify that in time
+    np.testing.assert_allclose(three.rewards[0, :30], one.rewards[0, :30], rtol=1e-4)
+    assert abs(three.rewards[1, :30] - one.rewards[0, :30]).max() > 0.01
     assert not three.diverged.any() and (three.lengths <= 1000).all()
 
 

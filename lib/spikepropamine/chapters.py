@@ -130,12 +130,12 @@ class Chapter:
         return sentence + (f" **{missing} runs of this profile are missing.**" if missing else "")
 
 
-def open_chapter(name: str, **parameters: Any) -> Chapter:
-    """The chapter ``name`` with its parameters checked, wherever in the repository it is run from."""
+def open_chapter(name: str, kind: type[ChapterParameters] = ChapterParameters, **parameters: Any) -> Chapter:
+    """The chapter ``name`` with its parameters, of a ``kind``, checked, wherever in the repository it is run from."""
     # papermill's -p passes true and false on as words
     words = {"true": True, "false": False}
     parameters["recompute"] = words.get(parameters["recompute"], parameters["recompute"])
-    return Chapter(name, ChapterParameters(**parameters), find_root())
+    return Chapter(name, kind(**parameters), find_root())
 
 
 def find_root(start: Path | None = None) -> Path:

@@ -9,7 +9,7 @@ import itertools
 import re
 import resource
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +54,7 @@ class ChapterParameters:
     networks: str | tuple[str, ...] = "all"  # "all", or names, separated by commas
     workers: int | str = 1  # runs at a time, or the address of a Dask scheduler
     device: str = "cpu"  # "cpu", or "cuda" where there is one
+    known: ClassVar[tuple[str, ...]] = tuple(NETWORKS)  # the networks to choose from
 
     def __post_init__(self):
         require_choice("profile", self.profile, PROFILES)
@@ -67,14 +68,14 @@ class ChapterParameters:
     def network_names(self) -> list[str]:
         """The names in the order of the book."""
         if self.networks == "all":
-            return list(NETWORKS)
+            return list(self.known)
         given = self.networks.split(",") if isinstance(self.networks, str) else self.networks
-        return check_networks(name.strip() for name in given)
+        return check_networks((name.strip() for name in given), self.known)
 
     @property
     def as_published(self) -> bool:
         """Whether these are the parameters of the published book."""
-        return self == ChapterParameters(workers=self.workers)
+        return self == type(self)(workers=self.workers)
 
 
 @dataclass(frozen=True)
@@ -317,13 +318,13 @@ def network(name: str, eta_factor: float) -> Network:
     return Network(name, options=options)
 
 
-def check_networks(networks: Iterable[str]) -> list[str]:
+def check_networks(networks: Iterable[str], known: Sequence[str] = tuple(NETWORKS)) -> list[str]:
     """The names as a list, in the order of the book; refuses an empty one and unknown names."""
     names = [networks] if isinstance(networks, str) else list(networks)
-    require(len(names) > 0, "networks", names, "one or more of " + ", ".join(map(repr, NETWORKS)))
+    require(len(names) > 0, "networks", names, "one or more of " + ", ".join(map(repr, known)))
     for name in names:
-        require_choice("networks", name, NETWORKS)
-    return [name for name in NETWORKS if name in names]
+        require_choice("networks", name, known)
+    return [name for name in known if name in names]
 
 
 # ---------------------------------------------------------------- running

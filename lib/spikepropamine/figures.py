@@ -21,13 +21,12 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .checks import require
-from .networks import NETWORKS
+from .checks import require, require_choice
 from .records import whole_folder
 
 # Okabe and Ito's palette, told apart by the colour-blind; the marker says the same again.
-COLOURS = {"snn": "#000000", "dp-oja": "#E69F00", "dp-bcm": "#56B4E9", "ndp-oja": "#D55E00", "ndp-bcm": "#0072B2"}
-MARKERS = {"snn": "o", "dp-oja": "s", "dp-bcm": "^", "ndp-oja": "D", "ndp-bcm": "v"}
+COLOURS = {"snn": "#000000", "dp-oja": "#E69F00", "dp-bcm": "#56B4E9", "ndp-oja": "#D55E00", "ndp-bcm": "#0072B2", "mlp": "#009E73"}
+MARKERS = {"snn": "o", "dp-oja": "s", "dp-bcm": "^", "ndp-oja": "D", "ndp-bcm": "v", "mlp": "P"}
 WIDTH = 6.8  # inches: the book's column
 
 _STYLE = {
@@ -162,8 +161,8 @@ def grid(rows: int = 1, columns: int = 1, height: float = 2.6, **options: Any):
 
 
 def network_style(name: str) -> dict[str, str]:
-    """Colour, marker and label of a network, the same in every figure."""
-    require(name in NETWORKS, "name", name, "one of " + ", ".join(NETWORKS))
+    """Colour, marker and label of a network or policy, the same in every figure."""
+    require_choice("name", name, COLOURS)
     return {"color": COLOURS[name], "marker": MARKERS[name], "label": name}
 
 

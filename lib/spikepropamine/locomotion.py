@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from .checks import require_choice, require_count
-from .experiments import PROFILES, Config, Experiment, Store, check_workers
+from .experiments import PROFILES, ChapterParameters, Config, Experiment, Store, check_workers
 from .networks import NETWORKS
 from .policies import POLICIES, Policy, each
 from .tasks.conditions import CONDITIONS, TRAINING, impose
@@ -176,11 +176,18 @@ CHOSEN: dict[str, tuple[float, float]] = dict.fromkeys(POLICIES, (1e-3, 0.04))
 
 _TRAINING: dict[str, dict[str, Any]] = {
     "smoke": dict(steps=512, environments=2, rollout=64, epochs=1, minibatches=2, section=2),
-    "quick": dict(steps=200_000),
+    "quick": dict(steps=100_000),
     "paper": {},
 }
 _STEPS = {"ant": 2_000_000, "half-cheetah": 500_000}
 _SEEDS = {"smoke": 1, "quick": 1, "paper": 5}
+
+
+@dataclass(frozen=True)
+class WalkingParameters(ChapterParameters):
+    """The parameters of a chapter about walking, where the ordinary policy is a choice too."""
+
+    known: ClassVar[tuple[str, ...]] = POLICIES
 
 
 def policy(name: str, eta_factor: float) -> Policy:
@@ -207,8 +214,8 @@ def locomotion(name: str, profile: str = "paper", seeds: int | None = None, poli
     return Experiment(name, profile, tuple(configs), seeds, weights_of=seeds)
 
 
-SEARCHED_LEARNING_RATES = (3e-4, 1e-3)
-SEARCHED_ETA_FACTORS = (0.04, 0.2)
+SEARCHED_LEARNING_RATES = (1e-3, 2e-3)
+SEARCHED_ETA_FACTORS = (0.008, 0.04)
 
 
 def search() -> Experiment:

@@ -45,10 +45,15 @@ class SpikingPolicy(nn.Module):
 
     def run(self, observations: Tensor, state: PolicyState) -> tuple[Tensor, PolicyState]:
         """Means of actions, (T, B, actions), of ``observations``, (T, B, inputs), and the state after the last."""
+        *_, mean, state = self.activity(observations, state)
+        return mean, state
+
+    def activity(self, observations: Tensor, state: PolicyState) -> tuple[Tensor, Tensor, Tensor, PolicyState]:
+        """The spikes of both populations, (T × ticks, B, Q) each, and what :meth:`run` returns."""
         require_tensor("observations", observations, ("T", "B", self.encoder.in_features), self.encoder.weight.dtype)
         spikes, encoder = scan(self.encoder, self.neuron, observations.repeat_interleave(self.ticks, 0), state.encoder)
         run = self.network.run(spikes, state.network)
-        return run.readout[self.ticks - 1 :: self.ticks], PolicyState(encoder, run.state)
+        return spikes, run.spikes, run.readout[self.ticks - 1 :: self.ticks], PolicyState(encoder, run.state)
 
 
 class TanhPolicy(nn.Module):
@@ -77,14 +82,15 @@ def perceptron(n_inputs: int, n_hidden: int, n_outputs: int) -> nn.Sequential:
 class Policy:
     """Which policy, and what may be chosen about it. Times in milliseconds; all values are this project's choice.
 
-    A control step of both environments is 50 ms, which the default gives to two ticks of 25 ms.
+    A control step of both environments is 50 ms, which the default gives to two ticks of 25 ms. The scale of the weights
+    and the slope of the surrogate gradient, one for all policies, were tried with the plain ``snn`` alone.
     """
 
     name: str
     n_hidden: int = 64  # neurons in each of the two populations
     ticks: int = 2  # per control step
     action_scale: float = 0.1  # of the readout's weights at the start of training: first actions near zero
-    options: NetworkOptions = NetworkOptions(dt=25.0, weight_scale=1.0)
+    options: NetworkOptions = NetworkOptions(dt=25.0, weight_scale=4.0, slope=8.0)
 
     def __post_init__(self):
         require_choice("name", self.name, POLICIES)

@@ -36,8 +36,8 @@ class PPO:
     """
 
     steps: int = 2_000_000  # of the environments, together
-    environments: int = 16
-    rollout: int = 128  # control steps of each environment between updates
+    environments: int = 32
+    rollout: int = 64  # control steps of each environment between updates
     piece: int = 16  # control steps that gradients reach back through
     epochs: int = 8  # over what was collected
     minibatches: int = 8  # per epoch
@@ -48,7 +48,7 @@ class PPO:
     value_weight: float = 0.5
     clip_norm: float = 0.5  # of the gradient over all parameters
     initial_std: float = 0.6  # of actions, whose range is −1 to 1
-    section: int = 25  # updates between fresh starts, where a run can be taken up
+    section: int = 32  # updates between fresh starts, where a run can be taken up
 
     def __post_init__(self):
         for name in ("steps", "environments", "rollout", "piece", "epochs", "minibatches", "section"):
@@ -171,7 +171,7 @@ def collect(agent: Agent, envs, walk: Walk, training: PPO, noise: torch.Generato
         for n in np.flatnonzero(info.get("_episode", [])):
             ended["return"].append(float(info["episode"]["r"][n]))
             ended["length"].append(float(info["episode"]["l"][n]))
-            ended["diverged"].append(float(info["diverged"][n]))
+            ended["diverged"].append(float("diverged" in info and info["diverged"][n]))
         # the step after an end resets: what follows it is a new episode, with nothing in mind
         state = forget(state, ~valid)
         age = torch.where(valid & (age + 1 < training.piece), age + 1, 0)
