@@ -91,18 +91,34 @@ def test_every_condition_and_strength_is_measured_once(tmp_path, monkeypatch):
     config, weights = untrained()
     seen = []
 
-    def note(policy, statistics, task, condition=TRAINING, strength=None, onset=0, episodes=0, from_onset=None):
+    def note(policy, statistics, task, condition=TRAINING, strength=None, onset=0, episodes=0, steps=1000, from_onset=None):
         seen.append((condition, strength, onset, from_onset is not None))
-        return Episodes(np.ones((1, 1000)), np.zeros(1, bool))
+        return Episodes(np.ones((1, steps)), np.zeros(1, bool))
 
     monkeypatch.setattr(locomotion, "walk", note)
     store = type("Weights", (), {"weights": lambda self, *_: weights})()
-    rows = locomotion.fare("half-cheetah", config, 0, store, 1)
+    rows = locomotion.fare("half-cheetah", config, 0, store, locomotion.SIZES["paper"])
     assert len(rows) == len(seen) == len(set(seen)) == 1 + sum(len(kind.strengths) for kind in CONDITIONS.values())
     seen.clear()
-    rows = locomotion.adapt("half-cheetah", config, 0, store, 1)
+    rows = locomotion.adapt("half-cheetah", config, 0, store, locomotion.SIZES["paper"])
     assert len(seen) == len(set(seen)) == 2 * (1 + len(CONDITIONS)) and len(rows) == 4 * len(seen)
     assert {row["reward"] for row in rows} == {1.0}
+
+
+def test_measuring_without_any_weights_is_refused_by_name(tmp_path):
+    with pytest.raises(ValueError, match=r"policies = \['snn'\]: must be some whose trained weights are published in"):
+        locomotion.measure(locomotion.fare, "smoke", None, ["snn"], Store(tmp_path / "runs", tmp_path / "results"))
+
+
+def test_a_fall_after_the_onset_counts_as_no_reward_and_one_before_it_not_at_all(monkeypatch):
+    config, weights = untrained()
+    rewards = np.ones((3, 40))
+    rewards[1, 20:] = np.nan  # falls in the second half
+    rewards[2, 5:] = np.nan  # never meets the condition
+    monkeypatch.setattr(locomotion, "walk", lambda *_: Episodes(rewards, np.zeros(3, bool)))
+    store = type("Weights", (), {"weights": lambda self, *_: weights})()
+    rows = locomotion.adapt("half-cheetah", config, 0, store, locomotion.SIZES["smoke"])
+    assert [(row["quarter"], row["reward"], row["episodes"]) for row in rows[:4]] == [(1, 1.0, 2), (2, 1.0, 2), (3, 0.5, 2), (4, 0.5, 2)]
 
 
 def test_weights_of_another_policy_are_refused_by_name():

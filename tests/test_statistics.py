@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from spikepropamine import statistics
 
@@ -62,3 +63,15 @@ def test_strata_are_resampled_each_by_itself():
     assert apart.high - apart.low < 0.05 < 0.15 < mixed.high - mixed.low
     gain = statistics.interquartile_difference([high, high], [low, low])
     assert gain.mean == pytest.approx(0.7, abs=0.02) and gain.low < gain.mean < gain.high
+
+
+def test_the_probability_of_improvement_is_mann_whitney_s_over_the_pairs():
+    rng = np.random.default_rng(0)
+    a, b = [rng.normal(0.5, 1, 6) for _ in range(3)], [rng.normal(0, 1, 5) for _ in range(3)]
+    found = statistics.probability_of_improvement(a, b)
+    u = [stats.mannwhitneyu(x, y).statistic / 30 for x, y in zip(a, b)]
+    assert found.mean == pytest.approx(np.mean(u)) and 0 <= found.low < found.mean < found.high <= 1
+    same = statistics.probability_of_improvement([[1.0, 1.0]], [[1.0, 1.0]])
+    assert same == (0.5, 0.5, 0.5)
+    better = statistics.probability_of_improvement([[2.0, 3.0]], [[0.0, 1.0]])
+    assert better == (1.0, 1.0, 1.0)

@@ -4,8 +4,10 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from . import ablations, benchmark, experiments, locomotion, records
+from . import ablations, benchmark, experiments, gait, locomotion, records, walking_speed
+from .claims import PLASTIC
 from .networks import NETWORKS
+from .policies import POLICIES
 
 EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments.TASKS} | {
     f"{name}-{kind}": partial(make, name)
@@ -19,7 +21,7 @@ EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments
 } | {name: partial(locomotion.locomotion, name) for name in locomotion.EXPERIMENTS} | {"locomotion-search": locomotion.search}
 
 
-MEASUREMENTS = ("controls", "performance")
+MEASUREMENTS = ("adaptation", "controls", "gait", "novel-conditions", "performance", "walking-speed")
 
 
 def main() -> None:
@@ -27,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m spikepropamine", description=__doc__)
     parser.add_argument("action", choices=["sweep", "publish"])
     parser.add_argument("experiment", choices=[*sorted(EXPERIMENTS), *MEASUREMENTS],
-                        help="controls and performance are measured by publish; controls needs the runs of every task")
+                        help="measurements, " + ", ".join(MEASUREMENTS) + ", are made by publish, most of them from trained weights")
     parser.add_argument("--workers", type=lambda word: int(word) if word.isdigit() else word, default=1,
                         help="runs at a time (default 1), or the address of a Dask scheduler")
     arguments = parser.parse_args()
@@ -46,11 +48,20 @@ def main() -> None:
 
 def measure(name: str, store: experiments.Store, workers: int | str) -> None:
     """Make and publish the measurements of one of MEASUREMENTS."""
+    attached: dict[str, bytes] = {}
     if name == "performance":
         table, facts = benchmark.run_plan("paper", list(NETWORKS))
-    else:
+    elif name == "walking-speed":
+        table, facts = walking_speed.measure("paper", list(POLICIES))
+    elif name == "controls":
         table, facts = ablations.measure("paper", None, list(NETWORKS), store, workers)
-    records.save_measurements(store.published / name, name, table, facts)
+    elif name == "novel-conditions":
+        table, facts = locomotion.measure(locomotion.fare, "paper", None, list(POLICIES), store, workers)
+    elif name == "adaptation":
+        table, facts = locomotion.measure(locomotion.adapt, "paper", None, list(PLASTIC), store, workers)
+    else:
+        table, facts, attached = gait.measure(store)
+    records.save_measurements(store.published / name, name, table, facts, attached)
 
 
 if __name__ == "__main__":

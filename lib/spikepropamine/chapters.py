@@ -31,6 +31,11 @@ class Chapter:
         published = None if self.parameters.recompute else self.root / "book" / "results"
         return Store(self.root / ".runs", published)
 
+    @property
+    def everything(self) -> Store:
+        """Runs made here and the published ones, whatever the parameters say."""
+        return Store(self.root / ".runs", self.root / "book" / "results")
+
     def results(self, experiment: Experiment) -> tuple[pd.DataFrame, pd.DataFrame]:
         """The runs of ``experiment`` and their curves: found, or made if there are none or on request.
 
@@ -49,20 +54,35 @@ class Chapter:
 
     def published_runs(self, experiment: Experiment) -> pd.DataFrame:
         """The published runs of an experiment that this chapter shows but never makes; empty if none are."""
-        published = Store(self.root / ".runs", self.root / "book" / "results").published_runs(experiment.name)
+        published = self.everything.published_runs(experiment.name)
         return pd.DataFrame() if published is None else published.runs
 
-    def measurements(self, measure: Callable[[str, list[str]], tuple[pd.DataFrame, dict]]) -> tuple[pd.DataFrame, dict, str, str]:
-        """A benchmark's measurements, facts, commit and processor: published ones, or made by ``measure``."""
-        if self.parameters.recompute:
+    def measurements(
+        self, measure: Callable[[str, list[str]], tuple[pd.DataFrame, dict]], name: str | None = None, fresh: bool | None = None
+    ) -> tuple[pd.DataFrame, dict, str, str]:
+        """Measurements, facts about them, commit and processor: published ones, or made by ``measure``.
+
+        Args:
+            measure: called with the profile and the names of networks.
+            name: of what is published; None takes the chapter's.
+            fresh: whether to measure here and now; None leaves that to the parameter ``recompute``.
+        """
+        if self.parameters.recompute if fresh is None else fresh:
             table, facts = measure(self.parameters.profile, self.parameters.network_names())
             made = records.provenance()
             return table, facts, made["git_commit"], made["cpu"]
-        folder = self.root / "book" / "results" / self.name
+        folder = self.root / "book" / "results" / (name or self.name)
         require(self.parameters.profile == "paper", "profile", self.parameters.profile, "'paper' unless recompute is true")
         table, manifest = records.load_measurements(folder)
         table = table[table.network.isin(self.parameters.network_names())]
         return table, manifest["facts"], manifest["git_commit"], manifest["cpu"]
+
+    def published_measurements(self, name: str) -> pd.DataFrame:
+        """Measurements as they are published; empty if none are, or if this page shows something else than what is published."""
+        folder = self.root / "book" / "results" / name
+        if self.parameters.recompute or self.parameters.profile != "paper" or not folder.exists():
+            return pd.DataFrame()
+        return records.load_measurements(folder)[0]
 
     def weights(self, experiment: Experiment, config: Config, seed: int) -> dict[str, torch.Tensor]:
         """The trained weights of one run."""

@@ -46,6 +46,12 @@ class Judgement(NamedTuple):
     measured: Interval
     verdict: str
     by_task: dict[str, tuple[str, str]]  # task, or network where walking is judged: (verdict, reason)
+    ours: bool  # a question of this project's, not a claim of the abstract
+
+    @property
+    def label(self) -> str:
+        """What to call it in a table: the claim's number, or whose question it is."""
+        return "ours" if self.ours else self.claim.removeprefix("claim-")
 
 
 Cells = dict[str, pd.DataFrame]  # network: its runs on one task at one noise level, a row a seed
@@ -68,6 +74,7 @@ def load_claims(path: Path) -> tuple[Definitions, list[str], list[dict[str, Any]
         require(isinstance(claim, dict), f"{path}: claims", claim, "a list of mappings")
         for name in ("id", "statement", "judge", "criterion"):
             require(isinstance(claim.get(name), str), f"{path}: {name}", claim.get(name), "a text")
+        require(isinstance(claim.get("ours", False), bool), f"{path}: ours of {claim['id']}", claim.get("ours"), "true or false")
         require_choice(f"{path}: judge of {claim['id']}", claim["judge"], JUDGES | WALKING_JUDGES)
     return Definitions(**definitions), tasks, claims
 
@@ -92,7 +99,7 @@ def judge(path: Path, runs: Mapping[str, pd.DataFrame], walks: pd.DataFrame | No
             enough = all(len(cell) >= definitions.seeds_at_least for cells in evidence.values() for cell in cells.values())
             decide = JUDGES[claim["judge"]]
         decision = decide(evidence, definitions) if enough else _NOT_YET_RUN
-        judgements.append(Judgement(claim["id"], claim["statement"], claim["criterion"], *decision))
+        judgements.append(Judgement(claim["id"], claim["statement"], claim["criterion"], *decision, claim.get("ours", False)))
     return judgements
 
 
@@ -101,6 +108,11 @@ def _cells(runs: pd.DataFrame, noise: str | None) -> Cells:
         return {name: runs[:0] for name in NETWORKS}
     at_noise = runs[runs["task.noise"] == noise]
     return {name: at_noise[at_noise["network.name"] == name] for name in NETWORKS}
+
+
+def number(value: float) -> str:
+    """A measured value as it is read: whole where it is large, to three places where it is not, a dash where there is none."""
+    return "–" if math.isnan(value) else f"{value:.0f}" if abs(value) >= 100 else f"{value:.3f}"
 
 
 def table(judgements: list[Judgement]) -> pd.DataFrame:

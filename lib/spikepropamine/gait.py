@@ -13,6 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from .checks import require_count
+from .claims import PLASTIC
+from .experiments import Store
+from .locomotion import locomotion, revive
 from .policies import SpikingPolicy
 from .tasks.locomotion import Locomotion, Normalised
 
@@ -20,6 +23,7 @@ FEET = {
     "Ant-v5": {"front left": "left_ankle_geom", "front right": "right_ankle_geom", "back left": "third_ankle_geom", "back right": "fourth_ankle_geom"},
     "HalfCheetah-v5": {"front": "ffoot", "back": "bfoot"},
 }
+SEED = 2_000_000  # of the walk shown, which no training and no evaluation uses
 log = logging.getLogger(__name__)
 
 
@@ -81,11 +85,26 @@ def film(
     return pictures
 
 
+def measure(store: Store, steps: int = 200, frames: int = 80, pictured: int = 6) -> tuple[pd.DataFrame, dict, dict[str, bytes]]:
+    """A walk of the plastic policy with the highest return on Ant: its record, which policy it is, and a film of it."""
+    experiment = locomotion("ant", policies=PLASTIC)
+    runs, _ = store.results(experiment)
+    best = runs.loc[runs["return"].idxmax()]
+    (config,) = (config for config in experiment.configs if config.hash == best["config_hash"])
+    policy, statistics = revive(config, store.weights("ant", config, int(best["seed"])))
+    table = record(policy, statistics, config.task, steps, SEED)
+    pictures = film(policy, statistics, config.task, steps - frames, frames, SEED)
+    shown = [pictures[k * len(pictures) // 2 // pictured] for k in range(pictured)]
+    facts = {"network": config.network.name, "seed": int(best["seed"]), "config_hash": config.hash, "return": float(best["return"]),
+             "film_starts_s": (steps - frames) * 0.05, "strip_every_s": len(pictures) // 2 / pictured * 0.05}
+    return table, facts, {"film.gif": animation(pictures), "strip.png": strip(shown)}
+
+
 def animation(pictures: Sequence[Image.Image], milliseconds: int = 50) -> bytes:
-    """An animated WebP of ``pictures``, each shown for ``milliseconds``, over and over."""
+    """An animated GIF of ``pictures``, each shown for ``milliseconds``, over and over."""
     file = io.BytesIO()
-    first, *rest = pictures
-    first.save(file, "WEBP", save_all=True, append_images=rest, duration=milliseconds, loop=0, quality=60, method=4)
+    first, *rest = (picture.quantize(64) for picture in pictures)
+    first.save(file, "GIF", save_all=True, append_images=rest, duration=milliseconds, loop=0)
     return file.getvalue()
 
 
@@ -96,5 +115,5 @@ def strip(pictures: Sequence[Image.Image]) -> bytes:
     for k, picture in enumerate(pictures):
         whole.paste(picture, (k * width, 0))
     file = io.BytesIO()
-    whole.save(file, "PNG", optimize=True)
+    whole.quantize(128).save(file, "PNG", optimize=True)
     return file.getvalue()

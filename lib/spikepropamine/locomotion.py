@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from .checks import require_choice, require_count
+from .checks import require, require_choice, require_count
 from .experiments import PROFILES, ChapterParameters, Config, Experiment, Store, check_workers
 from .networks import NETWORKS
 from .policies import POLICIES, Policy, each
@@ -63,6 +63,7 @@ def walk(
     strength: float | None = None,
     onset: int = 0,
     episodes: int = EPISODES,
+    steps: int = 1000,
     from_onset: nn.Module | None = None,
 ) -> Episodes:
     """Let ``policy`` act, without noise, for some episodes side by side.
@@ -73,15 +74,17 @@ def walk(
         task: where.
         condition, strength, onset: as in :func:`spikepropamine.tasks.conditions.impose`.
         episodes: how many, each from a seed of its own that no training uses.
+        steps: control steps of an episode, at most the environment's own 1000.
         from_onset: what acts from step ``onset`` on, in the state that ``policy`` left; None leaves ``policy`` to it.
     """
     require_count("episodes", episodes)
+    require_count("steps", steps)
     mean, variance = (x.numpy() for x in statistics)
     envs = [impose(Normalised(task.make(), mean, variance), condition, strength, onset) for _ in range(episodes)]
     observations = [env.reset(seed=_EVALUATION_SEED + k)[0] for k, env in enumerate(envs)]
     state, going = policy.initial_state(episodes), list(range(episodes))
     rewards, diverged = [], np.zeros(episodes, dtype=bool)
-    while going:
+    while going and len(rewards) < steps:
         acting = policy if from_onset is None or len(rewards) < onset else from_onset
         actions, state = acting.run(torch.as_tensor(np.stack(observations)).unsqueeze(0), state)
         earned, observations, stay = np.full(episodes, np.nan), [], []
@@ -233,54 +236,89 @@ def search() -> Experiment:
 
 # ---------------------------------------------------------------- novel conditions
 
-ONSET = 250  # control step at which a condition sets in where adaptation is measured
-QUARTER = 250
+@dataclass(frozen=True)
+class Size:
+    """How much is measured."""
+
+    episodes: int
+    steps: int  # control steps of an episode
+    every_strength: bool  # or the moderate ones alone
+    seeds: int | None  # whose policies; None takes all
+
+    @property
+    def quarter(self) -> int:
+        """Control steps of a quarter of an episode; a condition to adapt to sets in after the first."""
+        return self.steps // 4
 
 
-def fare(experiment: str, config: LocomotionConfig, seed: int, store: Store, episodes: int) -> list[dict]:
+SIZES = {"smoke": Size(2, 40, False, 1), "quick": Size(4, 1000, False, 1), "paper": Size(EPISODES, 1000, True, None)}
+
+
+def fare(experiment: str, config: LocomotionConfig, seed: int, store: Store, size: Size) -> list[dict]:
     """How one trained run fares under every condition and strength, a row each."""
     torch.set_num_threads(1)
     policy, statistics = revive(config, store.weights(experiment, config, seed))
-    said = {"environment": config.task.environment, "network": config.network.name, "seed": seed, "config_hash": config.hash}
-    rows = [said | {"condition": TRAINING, "strength": math.nan} | summary(walk(policy, statistics, config.task, episodes=episodes))]
+    tested = [(TRAINING, None)]
     for condition, kind in CONDITIONS.items():
-        for strength in kind.strengths:
-            found = walk(policy, statistics, config.task, condition, strength, episodes=episodes)
-            rows.append(said | {"condition": condition, "strength": strength} | summary(found))
+        tested += [(condition, strength) for strength in (kind.strengths if size.every_strength else (kind.moderate,))]
+    rows = []
+    for condition, strength in tested:
+        found = walk(policy, statistics, config.task, condition, strength, episodes=size.episodes, steps=size.steps)
+        rows.append(_said(config, seed) | {"condition": condition, "strength": math.nan if strength is None else float(strength)} | summary(found))
     return rows
 
 
-def adapt(experiment: str, config: LocomotionConfig, seed: int, store: Store, episodes: int) -> list[dict]:
-    """How one trained run copes with each condition that sets in at step ONSET, with E free and with E frozen from there on.
+def adapt(experiment: str, config: LocomotionConfig, seed: int, store: Store, size: Size) -> list[dict]:
+    """How one trained run copes with each condition that sets in after a quarter, with E free and with E frozen from there on.
 
-    A row for each condition (TRAINING too, in which nothing sets in), way and quarter of the episodes that got as far as
-    the onset: the mean reward of a control step, steps after a fall counting as zero.
+    A row for each condition (TRAINING too, in which nothing sets in), way and quarter: the mean reward of a control step,
+    over the episodes that got as far as the onset; steps after a fall count as zero.
     """
     torch.set_num_threads(1)
     policy, statistics = revive(config, store.weights(experiment, config, seed))
-    said = {"environment": config.task.environment, "network": config.network.name, "seed": seed, "config_hash": config.hash}
-    rows = []
+    onset, rows = size.quarter, []
     for condition in (TRAINING, *CONDITIONS):
         for way, later in (("E free", None), ("E frozen", without_plasticity(policy))):
-            found = walk(policy, statistics, config.task, condition, None, ONSET, episodes, from_onset=later)
-            rewards = np.nan_to_num(found.rewards[~found.diverged & np.isfinite(found.rewards[:, : ONSET + 1]).all(1)])
-            for quarter in range(4):
-                part = rewards[:, quarter * QUARTER : (quarter + 1) * QUARTER]
-                rows.append(said | {"condition": condition, "way": way, "quarter": quarter + 1,
-                                    "reward": float(part.sum(1).mean() / QUARTER) if len(part) else math.nan, "episodes": len(part)})
+            found = walk(policy, statistics, config.task, condition, None, onset, size.episodes, size.steps, later)
+            counted = ~found.diverged & np.isfinite(found.rewards[:, : onset + 1]).all(1)
+            for quarter, rewards in enumerate(np.split(np.nan_to_num(found.rewards[counted]), range(onset, 4 * onset, onset), axis=1), 1):
+                reward = float(rewards.sum(1).mean() / onset) if counted.any() else math.nan
+                rows.append(_said(config, seed) | {"condition": condition, "way": way, "quarter": quarter, "reward": reward, "episodes": int(counted.sum())})
     return rows
 
 
-def measure(how: Callable[..., list[dict]], profile: str, policies: list[str], store: Store, workers: int | str = 1) -> tuple[pd.DataFrame, dict]:
-    """:func:`fare` or :func:`adapt` of every run whose weights ``store`` holds, in both environments; and how many episodes each."""
+def _said(config: LocomotionConfig, seed: int) -> dict:
+    return {"environment": config.task.environment, "network": config.network.name, "seed": seed, "config_hash": config.hash}
+
+
+def measure(
+    how: Callable[..., list[dict]], profile: str, seeds: int | None, policies: list[str], store: Store, workers: int | str = 1
+) -> tuple[pd.DataFrame, dict]:
+    """:func:`fare` or :func:`adapt`, at the size of ``profile``, of every run of the paper profile whose weights ``store`` holds.
+
+    Args:
+        how: what is measured of a run.
+        profile: one of PROFILES.
+        seeds: whose policies, from seed 0 up; None takes the size's own.
+        policies: names; :func:`adapt` is for those with plasticity.
+        store: where the weights are.
+        workers: policies at a time.
+
+    Returns:
+        The rows, and how many episodes each rests on.
+
+    Raises:
+        ValueError: no weights.
+    """
     check_workers(workers)
-    episodes = {"smoke": 2, "quick": 4, "paper": EPISODES}[profile]
+    size = SIZES[profile]
     jobs = [
         (name, config, seed)
         for name in EXPERIMENTS
-        for config, seed in locomotion(name, profile, policies=policies).runs
+        for config, seed in locomotion(name, "paper", seeds or size.seeds, policies).runs
         if store.has_weights(name, config, seed)
     ]
-    done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(how)(*job, store, episodes) for job in jobs)
-    rows = [row for rows in tqdm(done, total=len(jobs), desc=how.__name__, unit="run") for row in rows]
-    return pd.DataFrame(rows), {"episodes": episodes}
+    require(len(jobs) > 0, "policies", policies, f"some whose trained weights are published in {store.published}")
+    done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(how)(*job, store, size) for job in jobs)
+    rows = [row for rows in tqdm(done, total=len(jobs), desc=how.__name__, unit="policy") for row in rows]
+    return pd.DataFrame(rows), {"episodes": size.episodes}

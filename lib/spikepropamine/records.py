@@ -16,10 +16,11 @@ import platform
 import shutil
 import subprocess
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -33,7 +34,7 @@ RECORD_FIELDS = {
     "metrics": dict, "versions": dict, "git_commit": str, "cpu": str, "wall_seconds": (int, float),
     "peak_megabytes": (int, float), "files": dict,
 }
-PACKAGES = ("torch", "snntorch", "numpy", "numba", "scipy", "pandas", "spikepropamine")
+PACKAGES = ("torch", "snntorch", "numpy", "numba", "scipy", "pandas", "gymnasium", "mujoco", "spikepropamine")
 
 
 class DamagedRecord(ValueError):
@@ -174,11 +175,15 @@ def _flat(fields: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def save_measurements(target: Path, experiment: str, table: pd.DataFrame, facts: dict[str, Any]) -> None:
-    """Write the measurements of a benchmark, one row each, with ``facts`` about how they were made."""
+def save_measurements(
+    target: Path, experiment: str, table: pd.DataFrame, facts: dict[str, Any], attached: Mapping[str, bytes] = MappingProxyType({})
+) -> None:
+    """Write measurements, one row each, with ``facts`` about how they were made and files ``attached`` by name."""
     with whole_folder(target) as draft:
         table.to_parquet(draft / "measurements.parquet", index=False)
-        files = {"measurements.parquet": checksum(draft / "measurements.parquet")}
+        for name, content in attached.items():
+            (draft / name).write_bytes(content)
+        files = {path.name: checksum(path) for path in sorted(draft.iterdir())}
         content = {"schema": SCHEMA, "experiment": experiment, "facts": facts, "files": files, **provenance()}
         _write_json(draft / "manifest.json", content)
 
