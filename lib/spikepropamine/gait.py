@@ -13,9 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from .checks import require_count
-from .claims import PLASTIC
 from .experiments import Store
 from .locomotion import locomotion, revive
+from .networks import NETWORKS
 from .policies import SpikingPolicy
 from .tasks.locomotion import Locomotion, Normalised
 
@@ -86,8 +86,8 @@ def film(
 
 
 def measure(store: Store, steps: int = 200, frames: int = 80, pictured: int = 6) -> tuple[pd.DataFrame, dict, dict[str, bytes]]:
-    """A walk of the plastic policy with the highest return on Ant: its record, which policy it is, and a film of it."""
-    experiment = locomotion("ant", policies=PLASTIC)
+    """A walk of the neuromodulated policy with the highest return on Ant: its record, which policy it is, and a film of it."""
+    experiment = locomotion("ant", policies=[name for name, (_, modulated) in NETWORKS.items() if modulated])
     runs, _ = store.results(experiment)
     best = runs.loc[runs["return"].idxmax()]
     (config,) = (config for config in experiment.configs if config.hash == best["config_hash"])
