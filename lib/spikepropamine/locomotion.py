@@ -182,7 +182,7 @@ _TRAINING: dict[str, dict[str, Any]] = {
     "quick": dict(steps=100_000),
     "paper": {},
 }
-_STEPS = {"ant": 2_000_000, "half-cheetah": 500_000}
+_STEPS = {"ant": 2_000_000, "half-cheetah": 300_000}
 _SEEDS = {"smoke": 1, "quick": 1, "paper": 5}
 
 

@@ -257,6 +257,7 @@ def learn(agent: Agent, optimiser: torch.optim.Optimizer, rollout: Rollout, trai
 # ---------------------------------------------------------------- the whole of it
 
 _ACT, _SHUFFLE, _RESET = 10, 11, 12
+_ENTRY = 16  # updates between entries of the curves
 
 
 def train(
@@ -278,7 +279,7 @@ def train(
         progress: called after each update with the environment steps done and the latest curve values.
 
     Returns:
-        Metrics, curves with one entry a section, and the weights of the policy with the observations' statistics.
+        Metrics, curves with an entry for every few updates, and the weights of the policy with the observations' statistics.
 
     Raises:
         FloatingPointError: an action that is not finite, with the step.
@@ -305,21 +306,24 @@ def train(
             if not torch.isfinite(rollout.log_probabilities).all():
                 raise FloatingPointError(f"an action is not finite at step {update * per_update}, seed {seed}")
             watched = learn(agent, optimiser, rollout, training, generator(_SHUFFLE, seed, update))
-            total["skipped_updates"] += watched["skipped_updates"]
+            total["skipped_updates"] += watched.pop("skipped_updates")
             for name, values in scores.items():
                 ended[name] += values
-            progress((update + 1) * per_update, latest | _scores(ended))
+            done = update + 1
+            progress(done * per_update, latest | _scores(ended))
+            if done % _ENTRY == 0 or done == until:
+                total["episodes"] += len(ended["return"])
+                total["diverged_episodes"] += sum(ended["diverged"])
+                latest = {
+                    "step": done * per_update, **_scores(ended), "std": agent.log_std.exp().mean().item(),
+                    "eta": policy.network.synapses.rule.eta.item() if _plastic(policy) else float("nan"),
+                    **watched, **total,
+                }
+                for name, value in latest.items():
+                    curves.setdefault(name, []).append(float(value))
+                ended = {name: [] for name in ended}
         agent.take_statistics(envs)
         envs.close()
-        total["episodes"] += len(ended["return"])
-        total["diverged_episodes"] += sum(ended["diverged"])
-        latest = {
-            "step": until * per_update, **_scores(ended), "std": agent.log_std.exp().mean().item(),
-            "eta": policy.network.synapses.rule.eta.item() if _plastic(policy) else float("nan"),
-            **watched, **total,
-        }
-        for name, value in latest.items():
-            curves.setdefault(name, []).append(float(value))
         if checkpoint is not None:
             save_checkpoint(checkpoint, agent, optimiser, until, seconds + time.perf_counter() - started, curves)
     elapsed = seconds + time.perf_counter() - started
@@ -338,7 +342,7 @@ def _set_out(agent: Agent, envs, training: PPO, seed: int, update: int) -> Walk:
 
 
 def _scores(ended: dict[str, list[float]]) -> dict[str, float]:
-    """Mean return and length of the section's episodes; NaN where none has ended yet."""
+    """Mean return and length of the episodes since the last entry; NaN where none has ended yet."""
     return {name: float(np.mean(ended[name])) if ended[name] else float("nan") for name in ("return", "length")}
 
 
