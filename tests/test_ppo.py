@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from spikepropamine import records
 from spikepropamine.policies import POLICIES, Policy, each, forget
 from spikepropamine.records import DamagedRecord
 from spikepropamine.tasks.locomotion import Locomotion
@@ -165,6 +166,17 @@ def test_a_checkpoint_of_another_policy_is_refused_by_name(tmp_path):
     ppo.train(Policy("snn", n_hidden=8).build(*task.sizes(), 0), task, dataclasses.replace(SMALL, steps=300), 1, path)
     with pytest.raises(DamagedRecord, match="c.safetensors: not a checkpoint of this run"):
         ppo.train(Policy("snn", n_hidden=9).build(*task.sizes(), 0), task, SMALL, 1, path)
+    with pytest.raises(DamagedRecord, match="parameters of another network: policy.network.synapses.alpha"):
+        ppo.train(Policy("dp-oja", n_hidden=8).build(*task.sizes(), 0), task, SMALL, 1, path)
+
+
+def test_a_checkpoint_of_another_version_is_refused_by_name(tmp_path, monkeypatch):
+    task, path = Locomotion("HalfCheetah-v5"), tmp_path / "c.safetensors"
+    monkeypatch.setattr(records, "SCHEMA", records.SCHEMA + 1)
+    ppo.train(Policy("snn", n_hidden=8).build(*task.sizes(), 0), task, dataclasses.replace(SMALL, steps=300), 1, path)
+    monkeypatch.undo()
+    with pytest.raises(DamagedRecord, match=r"c.safetensors: not a checkpoint of this run \(schema = 2: must be 1\)"):
+        ppo.train(Policy("snn", n_hidden=8).build(*task.sizes(), 0), task, SMALL, 1, path)
 
 
 @pytest.mark.parametrize("fields, named", [(dict(steps=0), "steps = 0"), (dict(discount=1.0), "discount = 1.0"), (dict(gae=1.5), "gae = 1.5"),

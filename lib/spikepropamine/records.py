@@ -266,16 +266,25 @@ def save_checkpoint(path: Path, network, optimiser, step: int, seconds: float, c
         tensors |= {f"adam.{index}.{key}": torch.as_tensor(value) for key, value in moments.items()}
     tensors |= {f"curve.{name}": torch.tensor(values, dtype=torch.float64) for name, values in curves.items()}
     with whole_file(path) as draft:
-        save_file(tensors, draft, metadata={"step": str(step), "seconds": repr(seconds)})
+        save_file(tensors, draft, metadata={"schema": str(SCHEMA), "step": str(step), "seconds": repr(seconds)})
 
 
 def load_checkpoint(path: Path, network, optimiser) -> tuple[int, float, dict[str, list[float]]]:
-    """Put ``network`` and ``optimiser`` where :func:`save_checkpoint` left them: step, seconds, curves."""
+    """Put ``network`` and ``optimiser`` where :func:`save_checkpoint` left them: step, seconds, curves.
+
+    Raises:
+        DamagedRecord: naming the file, where it is not whole, of another version, or of another network.
+    """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}
+        if metadata["schema"] != str(SCHEMA):
+            raise ValueError(f"schema = {metadata['schema']}: must be {SCHEMA}")
         groups = _grouped(tensors)
+        other = groups["network"].keys() ^ dict(network.named_parameters()).keys()
+        if other:
+            raise ValueError(f"parameters of another network: {', '.join(sorted(other))}")
         network.load_state_dict(groups["network"], strict=False)
         moments = {}
         for key, value in groups["adam"].items():
