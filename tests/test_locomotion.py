@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from spikepropamine import experiments, locomotion
+from spikepropamine import experiments, locomotion, records
 from spikepropamine.experiments import Store
 from spikepropamine.locomotion import Episodes, revive, summary, walk, without_plasticity
-from spikepropamine.policies import POLICIES
+from spikepropamine.policies import POLICIES, Policy
 from spikepropamine.tasks.conditions import CONDITIONS, TRAINING
 
 
@@ -48,6 +48,13 @@ def test_every_policy_has_the_same_budget_and_search():
     assert all(grid == per_policy["snn"] for grid in per_policy.values())
     assert len({dataclasses.replace(c.training, learning_rate=1.0) for c in searched}) == 1
     assert not set(locomotion.search().seeds) & set(locomotion.locomotion("half-cheetah").seeds)
+
+
+def test_the_chosen_values_are_what_the_published_search_found(repository):
+    found = records.load_published(repository / "book" / "results" / "locomotion-search").runs
+    found["factor"] = (found["network.options.eta_oja"] / Policy("snn").options.eta_oja).round(6)
+    mean = found.groupby(["network.name", "training.learning_rate", "factor"])["return"].mean()
+    assert {name: mean[name].idxmax() for name in POLICIES} == locomotion.CHOSEN
 
 
 def test_episodes_do_not_depend_on_those_beside_them():
