@@ -45,6 +45,9 @@ $(STAGE)/ready: $(VENV)/ready $(STATIC) $(SOURCES)
 $(STAGE)/book/%.ipynb: book/%.ipynb $(STAGE)/ready
 	$(BIN)/papermill --cwd $(STAGE)/book --no-progress-bar --log-level WARNING $< $@
 
+# This one shows what the others made.
+$(STAGE)/book/reproduced_figures.ipynb: $(filter-out %/reproduced_figures.ipynb,$(PAGES))
+
 _build/html/book/index.html: $(PAGES)
 	$(BIN)/jupyter-book build $(STAGE) --path-output . -W -n --keep-going --quiet
 	touch $@

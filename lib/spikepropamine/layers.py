@@ -89,7 +89,7 @@ class PlasticLinear(nn.Module):
         out_features: postsynaptic neurons Q.
         rule: the plasticity rule, which owns η.
         modulated: whether V and c exist and gate the rule.
-        e_max: bound of |E|, > 0.
+        e_max: bound of ``|E|``, > 0.
         dt: tick in milliseconds, > 0.
         tau_trace: time constant of both traces in milliseconds, > 0.
 
