@@ -63,7 +63,7 @@ def test_a_record_without_a_field_is_refused_by_its_name(tmp_path, field):
     path = tmp_path / "run" / "record.json"
     content = json.loads(path.read_text())
     del content[field], content["sha256"]
-    records._write_json(path, content)
+    records.write_json(path, content)
     with pytest.raises(DamagedRecord, match=f"field {field} "):
         records.load_run(tmp_path / "run")
 
@@ -110,7 +110,7 @@ def test_a_manifest_that_names_a_file_elsewhere_is_refused(tmp_path):
     content = json.loads(path.read_text())
     del content["sha256"]
     content["files"]["../seed-0/record.json"] = "0"
-    records._write_json(path, content)
+    records.write_json(path, content)
     with pytest.raises(DamagedRecord, match="must be a file of this folder"):
         records.load_published(tmp_path / "published")
 

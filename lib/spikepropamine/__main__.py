@@ -1,6 +1,7 @@
-"""``python -m spikepropamine sweep EXPERIMENT`` and ``publish EXPERIMENT``, from the repository's root."""
+"""``python -m spikepropamine sweep EXPERIMENT``, ``publish EXPERIMENT`` and ``verify``, from the repository's root."""
 
 import argparse
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from . import ablations, benchmark, experiments, gait, locomotion, records, walk
 from .claims import PLASTIC
 from .networks import NETWORKS
 from .policies import POLICIES
+from .verification import verify
 
 EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments.TASKS} | {
     f"{name}-{kind}": partial(make, name)
@@ -25,25 +27,35 @@ MEASUREMENTS = ("adaptation", "controls", "gait", "novel-conditions", "performan
 
 
 def main() -> None:
-    """Run or publish a named experiment at the paper profile."""
+    """Run or publish a named experiment at the paper profile, or verify all that is published."""
     parser = argparse.ArgumentParser(prog="python -m spikepropamine", description=__doc__)
-    parser.add_argument("action", choices=["sweep", "publish"])
-    parser.add_argument("experiment", choices=[*sorted(EXPERIMENTS), *MEASUREMENTS],
-                        help="measurements, " + ", ".join(MEASUREMENTS) + ", are made by publish, most of them from trained weights")
-    parser.add_argument("--workers", type=lambda word: int(word) if word.isdigit() else word, default=1,
-                        help="runs at a time (default 1), or the address of a Dask scheduler")
+    actions = parser.add_subparsers(dest="action", required=True)
+    for action, names in (("sweep", sorted(EXPERIMENTS)), ("publish", [*sorted(EXPERIMENTS), *MEASUREMENTS])):
+        one = actions.add_parser(action)
+        one.add_argument("experiment", choices=names,
+                         help="measurements, " + ", ".join(MEASUREMENTS) + ", are made by publish, most of them from trained weights")
+        one.add_argument("--workers", type=lambda word: int(word) if word.isdigit() else word, default=1,
+                         help="runs at a time (default 1), or the address of a Dask scheduler")
+    actions.add_parser("verify", help="check every published record, figure and table to the byte")
     arguments = parser.parse_args()
+    if arguments.action == "verify":
+        sys.exit(report(*verify(Path())))
     published = Path("book/results")
     store = experiments.Store(Path(".runs"), published)
     if arguments.experiment in MEASUREMENTS:
-        if arguments.action == "publish":
-            measure(arguments.experiment, store, arguments.workers)
-        return
-    experiment = EXPERIMENTS[arguments.experiment]()
-    if arguments.action == "sweep":
-        experiments.sweep(experiment, store, arguments.workers)
+        measure(arguments.experiment, store, arguments.workers)
+    elif arguments.action == "sweep":
+        experiments.sweep(EXPERIMENTS[arguments.experiment](), store, arguments.workers)
     else:
-        experiments.publish(experiment, store)
+        experiments.publish(EXPERIMENTS[arguments.experiment](), store)
+
+
+def report(checked: int, problems: list[str]) -> int:
+    """Say what is wrong, or that nothing is; the exit status."""
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(f"{checked} folders checked, {len(problems)} not as they were made.")
+    return 1 if problems else 0
 
 
 def measure(name: str, store: experiments.Store, workers: int | str) -> None:

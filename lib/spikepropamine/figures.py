@@ -22,7 +22,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from .checks import require, require_choice
-from .records import whole_folder
+from .records import checksum, whole_folder, write_json
 
 # Okabe and Ito's palette, told apart by the colour-blind; the marker says the same again.
 COLOURS = {"snn": "#000000", "dp-oja": "#E69F00", "dp-bcm": "#56B4E9", "ndp-oja": "#D55E00", "ndp-bcm": "#0072B2", "mlp": "#009E73"}
@@ -144,9 +144,9 @@ class Shelf:
     def _finish(self, draft: Path, id: str, data: pd.DataFrame, caption: str, alt: str) -> None:
         require(len(data) > 0, f"data of {id}", len(data), "one row or more: an item shows its data")
         data.to_csv(draft / "data.csv", index=False, float_format="%.6g")
-        facts = json.dumps(self._facts(id, caption, alt), indent=1, sort_keys=True, default=str)
-        (draft / "provenance.json").write_text(facts + "\n")
         (draft / "citation.bib").write_text(_citation(id, caption) + "\n" + PAPER)
+        files = {path.name: checksum(path) for path in sorted(draft.iterdir())}
+        write_json(draft / "provenance.json", self._facts(id, caption, alt) | {"files": files})
 
     def _links(self, id: str, names: tuple[str, ...]) -> str:
         titles = {"provenance.json": "provenance", "citation.bib": "BibTeX", "data.csv": "data (CSV)"}

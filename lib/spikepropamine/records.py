@@ -114,7 +114,7 @@ def save_run(folder: Path, record: dict[str, Any], curves: pd.DataFrame, weights
         curves.to_parquet(draft / "curves.parquet", index=False)
         save_file({name: w.contiguous() for name, w in weights.items()}, draft / "weights.safetensors")
         files = {path.name: checksum(path) for path in sorted(draft.iterdir())}
-        _write_json(draft / "record.json", record | {"schema": SCHEMA, "files": files})
+        write_json(draft / "record.json", record | {"schema": SCHEMA, "files": files})
 
 
 def publish(runs: Iterable[Path], expected: int, target: Path, weights_of: Iterable[int] = (0,)) -> None:
@@ -158,7 +158,7 @@ def publish(runs: Iterable[Path], expected: int, target: Path, weights_of: Itera
             "versions": [v for k, v in enumerate(versions) if v not in versions[:k]],
             "files": files,
         }
-        _write_json(draft / "manifest.json", manifest)
+        write_json(draft / "manifest.json", manifest)
 
 
 def row(record: dict[str, Any]) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def save_measurements(
             (draft / name).write_bytes(content)
         files = {path.name: checksum(path) for path in sorted(draft.iterdir())}
         content = {"schema": SCHEMA, "experiment": experiment, "facts": facts, "files": files, **provenance()}
-        _write_json(draft / "manifest.json", content)
+        write_json(draft / "manifest.json", content)
 
 
 # ---------------------------------------------------------------- reading
@@ -198,9 +198,9 @@ def load_run(folder: Path) -> Run:
         FileNotFoundError: there is none.
         DamagedRecord: naming the file and what is wrong with it.
     """
-    record = _read_json(folder / "record.json")
+    record = read_json(folder / "record.json")
     _check_fields(folder / "record.json", record, RECORD_FIELDS)
-    _check_files(folder, record["files"])
+    check_files(folder, record["files"])
     if config_hash(record["config"]) != record["config_hash"]:
         raise DamagedRecord(f"{folder / 'record.json'}: config_hash is not that of config")
     curves = pd.read_parquet(folder / "curves.parquet")
@@ -231,11 +231,11 @@ class Published:
 
 def load_published(folder: Path) -> Published:
     """The published experiment in ``folder``; errors as in :func:`load_run`."""
-    manifest = _read_json(folder / "manifest.json")
+    manifest = read_json(folder / "manifest.json")
     fields = {"schema": int, "experiment": str, "runs": int, "expected_runs": int, "configurations": dict,
               "seeds": list, "git_commits": list, "versions": list, "cpus": list, "files": dict}
     _check_fields(folder / "manifest.json", manifest, fields)
-    _check_files(folder, manifest["files"])
+    check_files(folder, manifest["files"])
     runs, curves = pd.read_parquet(folder / "runs.parquet"), pd.read_parquet(folder / "curves.parquet")
     if len(runs) != manifest["runs"]:
         raise DamagedRecord(f"{folder / 'runs.parquet'}: {len(runs)} rows, the manifest says {manifest['runs']}")
@@ -244,10 +244,10 @@ def load_published(folder: Path) -> Published:
 
 def load_measurements(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """What :func:`save_measurements` wrote, and its manifest; errors as in :func:`load_run`."""
-    manifest = _read_json(folder / "manifest.json")
+    manifest = read_json(folder / "manifest.json")
     fields = {"schema": int, "experiment": str, "facts": dict, "files": dict, "versions": dict, "git_commit": str, "cpu": str}
     _check_fields(folder / "manifest.json", manifest, fields)
-    _check_files(folder, manifest["files"])
+    check_files(folder, manifest["files"])
     return pd.read_parquet(folder / "measurements.parquet"), manifest
 
 
@@ -316,23 +316,34 @@ def _canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
+def write_json(path: Path, content: dict[str, Any]) -> None:
     """JSON with a checksum of its own content in ``sha256``."""
     content = json.loads(json.dumps(content))
-    content["sha256"] = hashlib.sha256(_canonical(content)).hexdigest()
-    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+    path.write_text(_text(content | {"sha256": hashlib.sha256(_canonical(content)).hexdigest()}))
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """What :func:`write_json` wrote, to the byte.
+
+    Raises:
+        DamagedRecord: naming the file and what is wrong with it.
+    """
     try:
-        content = json.loads(path.read_text())
-        stated = content.pop("sha256")
-        matches = hashlib.sha256(_canonical(content)).hexdigest() == stated
+        text = path.read_text()
+        whole = json.loads(text)
+        content = {key: value for key, value in whole.items() if key != "sha256"}
+        matches = hashlib.sha256(_canonical(content)).hexdigest() == whole["sha256"]
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise DamagedRecord(f"{path}: not a whole record ({type(error).__name__}: {error})") from error
     if not matches:
         raise DamagedRecord(f"{path}: its content does not match its checksum, field sha256")
+    if text != _text(whole):
+        raise DamagedRecord(f"{path}: its bytes are not as they were written")
     return content
+
+
+def _text(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
 
 def _check_fields(path: Path, content: dict[str, Any], fields: dict[str, type]) -> None:
@@ -343,7 +354,8 @@ def _check_fields(path: Path, content: dict[str, Any], fields: dict[str, type]) 
         raise DamagedRecord(f"{path}: field schema is {content['schema']}, must be {SCHEMA}")
 
 
-def _check_files(folder: Path, files: dict[str, str]) -> None:
+def check_files(folder: Path, files: dict[str, str]) -> None:
+    """Refuse a folder whose files are not to the byte those of ``files``, a checksum by name."""
     for name, stated in files.items():
         if Path(name).name != name:
             raise DamagedRecord(f"{folder}: field files names {name!r}, must be a file of this folder")
