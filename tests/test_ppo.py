@@ -138,6 +138,11 @@ def test_it_learns_a_small_task_within_seconds(name):
     assert last > first / 2 and first < -5
 
 
+def test_diverged_episodes_are_counted_and_not_averaged():
+    assert ppo._scores({"return": [1.0, 99.0, 3.0], "length": [10.0, 2.0, 20.0], "diverged": [0.0, 1.0, 0.0]}) == {"return": 2.0, "length": 15.0}
+    assert all(math.isnan(v) for v in ppo._scores({"return": [9.0], "length": [2.0], "diverged": [1.0]}).values())
+
+
 def test_a_run_taken_up_ends_as_one_that_was_not_interrupted(tmp_path):
     task = Locomotion("HalfCheetah-v5")
 

@@ -342,8 +342,9 @@ def _set_out(agent: Agent, envs, training: PPO, seed: int, update: int) -> Walk:
 
 
 def _scores(ended: dict[str, list[float]]) -> dict[str, float]:
-    """Mean return and length of the episodes since the last entry; NaN where none has ended yet."""
-    return {name: float(np.mean(ended[name])) if ended[name] else float("nan") for name in ("return", "length")}
+    """Mean return and length of the episodes since the last entry that did not diverge; NaN where there is none."""
+    counted = [k for k, diverged in enumerate(ended["diverged"]) if not diverged]
+    return {name: float(np.mean([ended[name][k] for k in counted])) if counted else float("nan") for name in ("return", "length")}
 
 
 def _plastic(policy: nn.Module) -> bool:
