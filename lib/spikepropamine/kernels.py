@@ -173,19 +173,36 @@ def _retreating(clips: bool) -> Callable:
     return _inline(retreat)
 
 
-# the same code twice: where it is known that nothing was clipped, it takes half the time
+# the same code twice, here and below: where it is known that nothing was clipped, it takes half the time
 retreat, retreat_clipped = _retreating(clips=False), _retreating(clips=True)
 
 
+def _retreating_to_inputs(clips: bool) -> Callable:
+    def retreat_to_inputs(E, grad_E, x_pre, P, growth, keep, e_max, grad_x_pre, Q, step):
+        # the adjoint of advance by x_pre, before grad_E moves on
+        for i in range(P):
+            by_x = splat(e_max - e_max)
+            for j in range(0, Q, step):
+                k, growth_j = j * P + i * step, load(growth, j)
+                g = load(grad_E, k)
+                if clips:
+                    g = past_clip(g, load(E, k), x_pre[i], growth_j, load(keep, j), e_max)
+                by_x += growth_j * g
+            grad_x_pre[i] += total(by_x)
+
+    return _inline(retreat_to_inputs)
+
+
+retreat_to_inputs, retreat_to_inputs_clipped = _retreating_to_inputs(clips=False), _retreating_to_inputs(clips=True)
+
+
 @_inline
-def retreat_to_inputs(E, grad_E, x_pre, P, growth, keep, e_max, grad_x_pre, Q, step):
-    # the adjoint of advance by x_pre, before grad_E moves on
-    for i in range(P):
-        by_x = splat(e_max - e_max)
-        for j in range(0, Q, step):
-            k, growth_j = j * P + i * step, load(growth, j)
-            by_x += growth_j * past_clip(load(grad_E, k), load(E, k), x_pre[i], growth_j, load(keep, j), e_max)
-        grad_x_pre[i] += total(by_x)
+def any_of(flags, start, Q, step):
+    # whether a flag is set, of those at every step
+    for j in range(0, Q, step):
+        if flags[start + j]:
+            return True
+    return False
 
 
 @_inline
@@ -378,7 +395,9 @@ def _backward(
                 growth, keep = row(growth_, t * Q), row(keep_, t * Q)
                 grad_out, potential = row(grad_out_, (t * B + m) * Q), row(potential_, (m * T + t) * Q)
                 # E[t+1] = clip(growth x_i + keep E)
-                if track_inputs:
+                if track_inputs and any_of(clipped, (t - first) * Q, Q, step):
+                    retreat_to_inputs_clipped(E, grad_E, x_pre, P, growth, keep, e_max, grad_x_pre, Q, step)
+                elif track_inputs:
                     retreat_to_inputs(E, grad_E, x_pre, P, growth, keep, e_max, grad_x_pre, Q, step)
                 for j in range(0, Q, step):
                     if clipped[(t - first) * Q + j]:
