@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .checks import require_count
 from .experiments import Store
-from .locomotion import locomotion, revive
+from .locomotion import EXPERIMENTS, locomotion, revive
 from .networks import NETWORKS
 from .policies import SpikingPolicy
 from .tasks.locomotion import Locomotion, Normalised
@@ -24,6 +24,11 @@ FEET = {
     "HalfCheetah-v5": {"front": "ffoot", "back": "bfoot"},
 }
 SEED = 2_000_000  # of the walk shown, which no training and no evaluation uses
+# a leg's joints from the body outwards
+LEGS = {
+    "Ant-v5": {side: (f"hip_{k}", f"ankle_{k}") for k, side in enumerate(FEET["Ant-v5"], 1)},
+    "HalfCheetah-v5": {"front": ("fthigh", "fshin", "ffoot"), "back": ("bthigh", "bshin", "bfoot")},
+}
 log = logging.getLogger(__name__)
 
 
@@ -69,7 +74,7 @@ def film(
 ) -> list[Image.Image]:
     """Pictures of a walk, one a control step from step ``start`` on, by MuJoCo off screen (set MUJOCO_GL to egl or osmesa)."""
     width, height = size
-    inner = gymnasium.make(task.environment, render_mode="rgb_array", width=width, height=height, default_camera_config={"trackbodyid": 1, "distance": 5.0})
+    inner = gymnasium.make(task.environment, render_mode="rgb_array", width=width, height=height, camera_name="track")
     env, pictures = Normalised(inner, *(x.numpy() for x in statistics)), []
     observation, _ = env.reset(seed=seed)
     state = policy.initial_state(1)
@@ -86,17 +91,21 @@ def film(
 
 
 def measure(store: Store, steps: int = 200, frames: int = 80, pictured: int = 6) -> tuple[pd.DataFrame, dict, dict[str, bytes]]:
-    """A walk of the neuromodulated policy with the highest return on Ant: its record, which policy it is, and a film of it."""
-    experiment = locomotion("ant", policies=[name for name, (_, modulated) in NETWORKS.items() if modulated])
-    runs, _ = store.results(experiment)
+    """A walk of the neuromodulated policy with the highest return: its record, which policy it is, and a film of it.
+
+    On Ant, or on HalfCheetah where no run on Ant is at hand.
+    """
+    modulated = [name for name, (_, modulated) in NETWORKS.items() if modulated]
+    sweeps = [locomotion(name, policies=modulated) for name in EXPERIMENTS]
+    experiment, runs = next((sweep, runs) for sweep in sweeps if len(runs := store.results(sweep)[0]))
     best = runs.loc[runs["return"].idxmax()]
     (config,) = (config for config in experiment.configs if config.hash == best["config_hash"])
-    policy, statistics = revive(config, store.weights("ant", config, int(best["seed"])))
+    policy, statistics = revive(config, store.weights(experiment.name, config, int(best["seed"])))
     table = record(policy, statistics, config.task, steps, SEED)
     pictures = film(policy, statistics, config.task, steps - frames, frames, SEED)
-    shown = [pictures[k * len(pictures) // 2 // pictured] for k in range(pictured)]
-    facts = {"network": config.network.name, "seed": int(best["seed"]), "config_hash": config.hash, "return": float(best["return"]),
-             "film_starts_s": (steps - frames) * 0.05, "strip_every_s": len(pictures) // 2 / pictured * 0.05}
+    shown = pictures[: 2 * pictured : 2]
+    facts = {"environment": config.task.environment, "network": config.network.name, "seed": int(best["seed"]), "config_hash": config.hash,
+             "return": float(best["return"]), "film_starts_s": (steps - frames) * 0.05, "strip_every_s": 0.1}
     return table, facts, {"film.gif": animation(pictures), "strip.png": strip(shown)}
 
 
