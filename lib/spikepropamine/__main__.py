@@ -20,7 +20,9 @@ EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments
         ("controls-search", experiments.controls_search),
         ("restricted", experiments.restricted),
     )
-} | {name: partial(locomotion.locomotion, name) for name in locomotion.EXPERIMENTS} | {"locomotion-search": locomotion.search}
+} | {
+    f"{name}{kind}": partial(make, name) for name in locomotion.EXPERIMENTS for kind, make in (("", locomotion.locomotion), ("-search", locomotion.search))
+}
 
 
 MEASUREMENTS = ("adaptation", "controls", "gait", "novel-conditions", "performance", "walking-speed")

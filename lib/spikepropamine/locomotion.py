@@ -174,18 +174,22 @@ class LocomotionConfig(Config):
         return {}
 
 
-# What the search below found best for each policy: (learning rate, factor on the rules' initial η).
-# snn and mlp have no η; a test holds these to the published search.
-CHOSEN: dict[str, tuple[float, float]] = {
+# What the searches below found best for each policy: (learning rate, factor on the rules' initial η).
+# snn and mlp have no η; a test holds these to the published searches. Ant's is not published yet: there, what the light
+# robot's found.
+_LIGHT = {
     "snn": (2e-3, 0.008), "dp-oja": (2e-3, 0.04), "dp-bcm": (2e-3, 0.008), "ndp-oja": (2e-3, 0.04), "ndp-bcm": (1e-3, 0.008), "mlp": (2e-3, 0.008),
 }
+CHOSEN: dict[str, dict[str, tuple[float, float]]] = {"half-cheetah": _LIGHT, "ant": _LIGHT}
 
+# What differs between the robots beside their size. A spread of 0.6 costs an ant more for its actions, 0.5 a² each, than
+# it earns by not falling: it would learn to fall.
+_ROBOT: dict[str, dict[str, Any]] = {"ant": dict(steps=2_000_000, initial_std=0.25), "half-cheetah": dict(steps=300_000)}
 _TRAINING: dict[str, dict[str, Any]] = {
     "smoke": dict(steps=512, environments=2, rollout=64, epochs=1, minibatches=2, section=2),
     "quick": dict(steps=100_000),
     "paper": {},
 }
-_STEPS = {"ant": 2_000_000, "half-cheetah": 300_000}
 _SEEDS = {"smoke": 1, "quick": 1, "paper": 5}
 
 
@@ -213,28 +217,30 @@ def locomotion(name: str, profile: str = "paper", seeds: int | None = None, poli
     configs = []
     for one in policies:
         require_choice("policies", one, POLICIES)
-        rate, factor = CHOSEN[one]
-        training = PPO(**{"steps": _STEPS[name], **_TRAINING[profile], "learning_rate": rate})
+        rate, factor = CHOSEN[name][one]
+        training = PPO(**_ROBOT[name] | _TRAINING[profile] | {"learning_rate": rate})
         configs.append(LocomotionConfig(Locomotion(EXPERIMENTS[name]), policy(one, factor), training))
     seeds = tuple(range(seeds or _SEEDS[profile]))
     return Experiment(name, profile, tuple(configs), seeds, weights_of=seeds)
 
 
-SEARCHED_LEARNING_RATES = (1e-3, 2e-3)
-SEARCHED_ETA_FACTORS = (0.008, 0.04)
+# The grid and its budget: steps, learning rates, factors on the initial η. An ant falls where a cheetah can only stumble, and
+# takes smaller steps to learn.
+SEARCHED = {"half-cheetah": (200_000, (1e-3, 2e-3), (0.008, 0.04)), "ant": (300_000, (5e-4, 1e-3), (0.008, 0.04))}
 
 
-def search() -> Experiment:
-    """The search for each policy's learning rate and initial η, on the light environment: one grid and budget for all.
+def search(name: str) -> Experiment:
+    """The search for each policy's learning rate and initial η in one of EXPERIMENTS: one grid and budget for all.
 
     ``snn`` and ``mlp`` have no η, so their configurations are the two learning rates twice over: their budget is the same.
     """
-    task = Locomotion("HalfCheetah-v5")
+    require_choice("name", name, EXPERIMENTS)
+    steps, rates, factors = SEARCHED[name]
     configs = tuple(
-        LocomotionConfig(task, policy(name, factor), PPO(steps=200_000, learning_rate=rate))
-        for name, rate, factor in itertools.product(POLICIES, SEARCHED_LEARNING_RATES, SEARCHED_ETA_FACTORS)
+        LocomotionConfig(Locomotion(EXPERIMENTS[name]), policy(one, factor), PPO(**_ROBOT[name] | {"steps": steps, "learning_rate": rate}))
+        for one, rate, factor in itertools.product(POLICIES, rates, factors)
     )
-    return Experiment("locomotion-search", "paper", configs, (1000,))
+    return Experiment(f"{name}-search", "paper", configs, (1000,))
 
 
 # ---------------------------------------------------------------- novel conditions
