@@ -97,6 +97,15 @@ def test_a_bad_parameter_stops_a_chapter_before_it_trains(workshop, parameters, 
     assert not (workshop / ".runs").exists()
 
 
+@pytest.mark.parametrize("parameters, named", [
+    (dict(networks="gru"), "networks = 'gru': must be one of 'snn', 'dp-oja', 'dp-bcm', 'ndp-oja', 'ndp-bcm', 'mlp'"),
+    (dict(profile="quick"), "recompute = False: must be True where nothing is published, as for half-cheetah at profile 'quick'"),
+])
+def test_a_bad_parameter_stops_a_chapter_about_walking_too(workshop, parameters, named):
+    with pytest.raises(papermill.PapermillExecutionError, match=re.escape(named)):
+        run(workshop, "locomotion.ipynb", **parameters)
+
+
 def test_published_records_are_whole(repository):
     folders = {p.name: p for p in (repository / "book" / "results").iterdir()}
     for name in MEASUREMENTS:
