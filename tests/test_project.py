@@ -15,7 +15,7 @@ import yaml
 
 from spikepropamine import records
 from spikepropamine.__main__ import EXPERIMENTS, MEASUREMENTS
-from spikepropamine.chapters import find_root
+from spikepropamine.chapters import find_root, open_chapter
 from spikepropamine.experiments import TASKS, temporal
 
 CHAPTERS = sorted(p.name for p in find_root().joinpath("book").glob("*.ipynb"))
@@ -104,6 +104,13 @@ def test_a_bad_parameter_stops_a_chapter_before_it_trains(workshop, parameters, 
 def test_a_bad_parameter_stops_a_chapter_about_walking_too(workshop, parameters, named):
     with pytest.raises(papermill.PapermillExecutionError, match=re.escape(named)):
         run(workshop, "locomotion.ipynb", **parameters)
+
+
+def test_a_choice_of_networks_leaves_baselines_among_the_measurements(workshop, monkeypatch):
+    monkeypatch.chdir(workshop)
+    chapter = open_chapter("performance", profile="paper", recompute=False, networks="snn,dp-oja")
+    table, *_ = chapter.measurements(None, "walking-speed")
+    assert set(table.network) == {"MuJoCo alone", "snn", "dp-oja", "mlp"}
 
 
 def test_published_records_are_whole(repository):

@@ -74,7 +74,9 @@ class Chapter:
         folder = self.root / "book" / "results" / (name or self.name)
         require(self.parameters.profile == "paper", "profile", self.parameters.profile, "'paper' unless recompute is true")
         table, manifest = records.load_measurements(folder)
-        table = table[table.network.isin(self.parameters.network_names())]
+        # rows of what is no choice of this chapter, such as a baseline, stay
+        left_out = set(self.parameters.known) - set(self.parameters.network_names())
+        table = table[~table.network.isin(left_out)]
         return table, manifest["facts"], manifest["git_commit"], manifest["cpu"]
 
     def published_measurements(self, name: str) -> pd.DataFrame:
