@@ -172,8 +172,7 @@ def _solves_where_snn_fails(by_task: dict[str, Cells], d: Definitions) -> Decisi
         reason = f"solved by {_names(met)}; snn {'fails' if failed else 'does not fail'} at {snn.mean:.3f}"
         found[task] = _verdict(failed and len(met) == len(PLASTIC), failed and len(met) >= 1), reason
     gains = {name: interquartile_difference(_accuracies(by_task, name), _accuracies(by_task, "snn"), d.confidence) for name in PLASTIC}
-    name = min(gains, key=lambda name: gains[name].mean)
-    return f"smallest gain in accuracy over snn ({name})", gains[name], _overall(found), found
+    return (*_lowest("smallest gain in accuracy over snn ({})", gains), _overall(found), found)
 
 
 JUDGES: dict[str, Callable[[dict[str, Cells], Definitions], Decision]] = {
@@ -202,8 +201,13 @@ def _accuracies(by_task: dict[str, Cells], name: str) -> list[pd.Series]:
 
 def _weakest(by_task: dict[str, Cells], d: Definitions) -> tuple[str, Interval]:
     each = {name: accuracy([cells[name] for cells in by_task.values()], d) for name in PLASTIC}
+    return _lowest("accuracy of the weakest plastic network ({}) over the tasks", each)
+
+
+def _lowest(quantity: str, each: dict[str, Interval]) -> tuple[str, Interval]:
+    """The lowest of some networks' values, and what it is: ``quantity`` with the network's name in it."""
     name = min(each, key=lambda name: each[name].mean)
-    return f"accuracy of the weakest plastic network ({name}) over the tasks", each[name]
+    return quantity.format(name), each[name]
 
 
 def _verdict(all_of_it: bool, part_of_it: bool) -> str:
@@ -254,8 +258,7 @@ def _strata(fares: Fares) -> list[pd.Series]:
 def _walks(fares: dict[str, Fares], d: Definitions) -> Decision:
     each = {name: interquartile_mean(fares[name].trained, confidence=d.confidence) for name in PLASTIC}
     found = {name: (_verdict(i.low >= d.walks_at_least, False), f"return {i.mean:.0f} ({i.low:.0f} to {i.high:.0f})") for name, i in each.items()}
-    name = min(each, key=lambda name: each[name].mean)
-    return f"return of the weakest plastic network ({name})", each[name], _overall(found), found
+    return (*_lowest("return of the weakest plastic network ({})", each), _overall(found), found)
 
 
 def _keeps_walking(fares: dict[str, Fares], d: Definitions) -> Decision:
@@ -263,15 +266,13 @@ def _keeps_walking(fares: dict[str, Fares], d: Definitions) -> Decision:
     for name, i in each.items():
         keeps = i.mean >= d.keeps_at_least and i.low >= d.keeps_low_at_least
         found[name] = _verdict(keeps, i.mean >= d.keeps_partly_at_least), f"keeps {i.mean:.0%} ({i.low:.0%} to {i.high:.0%})"
-    name = min(each, key=lambda name: each[name].mean)
-    return f"share kept by the weakest plastic network ({name})", each[name], _overall(found), found
+    return (*_lowest("share kept by the weakest plastic network ({})", each), _overall(found), found)
 
 
 def _keeps_more_than_snn(fares: dict[str, Fares], d: Definitions) -> Decision:
     each = {name: interquartile_difference(_strata(fares[name]), _strata(fares["snn"]), d.confidence) for name in PLASTIC}
     found = {name: (_verdict(i.low > 0, False), f"{i.mean:+.0%} ({i.low:+.0%} to {i.high:+.0%})") for name, i in each.items()}
-    name = min(each, key=lambda name: each[name].mean)
-    return f"smallest gain in the share kept over snn ({name})", each[name], _overall(found), found
+    return (*_lowest("smallest gain in the share kept over snn ({})", each), _overall(found), found)
 
 
 WALKING_JUDGES: dict[str, Callable[[dict[str, Fares], Definitions], Decision]] = {

@@ -21,10 +21,9 @@ from tqdm.auto import tqdm
 
 from .checks import require, require_choice, require_count
 from .experiments import PROFILES, ChapterParameters, Config, Experiment, Store, check_workers
-from .networks import NETWORKS
 from .policies import POLICIES, Policy, each
 from .tasks.conditions import CONDITIONS, TRAINING, impose
-from .tasks.locomotion import ENVIRONMENTS, Locomotion, Normalised
+from .tasks.locomotion import Locomotion, Normalised
 from .training import ppo
 from .training.ppo import PPO
 from .training.supervised import Progress, Trained

@@ -14,7 +14,6 @@ from tqdm.auto import tqdm
 from .checks import require_count
 from .locomotion import EXPERIMENTS, locomotion
 from .training import ppo
-from .training.ppo import Agent, Walk
 from .training.supervised import generator
 
 RAW = "MuJoCo alone"
@@ -38,19 +37,16 @@ def learning(experiment: str, policy: str, profile: str = "paper") -> tuple[Call
     """One update of a policy's training: collecting and learning; and how many environment steps it has."""
     (config,) = locomotion(experiment, profile, policies=[policy]).configs
     training = config.training
-    agent = Agent(config.build(0), *config.task.sizes(), 0, training.initial_std)
+    agent, optimiser = ppo.set_up(config.build(0), config.task, training, 0)
     envs = config.task.make_many(training.environments, training.discount)
-    observations, _ = envs.reset(seed=0)
-    n = training.environments
-    at = Walk(observations, torch.ones(n, dtype=torch.bool), agent.policy.initial_state(n))
-    optimiser = torch.optim.Adam([p for p in agent.parameters() if p.requires_grad], lr=training.learning_rate, eps=1e-5)
+    at = ppo.set_out(agent, envs, 0)
 
     def turn(update: int) -> None:
         nonlocal at
         rollout, at, _ = ppo.collect(agent, envs, at, training, generator(0, 0, update))
         ppo.learn(agent, optimiser, rollout, training, generator(1, 0, update))
 
-    return turn, n * training.rollout
+    return turn, training.environments * training.rollout
 
 
 def measure(profile: str, policies: list[str]) -> tuple[pd.DataFrame, dict]:

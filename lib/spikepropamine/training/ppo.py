@@ -24,7 +24,7 @@ from ..checks import require, require_count, require_not_negative, require_posit
 from ..policies import SpikingPolicy, TanhPolicy, each, forget, perceptron
 from ..records import load_checkpoint, save_checkpoint
 from ..tasks.locomotion import Locomotion
-from .supervised import Progress, Trained, generator
+from .supervised import Progress, Trained, generator, learned_eta, relative_change
 
 
 @dataclass(frozen=True)
@@ -285,9 +285,8 @@ def train(
         FloatingPointError: an action that is not finite, with the step.
     """
     started = time.perf_counter()
-    agent = Agent(policy, *task.sizes(), seed, training.initial_std)
     initial = {name: p.detach().clone() for name, p in policy.named_parameters()}
-    optimiser = torch.optim.Adam([p for p in agent.parameters() if p.requires_grad], lr=training.learning_rate, eps=1e-5)
+    agent, optimiser = set_up(policy, task, training, seed)
     first, seconds, curves = 0, 0.0, {}
     if checkpoint is not None and checkpoint.exists():
         first, seconds, curves = load_checkpoint(checkpoint, agent, optimiser)
@@ -297,7 +296,7 @@ def train(
     for start in range(first, training.updates, training.section):
         envs = task.make_many(training.environments, training.discount)
         agent.lend_statistics(envs)
-        walk = _set_out(agent, envs, training, seed, start)
+        walk = set_out(agent, envs, generator(_RESET, seed, start).initial_seed() % 2**31)
         ended: dict[str, list[float]] = {"return": [], "length": [], "diverged": []}
         until = min(start + training.section, training.updates)
         for update in range(start, until):
@@ -316,7 +315,7 @@ def train(
                 total["diverged_episodes"] += sum(ended["diverged"])
                 latest = {
                     "step": done * per_update, **_scores(ended), "std": agent.log_std.exp().mean().item(),
-                    "eta": policy.network.synapses.rule.eta.item() if _plastic(policy) else float("nan"),
+                    "eta": learned_eta(getattr(policy, "network", policy)),
                     **watched, **total,
                 }
                 for name, value in latest.items():
@@ -328,24 +327,25 @@ def train(
             save_checkpoint(checkpoint, agent, optimiser, until, seconds + time.perf_counter() - started, curves)
     elapsed = seconds + time.perf_counter() - started
     metrics = {**total, "training_seconds": elapsed, "steps_per_second": training.steps / elapsed}
-    metrics |= {f"change_{name}": ((p.detach() - initial[name]).norm() / initial[name].norm().clamp(min=1e-12)).item()
+    metrics |= {f"change_{name}": relative_change(initial[name], p)
                 for name, p in policy.named_parameters() if initial[name].norm() > 0}
     statistics = {"observation_mean": agent.observation_mean, "observation_var": agent.observation_var}
     return Trained(metrics, curves, {name: p.detach().clone() for name, p in [*policy.named_parameters(), *statistics.items()]})
 
 
-def _set_out(agent: Agent, envs, training: PPO, seed: int, update: int) -> Walk:
-    """All episodes at their start, from seeds that follow from the update."""
-    entropy = generator(_RESET, seed, update).initial_seed() % 2**31
-    observations, _ = envs.reset(seed=entropy)
-    return Walk(observations, torch.ones(training.environments, dtype=torch.bool), agent.policy.initial_state(training.environments))
+def set_up(policy: SpikingPolicy | TanhPolicy, task: Locomotion, training: PPO, seed: int) -> tuple[Agent, torch.optim.Adam]:
+    """The agent around ``policy`` before it has learned anything, and its optimiser."""
+    agent = Agent(policy, *task.sizes(), seed, training.initial_std)
+    return agent, torch.optim.Adam([p for p in agent.parameters() if p.requires_grad], lr=training.learning_rate, eps=1e-5)
+
+
+def set_out(agent: Agent, envs: gymnasium.vector.VectorEnv, seed: int) -> Walk:
+    """All episodes of ``envs`` at their start, from ``seed`` on."""
+    observations, _ = envs.reset(seed=seed)
+    return Walk(observations, torch.ones(envs.num_envs, dtype=torch.bool), agent.policy.initial_state(envs.num_envs))
 
 
 def _scores(ended: dict[str, list[float]]) -> dict[str, float]:
     """Mean return and length of the episodes since the last entry that did not diverge; NaN where there is none."""
     counted = [k for k, diverged in enumerate(ended["diverged"]) if not diverged]
     return {name: float(np.mean([ended[name][k] for k in counted])) if counted else float("nan") for name in ("return", "length")}
-
-
-def _plastic(policy: nn.Module) -> bool:
-    return isinstance(policy, SpikingPolicy) and hasattr(policy.network.synapses, "rule")

@@ -160,7 +160,7 @@ def train(
                 "training_accuracy": task.correct(scores, trials).mean().item(),
                 "gradient_norm": norm.item(),
                 "skipped_steps": skipped,
-                "eta": network.synapses.rule.eta.item() if _plastic(network) else float("nan"),
+                "eta": learned_eta(network),
                 **evaluate(network, task, training.evaluation_trials),
             }
             for name, value in latest.items():
@@ -170,17 +170,19 @@ def train(
                 save_checkpoint(checkpoint, network, optimiser, done, elapsed, curves)
         progress(done, latest)
     metrics = {name: curves[name][-1] for name in ("accuracy", "firing_rate", "loss", "skipped_steps")}
-    metrics |= {f"change_{name}": _relative_change(initial[name], p) for name, p in network.named_parameters()}
+    metrics |= {f"change_{name}": relative_change(initial[name], p) for name, p in network.named_parameters()}
     metrics["training_seconds"] = seconds + time.perf_counter() - started
     weights = {name: p.detach().cpu().clone() for name, p in network.named_parameters()}
     return Trained(metrics, curves, weights)
 
 
-def _plastic(network: nn.Module) -> bool:
-    return isinstance(getattr(network, "synapses", None), PlasticLinear)
+def learned_eta(network: nn.Module) -> float:
+    """η of the network's plastic synapses; NaN where it has none."""
+    synapses = getattr(network, "synapses", None)
+    return synapses.rule.eta.item() if isinstance(synapses, PlasticLinear) else float("nan")
 
 
-def _relative_change(before: Tensor, after: Tensor) -> float:
+def relative_change(before: Tensor, after: Tensor) -> float:
     """‖after − before‖ / ‖before‖, or ‖after‖ where a parameter started at zero."""
     scale = before.norm()
     return ((after.detach() - before).norm() / (scale if scale > 0 else 1)).item()
