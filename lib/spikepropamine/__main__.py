@@ -1,4 +1,4 @@
-"""``python -m spikepropamine sweep EXPERIMENT``, ``publish EXPERIMENT`` and ``verify``, from the repository's root."""
+"""``python -m spikepropamine sweep EXPERIMENT``, ``publish EXPERIMENT``, ``verify`` and ``stale``, from the repository's root."""
 
 import argparse
 import sys
@@ -9,6 +9,7 @@ from . import ablations, benchmark, experiments, gait, locomotion, records, walk
 from .claims import PLASTIC
 from .networks import NETWORKS
 from .policies import POLICIES
+from .staleness import remake, stale_items, stale_records
 from .verification import verify
 
 EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments.TASKS} | {
@@ -29,7 +30,7 @@ MEASUREMENTS = ("adaptation", "controls", "gait", "novel-conditions", "performan
 
 
 def main() -> None:
-    """Run or publish a named experiment at the paper profile, or verify all that is published."""
+    """Run or publish a named experiment at the paper profile, verify all that is published, or say what of it is stale."""
     parser = argparse.ArgumentParser(prog="python -m spikepropamine", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
     for action, names in (("sweep", sorted(EXPERIMENTS)), ("publish", [*sorted(EXPERIMENTS), *MEASUREMENTS])):
@@ -39,11 +40,16 @@ def main() -> None:
         one.add_argument("--workers", type=lambda word: int(word) if word.isdigit() else word, default=1,
                          help="runs at a time (default 1), or the address of a Dask scheduler")
     actions.add_parser("verify", help="check every published record, figure and table to the byte")
+    stale = actions.add_parser("stale", help="name what is no longer what today's code and records would make, and why")
+    stale.add_argument("--remake", action="store_true", help="train what is stale again, that alone, and publish it")
+    stale.add_argument("--workers", type=int, default=1, help="runs at a time (default 1)")
     arguments = parser.parse_args()
     if arguments.action == "verify":
         sys.exit(report(*verify(Path())))
     published = Path("book/results")
     store = experiments.Store(Path(".runs"), published)
+    if arguments.action == "stale":
+        sys.exit(refresh(store, arguments.workers) if arguments.remake else say_what_is_stale(store))
     if arguments.experiment in MEASUREMENTS:
         measure(arguments.experiment, store, arguments.workers)
     elif arguments.action == "sweep":
@@ -58,6 +64,21 @@ def report(checked: int, problems: list[str]) -> int:
         print(problem, file=sys.stderr)
     print(f"{checked} folders checked, {len(problems)} not as they were made.")
     return 1 if problems else 0
+
+
+def say_what_is_stale(store: experiments.Store) -> int:
+    """Name what is stale, a line each; the exit status."""
+    lines = [f"{one.experiment} {one.config_hash}: {one.why}" for one in stale_records(EXPERIMENTS, store)]
+    lines += stale_items(Path(), store)
+    print("\n".join(lines) if lines else "Nothing is stale.")
+    return 1 if lines else 0
+
+
+def refresh(store: experiments.Store, workers: int) -> int:
+    """Make the stale records again; the exit status."""
+    remake(list(stale_records(EXPERIMENTS, store)), EXPERIMENTS, store, workers)
+    print("The records are fresh; make figures remakes the figures.")
+    return 0
 
 
 def measure(name: str, store: experiments.Store, workers: int | str) -> None:

@@ -2,19 +2,24 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 import torch
+import yaml
 from IPython.display import Markdown
 
 from . import experiments, records
 from .checks import require
+from .comparison import load_paper_values
 from .experiments import ChapterParameters, Config, Experiment, Store, sweep
 from .figures import Item, Provenance, Shelf
 from .networks import NETWORKS, NetworkOptions
+from .staleness import chapter_code
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,12 +138,55 @@ class Chapter:
             seeds=tuple(sorted(int(seed) for seed in set(runs["seed"]))),
             git_commits=tuple(sorted(set(runs["git_commit"]))),
             versions=records.provenance()["versions"],
+            chapter_code=chapter_code(self.root / "book" / f"{self.name}.ipynb"),
         )
+        paper = load_paper_values(self.root / "book" / "paper_values.yml")
         if self.parameters.as_published:
-            return Shelf(self.root / "figures", "../figures", provenance)
+            return Shelf(self.root / "figures", "../figures", provenance, None, paper)
         mark = hashlib.sha256(repr(sorted(given.items())).encode()).hexdigest()[:8]
         folder = self.root / "_build" / "rerun" / f"{self.name}-{self.parameters.profile}-{mark}"
-        return Shelf(folder, f"../_build/rerun/{folder.name}", provenance)
+        return Shelf(folder, f"../_build/rerun/{folder.name}", provenance, self.root / "figures", paper)
+
+    def panel(self, given: str, published: float | None = None, notes: Mapping[str, str] = MappingProxyType({})) -> Markdown:
+        """How to make this page again: the command, what it takes and how long it took.
+
+        Args:
+            given: the parameters of the command, as papermill takes them.
+            published: core hours that the published runs behind this page took; None where there are none.
+            notes: what a parameter means on this page, where that is not its usual meaning.
+        """
+        rows = pd.DataFrame([
+            {"parameter": f"`{name}`", "meaning": notes.get(name, meaning), "allowed": "–" if name in notes else allowed, "default": f"`{default}`"}
+            for name, default, meaning, allowed in type(self.parameters).described()
+        ])
+        took = [] if published is None else [f"The published runs behind this page took {published:.2f} core hours, {published / 2:.2f} hours on two cores."]
+        took += [*self._timed(), self._binder()]
+        return Markdown(
+            "From the root of the repository, in the environment that `make book` sets up:\n\n"
+            f"```bash\n. .venv/bin/activate\npapermill book/{self.name}.ipynb out.ipynb {given}\n```\n\n{' '.join(took)}\n\n"
+            f"{rows.to_markdown(index=False, disable_numparse=True)}\n\n"
+            "With others than the published parameters, figures go to a folder of their own under `_build/rerun/`, and tables show the "
+            "published values beside. What was stopped goes on where it stopped."
+        )
+
+    def _binder(self) -> str:
+        """Where to run this chapter without installing anything, if the repository is public."""
+        public = yaml.safe_load((self.root / "CITATION.cff").read_text()).get("repository-code", "")
+        found = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)/?", public)
+        if found is None:
+            return "A Binder link stands here once `CITATION.cff` names a public repository (`repository-code`)."
+        return f"[Run it on Binder](https://mybinder.org/v2/gh/{found[1]}/HEAD?urlpath=lab/tree/book/{self.name}.ipynb), in the environment of `environment.yml`."
+
+    def _timed(self) -> list[str]:
+        """What reruns of this chapter took when they were timed, a sentence each."""
+        folder = self.root / "book" / "results" / "reruns"
+        if not folder.exists():
+            return []
+        timed, manifest = records.load_measurements(folder)
+        return [
+            f"`papermill book/{self.name}.ipynb out.ipynb {r.given}` took {r.seconds / 60:.1f} minutes on two cores of {manifest['cpu']}."
+            for r in timed[timed.chapter == self.name].itertuples()
+        ]
 
     def status(self, experiment: Experiment, runs: pd.DataFrame) -> str:
         """One sentence, in Markdown: which runs this page shows."""

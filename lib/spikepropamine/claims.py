@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-import yaml
 
-from .checks import require, require_choice
+from .checks import load_yaml, require, require_choice, require_positive
 from .experiments import TASKS
 from .networks import NETWORKS
 from .statistics import Interval, adjusted, compare, interquartile_difference, interquartile_mean
 from .tasks.conditions import CONDITIONS, TRAINING
+from .tasks.task import NOISE_HZ
 
 VERDICTS = ("reproduced", "partly reproduced", "not reproduced", "not yet run")
 PLASTIC = tuple(name for name in NETWORKS if name != "snn")
@@ -47,6 +47,9 @@ class Judgement(NamedTuple):
     verdict: str
     by_task: dict[str, tuple[str, str]]  # task, or network where walking is judged: (verdict, reason)
     ours: bool  # a question of this project's, not a claim of the abstract
+    chapter: str  # the page that shows it
+    item: str  # the figure or table that shows it
+    records: tuple[str, ...]  # published results that it rests on
 
     @property
     def label(self) -> str:
@@ -59,12 +62,14 @@ Cells = dict[str, pd.DataFrame]  # network: its runs on one task at one noise le
 
 def load_claims(path: Path) -> tuple[Definitions, list[str], list[dict[str, Any]]]:
     """The definitions, tasks and claims of ``path``; ValueError names the field that is wrong."""
-    content = yaml.safe_load(path.read_text())
+    content = load_yaml(path)
     require(isinstance(content, dict), str(path), type(content).__name__, "a mapping")
     fields = Definitions.__dataclass_fields__
     definitions = content.get("definitions")
     require(isinstance(definitions, dict) and set(definitions) == set(fields),
             f"{path}: definitions", definitions, "exactly " + ", ".join(fields))
+    for name, value in definitions.items():
+        require_positive(f"{path}: {name}", value)
     tasks, claims = content.get("tasks"), content.get("claims")
     require(isinstance(tasks, list) and len(tasks) > 0, f"{path}: tasks", tasks, "a list of one or more tasks")
     for task in tasks:
@@ -72,8 +77,9 @@ def load_claims(path: Path) -> tuple[Definitions, list[str], list[dict[str, Any]
     require(isinstance(claims, list), f"{path}: claims", claims, "a list")
     for claim in claims:
         require(isinstance(claim, dict), f"{path}: claims", claim, "a list of mappings")
-        for name in ("id", "statement", "judge", "criterion"):
+        for name in ("id", "statement", "judge", "criterion", "chapter", "item"):
             require(isinstance(claim.get(name), str), f"{path}: {name}", claim.get(name), "a text")
+        require_choice(f"{path}: noise of {claim['id']}", claim.get("noise"), [None, *NOISE_HZ])
         require(isinstance(claim.get("ours", False), bool), f"{path}: ours of {claim['id']}", claim.get("ours"), "true or false")
         require_choice(f"{path}: judge of {claim['id']}", claim["judge"], JUDGES | WALKING_JUDGES)
     return Definitions(**definitions), tasks, claims
@@ -99,7 +105,9 @@ def judge(path: Path, runs: Mapping[str, pd.DataFrame], walks: pd.DataFrame | No
             enough = all(len(cell) >= definitions.seeds_at_least for cells in evidence.values() for cell in cells.values())
             decide = JUDGES[claim["judge"]]
         decision = decide(evidence, definitions) if enough else _NOT_YET_RUN
-        judgements.append(Judgement(claim["id"], claim["statement"], claim["criterion"], *decision, claim.get("ours", False)))
+        rests_on = ("novel-conditions",) if claim["judge"] in WALKING_JUDGES else tuple(tasks)
+        where = claim.get("ours", False), claim["chapter"], claim["item"], rests_on
+        judgements.append(Judgement(claim["id"], claim["statement"], claim["criterion"], *decision, *where))
     return judgements
 
 

@@ -93,6 +93,9 @@ CELLS: dict[str, tuple[type[nn.Module], int]] = {  # name → (cell, tensors (B,
 }
 
 
+FLOAT32_ALONE = ("slstm",)
+
+
 class LoopedNetwork(nn.Module):
     """Input spikes → a cell, tick by tick → linear → leaky, non-spiking readout."""
 

@@ -6,10 +6,11 @@ tests), ``quick`` (minutes, real learning) or ``paper`` (what is published).
 
 import dataclasses
 import itertools
+import math
 import re
 import resource
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,14 +24,14 @@ from tqdm.auto import tqdm
 
 from . import records
 from .checks import require, require_choice, require_count
-from .controls import CONTROLS, build_control
+from .controls import CONTROLS, FLOAT32_ALONE, build_control
 from .networks import NETWORKS, NetworkOptions, build
 from .restrictions import RESTRICTIONS, restrict
 from .tasks.cue_association import CueAssociation
 from .tasks.cue_reward import CueReward
 from .tasks.recall import Recall
 from .tasks.task import NOISE_HZ, Task
-from .training.supervised import Progress, Trained, Training, evaluate, train
+from .training.supervised import REHEARSE, Progress, Trained, Training, evaluate, generator, gradient_sizes, loss, train
 
 PROFILES = ("smoke", "quick", "paper")
 
@@ -38,6 +39,10 @@ PROFILES = ("smoke", "quick", "paper")
 def chosen_devices() -> tuple[str, ...]:
     """The devices a run may take on this machine."""
     return ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+
+
+def _parameter(default: object, meaning: str, allowed: str):
+    return field(default=default, metadata={"meaning": meaning, "allowed": allowed})
 
 
 @dataclass(frozen=True)
@@ -48,12 +53,12 @@ class ChapterParameters:
         ValueError: naming the parameter, its value and what is allowed.
     """
 
-    profile: str = "paper"  # one of PROFILES
-    recompute: bool = False  # train here and now, whatever is published
-    seeds: int | None = None  # how many; None takes the profile's own number
-    networks: str | tuple[str, ...] = "all"  # "all", or names, separated by commas
-    workers: int | str = 1  # runs at a time, or the address of a Dask scheduler
-    device: str = "cpu"  # "cpu", or "cuda" where there is one
+    profile: str = _parameter("paper", "how much: seconds, minutes, or what is published", "`smoke`, `quick`, `paper`")
+    recompute: bool = _parameter(False, "train or measure here and now, whatever is published", "`true`, `false`")
+    seeds: int | None = _parameter(None, "how many seeds, from 0 up; left out, the profile's own number", "whole numbers from 1")
+    networks: str | tuple[str, ...] = _parameter("all", "which networks", "`all`, or names separated by commas: {known}")
+    workers: int | str = _parameter(1, "runs at a time, or where a Dask scheduler listens", "whole numbers from 1, or an address such as `tcp://10.0.0.1:8786`")
+    device: str = _parameter("cpu", "where networks are trained", "`cpu`, or `cuda` where there is one")
     known: ClassVar[tuple[str, ...]] = tuple(NETWORKS)  # the networks to choose from
 
     def __post_init__(self):
@@ -69,8 +74,15 @@ class ChapterParameters:
         """The names in the order of the book."""
         if self.networks == "all":
             return list(self.known)
-        given = self.networks.split(",") if isinstance(self.networks, str) else self.networks
-        return check_networks((name.strip() for name in given), self.known)
+        given = [name.strip() for name in self.networks.split(",")] if isinstance(self.networks, str) else self.networks
+        require(isinstance(given, (list, tuple)), "networks", given, "'all', or names separated by commas")
+        return check_networks(given, self.known)
+
+    @classmethod
+    def described(cls) -> list[tuple[str, object, str, str]]:
+        """Name, default, meaning and what is allowed of each parameter."""
+        known = ", ".join(f"`{name}`" for name in cls.known)
+        return [(f.name, f.default, f.metadata["meaning"], f.metadata["allowed"].format(known=known)) for f in dataclasses.fields(cls)]
 
     @property
     def as_published(self) -> bool:
@@ -138,9 +150,28 @@ class Config:
         trials = min(TESTED_TRIALS, self.training.evaluation_trials)
         return {name: evaluate(network, task, trials)["accuracy"] for name, task in variants(self.task).items()}
 
+    def rehearse(self) -> dict[str, float]:
+        """What the code does with this configuration, in a few numbers: two steps of training on next to nothing.
+
+        The sizes of gradients tell of every part of the network, the rule's among them. In float64 where the network takes it: there no processor's
+        way of rounding makes or unmakes a spike.
+        """
+        little = dataclasses.replace(self.training, steps=2, batch_size=4, evaluate_every=2, evaluation_trials=8)
+        network = self.build(0).to(torch.float32 if self.network.name in FLOAT32_ALONE else torch.float64)
+        objective, _ = loss(network, self.task, self.task.sample(4, generator(REHEARSE, 0)), little)
+        objective.backward()
+        found = {"first loss": objective.item()} | gradient_sizes(network)
+        trained = train(network, self.task, little, 0)
+        return finite(found | {name: trained.curves[name][-1] for name in ("loss", "gradient_norm", "eta", "firing_rate")})
+
     @property
     def hash(self) -> str:
         return records.config_hash(self)
+
+
+def finite(values: dict[str, float]) -> dict[str, float]:
+    """Those of ``values`` that are numbers."""
+    return {name: float(value) for name, value in values.items() if math.isfinite(value)}
 
 
 @dataclass(frozen=True)
@@ -463,15 +494,24 @@ def run(experiment: str, profile: str, config: Config, seed: int, folder: Path, 
     return f"{label}: {trained.metrics[config.metric]:.3f}"
 
 
-def publish(experiment: Experiment, store: Store) -> None:
+def publish(experiment: Experiment, store: Store, replaced: Collection[str] = ()) -> None:
     """Gather the finished runs of ``experiment`` in the working store into the published one.
 
-    What is published already stays, whether the working store holds it or not.
+    What is published already stays, whether the working store holds it or not, but for the configurations ``replaced``,
+    hashes. Each configuration that is new there is rehearsed, for :mod:`spikepropamine.staleness` to compare with.
     """
     require(store.published is not None, "published", None, "the folder of the published store")
-    folders = [store.folder(experiment.name, config, seed) for config, seed in experiment.runs]
-    done = [folder for folder in folders if folder.exists()]
-    records.publish(done, len(folders), store.published / experiment.name, experiment.weights_of)
+    folders = {(config.hash, seed): store.folder(experiment.name, config, seed) for config, seed in experiment.runs}
+    done = {key: folder for key, folder in folders.items() if folder.exists()}
+    before = store.published_runs(experiment.name)
+    known = {} if before is None else before.rehearsals
+    kept = set(known) if before is None else set(before.manifest["configurations"])
+    rehearsed = {
+        config.hash: config.rehearse()
+        for config in tqdm(experiment.configs, desc=f"rehearse {experiment.name}", leave=False)
+        if config.hash in kept | {key for key, _ in done} and (config.hash not in known or config.hash in replaced)
+    }
+    records.publish(done.values(), len(folders), store.published / experiment.name, experiment.weights_of, rehearsed, replaced)
 
 
 def _only(table: pd.DataFrame, wanted: set[tuple[str, int]]) -> pd.DataFrame:

@@ -22,6 +22,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from .checks import require, require_choice
+from .comparison import PaperValue, beside
 from .records import checksum, whole_folder, write_json
 
 # Okabe and Ito's palette, told apart by the colour-blind; the marker says the same again.
@@ -37,6 +38,7 @@ _STYLE = {
     "savefig.dpi": 200,
 }
 
+AUTHOR = "The SpikePropamine companion's maintainers"
 PAPER = """@article{schmidgall2021,
   author  = {Schmidgall, Samuel and Ashkanazy, Julia and Lawson, Wallace and Hays, Joe},
   title   = {{SpikePropamine}: Differentiable Plasticity in Spiking Neural Networks},
@@ -47,6 +49,10 @@ PAPER = """@article{schmidgall2021,
   doi     = {10.3389/fnbot.2021.629210}
 }
 """
+PAPER_IN_WORDS = (
+    "Schmidgall S, Ashkanazy J, Lawson W, Hays J (2021). SpikePropamine: Differentiable Plasticity in Spiking Neural Networks. "
+    "Frontiers in Neurorobotics 15:629210. doi:10.3389/fnbot.2021.629210"
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ class Provenance:
     seeds: tuple[int, ...]
     git_commits: tuple[str, ...]  # of the code that made the runs
     versions: Mapping[str, str]  # packages of the environment that drew it
+    chapter_code: str = ""  # what the chapter's code was
 
     @property
     def command(self) -> str:
@@ -91,10 +98,12 @@ class Shelf:
         folder: the folder of items.
         relative: the same folder as seen from the chapter's page.
         provenance: of every item of the chapter.
+        published: the folder of the published items, to show a rerun's tables beside; None where these are they.
+        paper: the paper's own values, to show tables beside.
     """
 
-    def __init__(self, folder: Path, relative: str, provenance: Provenance):
-        self.folder, self.relative, self.provenance = folder, relative, provenance
+    def __init__(self, folder: Path, relative: str, provenance: Provenance, published: Path | None = None, paper: tuple[PaperValue, ...] = ()):
+        self.folder, self.relative, self.provenance, self.published, self.paper = folder, relative, provenance, published, paper
 
     def figure(self, id: str, figure: Figure, data: pd.DataFrame, caption: str, alt: str) -> Item:
         """Save ``figure`` as ``id`` ("fig-…") with the ``data`` it draws, one observation a row, and close it."""
@@ -115,7 +124,7 @@ class Shelf:
         links = ("figure.svg", "figure.pdf", "figure.png", "data.csv", "provenance.json", "citation.bib")
         markdown = (
             f":::{{figure}} {self.relative}/{id}/figure.svg\n:name: {id}\n:alt: {_one_line(alt)}\n:width: 100%\n"
-            f"{caption}\n\n{self._links(id, links)}\n:::\n"
+            f"{caption}\n\n{self._links(id, links)}\n:::\n\n{_how_to_cite(id, caption)}"
         )
         image = base64.b64encode(png).decode()
         rich = (
@@ -124,8 +133,12 @@ class Shelf:
         )
         return Item(markdown, rich, f"{id}: {caption}\n{self.folder / id}")
 
-    def table(self, id: str, data: pd.DataFrame, shown: pd.DataFrame, caption: str) -> Item:
-        """Save ``data``, one observation a row, and ``shown``, the table as it is read, as ``id`` ("tab-…")."""
+    def table(self, id: str, data: pd.DataFrame, shown: pd.DataFrame, caption: str, value: str | None = None) -> Item:
+        """Save ``data``, one observation a row, and ``shown``, the table as it is read, as ``id`` ("tab-…").
+
+        Where ``value`` names the column of ``data`` that was measured, it is shown beside the published one, if this is a
+        rerun, and beside the paper's own.
+        """
         require(re.fullmatch(r"tab-[a-z0-9-]+", id) is not None, "id", id, "tab- and lower-case words")
         with whole_folder(self.folder / id) as draft:
             body = shown.to_markdown(index=False, disable_numparse=True)
@@ -135,10 +148,26 @@ class Shelf:
         links = ("table.md", "table.tex", "data.csv", "provenance.json", "citation.bib")
         markdown = f":::{{table}} {caption}\n:name: {id}\n\n{body}\n:::\n\n{self._links(id, links)}\n"
         rich = f"<p>{html.escape(caption)}</p>" + shown.to_html(index=False)
-        return Item(markdown, rich, f"{caption}\n{shown.to_string(index=False)}\n{self.folder / id}")
+        text = f"{caption}\n{shown.to_string(index=False)}\n{self.folder / id}"
+        if value is not None:
+            rows, line = self._beside(id, data, value)
+            markdown += f"\n{line}\n"
+            rich += f"<p>{html.escape(line)}</p>"
+            text += f"\n{line}"
+            if {"published", "the paper"} & set(rows):
+                markdown += f"\n{rows.to_markdown(index=False, disable_numparse=True)}\n"
+                rich += rows.to_html(index=False)
+                text += f"\n{rows.to_string(index=False)}"
+        return Item(f"{markdown}\n{_how_to_cite(id, caption)}", rich, text)
+
+    def _beside(self, id: str, data: pd.DataFrame, value: str) -> tuple[pd.DataFrame, str]:
+        file = None if self.published is None else self.published / id / "data.csv"
+        published = pd.read_csv(file) if file is not None and file.is_file() else None
+        return beside(data, value, published, [entry for entry in self.paper if entry.item == id])
 
     def _facts(self, id: str, caption: str, alt: str) -> dict[str, Any]:
         facts = {"id": id, "caption": caption, **asdict(self.provenance), "command": self.provenance.command}
+        del facts["chapter_code"]  # changes where the image does not
         return facts | ({"alt": alt} if alt else {}) | {"drawn_with": {"spikepropamine": version("spikepropamine"), "matplotlib": matplotlib.__version__}}
 
     def _finish(self, draft: Path, id: str, data: pd.DataFrame, caption: str, alt: str) -> None:
@@ -146,7 +175,7 @@ class Shelf:
         data.to_csv(draft / "data.csv", index=False, float_format="%.6g")
         (draft / "citation.bib").write_text(_citation(id, caption) + "\n" + PAPER)
         files = {path.name: checksum(path) for path in sorted(draft.iterdir())}
-        write_json(draft / "provenance.json", self._facts(id, caption, alt) | {"files": files})
+        write_json(draft / "provenance.json", self._facts(id, caption, alt) | {"chapter_code": self.provenance.chapter_code, "files": files})
 
     def _links(self, id: str, names: tuple[str, ...]) -> str:
         titles = {"provenance.json": "provenance", "citation.bib": "BibTeX", "data.csv": "data (CSV)"}
@@ -169,8 +198,17 @@ def network_style(name: str) -> dict[str, str]:
 def _citation(id: str, caption: str) -> str:
     return (
         f"@misc{{{id},\n  title  = {{{_one_line(caption)}}},\n"
-        "  author = {{The SpikePropamine companion's maintainers}},\n"
+        f"  author = {{{{{AUTHOR}}}}},\n"
         f"  year   = {{2026}},\n  note   = {{Item {id} of the SpikePropamine companion, version {version('spikepropamine')}}}\n}}\n"
+    )
+
+
+def _how_to_cite(id: str, caption: str) -> str:
+    """A box to open, with what to copy."""
+    words = f"{AUTHOR} (2026). {_one_line(caption)} Item {id} of the SpikePropamine companion, version {version('spikepropamine')}."
+    return (
+        f":::{{dropdown}} How to cite {id}\n```text\n{words}\n\n{PAPER_IN_WORDS}\n```\n\n"
+        f"```bibtex\n{_citation(id, caption)}\n{PAPER}```\n:::\n"
     )
 
 

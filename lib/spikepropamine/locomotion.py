@@ -20,13 +20,13 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from .checks import require, require_choice, require_count
-from .experiments import PROFILES, ChapterParameters, Config, Experiment, Store, check_workers
+from .experiments import PROFILES, ChapterParameters, Config, Experiment, Store, check_workers, finite
 from .policies import POLICIES, Policy, each
 from .tasks.conditions import CONDITIONS, TRAINING, impose
 from .tasks.locomotion import Locomotion, Normalised
 from .training import ppo
 from .training.ppo import PPO
-from .training.supervised import Progress, Trained
+from .training.supervised import REHEARSE, Progress, Trained, generator, gradient_sizes
 
 EXPERIMENTS = {"ant": "Ant-v5", "half-cheetah": "HalfCheetah-v5"}
 EPISODES = 20  # of an evaluation
@@ -167,6 +167,17 @@ class LocomotionConfig(Config):
         episodes = 2 if self.training.steps < 10_000 else EPISODES
         found = walk(network, (trained.weights["observation_mean"], trained.weights["observation_var"]), self.task, episodes=episodes)
         return trained._replace(metrics=trained.metrics | summary(found))
+
+    def rehearse(self) -> dict[str, float]:
+        """What the code does with this configuration: a little is collected, and learned from once."""
+        little = dataclasses.replace(self.training, steps=64, environments=2, rollout=32, epochs=1, minibatches=1)
+        agent, optimiser = ppo.set_up(self.build(0), self.task, little, 0)
+        envs = self.task.make_many(little.environments, little.discount)
+        rollout, *_ = ppo.collect(agent, envs, ppo.set_out(agent, envs, 0), little, generator(REHEARSE, 0))
+        watched = ppo.learn(agent, optimiser, rollout, little, generator(REHEARSE, 1))
+        envs.close()
+        watched = {name: watched[name] for name in ("value_loss", "gradient_norm")}
+        return finite(watched | gradient_sizes(agent) | {"advantages": rollout.advantages.norm().item(), "actions": rollout.actions.norm().item()})
 
     def test(self, network: nn.Module) -> dict[str, float]:
         """Nothing more: novel conditions are measured apart, from the published weights."""

@@ -16,7 +16,7 @@ import platform
 import shutil
 import subprocess
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,13 +117,28 @@ def save_run(folder: Path, record: dict[str, Any], curves: pd.DataFrame, weights
         write_json(draft / "record.json", record | {"schema": SCHEMA, "files": files})
 
 
-def publish(runs: Iterable[Path], expected: int, target: Path, weights_of: Iterable[int] = (0,)) -> None:
+def publish(
+    runs: Iterable[Path],
+    expected: int,
+    target: Path,
+    weights_of: Iterable[int] = (0,),
+    rehearsed: Mapping[str, dict[str, float]] = MappingProxyType({}),
+    replaced: Collection[str] = (),
+) -> None:
     """Gather the finished runs in folders ``runs`` into ``target``, out of ``expected``.
 
-    ``weights_of`` names the seeds whose weights are kept. Part of a sweep may be published; the manifest says how
-    much of it. Runs that ``target`` holds already stay there as they are.
+    Part of a sweep may be published; the manifest says how much of it. Runs that ``target`` holds already stay there as
+    they are.
+
+    Args:
+        runs: folders of finished runs.
+        expected: how many there are to be in the end.
+        target: the published folder.
+        weights_of: the seeds whose weights are kept.
+        rehearsed: by configuration hash, what the code does with it today.
+        replaced: configuration hashes whose runs in ``target`` go.
     """
-    before = load_published(target) if target.exists() else None
+    before = load_published(target).without(replaced) if target.exists() else None
     held = set() if before is None else set(zip(before.runs["config_hash"], before.runs["seed"]))
     loaded = [run for run in map(load_run, runs) if (run.record["config_hash"], run.record["seed"]) not in held]
     if not loaded and before is None:
@@ -141,8 +156,9 @@ def publish(runs: Iterable[Path], expected: int, target: Path, weights_of: Itera
     with whole_folder(target) as draft:
         rows.to_parquet(draft / "runs.parquet", index=False)
         pd.concat(curves, ignore_index=True).to_parquet(draft / "curves.parquet", index=False)
-        for path in target.glob("weights-*.safetensors"):
-            shutil.copyfile(path, draft / path.name)
+        for name in before.manifest["files"] if before is not None else ():
+            if name.startswith("weights-"):
+                shutil.copyfile(target / name, draft / name)
         for run in loaded:
             if run.record["seed"] in weights_of:
                 save_file(run.weights, draft / _weights_name(run.record["config_hash"], run.record["seed"]))
@@ -156,6 +172,7 @@ def publish(runs: Iterable[Path], expected: int, target: Path, weights_of: Itera
             "seeds": sorted({int(seed) for seed in rows["seed"]}),
             **{key: sorted(found) for key, found in names.items()},
             "versions": [v for k, v in enumerate(versions) if v not in versions[:k]],
+            "rehearsals": ({} if before is None else before.rehearsals) | rehearsed,
             "files": files,
         }
         write_json(draft / "manifest.json", manifest)
@@ -215,6 +232,21 @@ class Published:
     manifest: dict[str, Any]
     runs: pd.DataFrame  # one row a run: config_hash, seed, config columns, metrics
     curves: pd.DataFrame  # one row per evaluation: config_hash, seed, step, …
+
+    @property
+    def rehearsals(self) -> dict[str, dict[str, float]]:
+        """By configuration hash, what the code did with it when it was published; none for what was published before there were any."""
+        return self.manifest.get("rehearsals", {})
+
+    def without(self, configurations: Collection[str]) -> "Published":
+        """The same but for the runs of ``configurations``, hashes."""
+        runs, curves = (table[~table["config_hash"].isin(configurations)] for table in (self.runs, self.curves))
+        manifest = self.manifest | {
+            "configurations": {key: value for key, value in self.manifest["configurations"].items() if key not in configurations},
+            "rehearsals": {key: value for key, value in self.rehearsals.items() if key not in configurations},
+            "files": {name: value for name, value in self.manifest["files"].items() if not any(key in name for key in configurations)},
+        }
+        return dataclasses.replace(self, manifest=manifest, runs=runs, curves=curves)
 
     def has_weights(self, config_hash: str, seed: int) -> bool:
         """Whether the weights of this run are published."""

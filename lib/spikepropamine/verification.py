@@ -6,7 +6,7 @@ from pathlib import Path
 from . import records
 from .records import DamagedRecord
 
-_ITEM = ("id", "caption", "chapter", "parameters", "records", "seeds", "git_commits", "versions", "command", "files")
+_ITEM = ("id", "caption", "chapter", "parameters", "records", "seeds", "git_commits", "versions", "command", "chapter_code", "files")
 
 
 def verify(root: Path) -> tuple[int, list[str]]:

@@ -58,7 +58,7 @@ Progress = Callable[[int, dict[str, float]], None]  # told the steps done and th
 
 
 # Streams of random numbers: no two purposes share one.
-_TRAIN, _EVALUATE = 0, 1
+_TRAIN, _EVALUATE, REHEARSE = 0, 1, 20
 
 
 def generator(stream: int, seed: int, step: int = 0) -> torch.Generator:
@@ -174,6 +174,11 @@ def train(
     metrics["training_seconds"] = seconds + time.perf_counter() - started
     weights = {name: p.detach().cpu().clone() for name, p in network.named_parameters()}
     return Trained(metrics, curves, weights)
+
+
+def gradient_sizes(network: nn.Module) -> dict[str, float]:
+    """The norm of the gradient that lies in each parameter, by ``gradient.<name>``."""
+    return {f"gradient.{name}": p.grad.norm().item() for name, p in network.named_parameters() if p.grad is not None}
 
 
 def learned_eta(network: nn.Module) -> float:

@@ -1,0 +1,112 @@
+"""What is no longer what it was: records whose configuration or code has changed, and what is older than its data.
+
+Code has changed where it does something else, not where its text differs. Every published configuration was rehearsed
+(:meth:`spikepropamine.experiments.Config.rehearse`) when it was published, and what came out lies beside its runs; here it
+is rehearsed again and compared. So a changed rule marks the records that go through it, and a changed docstring, page or
+faster kernel marks none. Engines such as Snakemake, DVC, pytask and joblib's Memory compare files or source text: any edit
+of a file would mark every record made through it, which is days of training. What is cheap to make again, pages and
+figures, is left to make, which compares times of files.
+"""
+
+import hashlib
+import math
+import shutil
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+
+from . import experiments, records
+from .experiments import Experiment, Store
+
+TOLERANCE = 0.02  # relative; another processor rounds differently, in float32 up to a spike; a changed rule does much more
+
+
+class Stale(NamedTuple):
+    """A configuration whose published runs are not what the code would make today."""
+
+    experiment: str
+    config_hash: str
+    why: str
+
+
+def stale_records(known: Mapping[str, Callable[[], Experiment]], store: Store) -> Iterator[Stale]:
+    """The stale configurations of each published experiment of ``known``, by name."""
+    for name, make in known.items():
+        published = store.published_runs(name)
+        if published is None:
+            continue
+        configs = {config.hash: config for config in make().configs}
+        for config_hash in published.manifest["configurations"]:
+            if config_hash not in configs:
+                yield Stale(name, config_hash, "no configuration of today's code is this one")
+            elif config_hash not in published.rehearsals:
+                yield Stale(name, config_hash, "was never rehearsed: publish it again")
+            else:
+                change = difference(published.rehearsals[config_hash], configs[config_hash].rehearse())
+                if change:
+                    yield Stale(name, config_hash, f"the code does something else with {configs[config_hash].label}: {change}")
+
+
+def difference(before: Mapping[str, float], now: Mapping[str, float]) -> str:
+    """The first quantity that is not what it was, in words; empty where all are."""
+    for name in dict.fromkeys([*before, *now]):
+        a, b = before.get(name, math.nan), now.get(name, math.nan)
+        if not (math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=1e-6) or (math.isnan(a) and math.isnan(b))):
+            return f"{name} was {a:.6g}, is {b:.6g}"
+    return ""
+
+
+def stale_items(root: Path, store: Store) -> Iterator[str]:
+    """Figures, tables and measurements that are older than what they are made of, a line each.
+
+    An item that shows one single run shows an example: that there are more runs does not age it.
+    """
+    seeds: dict[str, set[int]] = {}
+    for folder in sorted(path.parent for path in (root / "book" / "results").glob("*/runs.parquet")):
+        for config_hash, cell in records.load_published(folder).runs.groupby("config_hash"):
+            seeds.setdefault(config_hash, set()).update(cell["seed"])
+    for folder in sorted(path.parent for path in (root / "book" / "results").glob("*/measurements.parquet")):
+        table, _ = records.load_measurements(folder)
+        if "config_hash" in table:
+            gone = sorted(set(table["config_hash"]) - set(seeds))
+            if gone:
+                yield f"{folder}: measures runs of {gone[0]}, which are not published any more"
+    for path in sorted((root / "figures").glob("*/provenance.json")):
+        facts = records.read_json(path)
+        shown, there = set(facts["seeds"]), {seed for key in facts["records"] for seed in seeds.get(key, ())}
+        if len(facts["records"]) * len(shown) != 1 and there - shown:
+            yield f"{path.parent}: does not show seeds {', '.join(map(str, sorted(there - shown)))}, published since"
+        if facts["chapter_code"] != chapter_code(root / "book" / f"{facts['chapter']}.ipynb"):
+            yield f"{path.parent}: the code of book/{facts['chapter']}.ipynb has changed since"
+
+
+def chapter_code(notebook: Path) -> str:
+    """Twelve hex digits that name the code of a notebook's cells; its words, outputs and injected parameters do not count."""
+    cells = [
+        cell.source for cell in nbformat.read(notebook, 4).cells
+        if cell.cell_type == "code" and not {"injected-parameters", "parameters"} & set(cell.metadata.get("tags", []))
+    ]
+    return hashlib.sha256("\n\n".join(cells).encode()).hexdigest()[:12]
+
+
+def remake(stale: Collection[Stale], known: Mapping[str, Callable[[], Experiment]], store: Store, workers: int | str) -> None:
+    """Make the runs of ``stale`` again, and those alone, and publish them in place of the old ones.
+
+    Where a configuration is none of today's, those of today that are not published are made in its place.
+    """
+    for name in dict.fromkeys(one.experiment for one in stale):
+        replaced = {one.config_hash for one in stale if one.experiment == name}
+        experiment, published = known[name](), store.published_runs(name)
+        today = {config.hash for config in experiment.configs}
+        wanted = replaced & today
+        if replaced - today:
+            wanted |= today - set(published.manifest["configurations"])
+        again = Experiment(name, experiment.profile, tuple(c for c in experiment.configs if c.hash in wanted),
+                           tuple(published.manifest["seeds"]), experiment.weights_of)
+        fresh = Store(store.working)
+        for config, seed in again.runs:
+            shutil.rmtree(fresh.folder(name, config, seed), ignore_errors=True)
+        experiments.sweep(again, fresh, workers)
+        experiments.publish(experiment, store, replaced)
