@@ -99,6 +99,9 @@ def test_the_table_has_the_columns_other_tools_read(repository):
     ("tasks: [cue-association,", "tasks: [cue-asociation,", "tasks = 'cue-asociation'"),
     ("tasks: [cue-association, cue-reward, recall]", "tasks: []", r"tasks = \[\]"),
     ("id: claim-3", "id: 3", "id = 3: must be a text"),
+    ("changed_at_least: 0.01", "changed_at_least: little", "changed_at_least = .little."),
+    ("noise: high", "noise: loud", "noise of claim-4 = .loud."),
+    ("solved_at_least: 0.95", "solved_at_least: [", "not YAML"),
 ])
 def test_bad_entries_are_refused_by_name(repository, tmp_path, old, new, named):
     text = (repository / "book" / "claims.yml").read_text()

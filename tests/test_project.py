@@ -32,10 +32,17 @@ def test_the_pins_agree(repository):
     (pip,) = [entry["pip"] for entry in environment if isinstance(entry, dict)]
     assert {pin for pin in pip if not pin.startswith("-")} == direct
     assert "python=3.11" in environment
-    constraints = {line.lower() for line in (repository / "constraints.txt").read_text().splitlines() if not line.startswith("#")}
+    lock = (repository / "requirements.lock").read_text()
+    locked = set(re.findall(r"^([\w.-]+==[\w.]+)", lock, re.MULTILINE))
     every = direct | set(project(repository)["optional-dependencies"]["test"])
-    assert {pin.lower() for pin in every} <= constraints
+    assert {normal(pin) for pin in every} - {"torch==2.13.0"} <= {normal(pin) for pin in locked}
     assert "torch==2.13.0" in (repository / "Makefile").read_text()
+    assert all("--hash=sha256:" in entry for entry in re.split(r"\n(?=\w)", lock.split("\n", 3)[3]))
+
+
+def normal(pin):
+    name, version = pin.split("==")
+    return f"{re.sub('[-_.]+', '-', name).lower()}=={version}"
 
 
 def test_the_version_is_said_once_and_cited_alike(repository):
@@ -57,7 +64,7 @@ def test_notebooks_are_committed_without_outputs_and_take_the_same_parameters(re
 @pytest.fixture
 def workshop(repository, tmp_path):
     """A folder like the repository, with room to write."""
-    for name in ("_toc.yml", "book"):
+    for name in ("_toc.yml", "CITATION.cff", "book"):
         os.symlink(repository / name, tmp_path / name)
     return tmp_path
 
