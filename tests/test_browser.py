@@ -81,7 +81,8 @@ def open_page(browser, address, request):
 def test_a_page_is_accessible(open_page, name, scheme):
     page = open_page(f"book/{name}", color_scheme=scheme)
     assert page.evaluate("document.documentElement.dataset.theme") == scheme
-    grave = [fault for fault in Axe().run(page).response["violations"] if fault["impact"] in ("serious", "critical")]
+    # with preload, axe itself asks for style sheets where there are none
+    grave = [fault for fault in Axe().run(page, options={"preload": False}).response["violations"] if fault["impact"] in ("serious", "critical")]
     assert [(fault["id"], node["html"][:200]) for fault in grave for node in fault["nodes"]] == []
 
 
