@@ -12,8 +12,8 @@ STAGE := _build/stage
 CHAPTERS := $(notdir $(wildcard book/*.ipynb))
 PAGES := $(addprefix $(STAGE)/book/,$(CHAPTERS))
 SOURCES := $(shell find lib -name '*.py') $(shell find book/results -type f) \
-	book/claims.yml book/paper_values.yml
-STATIC := $(wildcard book/*.md book/*.bib book/*.yml book/_static/*) _config.yml _toc.yml CITATION.cff
+	$(wildcard book/*.yml) _toc.yml CITATION.cff
+STATIC := $(wildcard book/*.md book/*.bib book/_static/*) _config.yml
 
 .PHONY: book test figures pdf audit clean
 .DELETE_ON_ERROR:
@@ -27,12 +27,16 @@ test: $(VENV)/ready
 figures: book
 	rm -rf figures && mkdir figures && cp -r $(STAGE)/figures/. figures/
 
-# Every page on one, which Chromium prints: it waits for the mathematics to be set.
+# Every page on one, which Chromium prints once the mathematics is set. Sphinx writes the links of the one page as if it
+# lay at the root, so there it is put.
 CHROMIUM ?= chromium
-pdf: $(PAGES)
+SINGLE := _build/single/_build/singlehtml
+pdf: _build/html/book/index.html
+	@command -v $(CHROMIUM) > /dev/null || { echo "make pdf needs Chromium: install it, or say where it is with CHROMIUM=…"; exit 1; }
 	$(BIN)/jupyter-book build $(STAGE) --path-output _build/single --builder custom --custom-builder singlehtml --quiet
+	sed 's|"\.\./_images/|"_images/|g' $(SINGLE)/book/index.html > $(SINGLE)/book.html
 	$(CHROMIUM) --headless=new --no-sandbox --disable-gpu --virtual-time-budget=60000 --no-pdf-header-footer \
-		--print-to-pdf=_build/book.pdf file://$(CURDIR)/_build/single/_build/singlehtml/book/index.html
+		--print-to-pdf=_build/book.pdf file://$(CURDIR)/$(SINGLE)/book.html 2> _build/pdf.log
 	@echo "The PDF is at $(CURDIR)/_build/book.pdf"
 
 audit: $(VENV)/ready
@@ -51,13 +55,13 @@ $(VENV)/ready: pyproject.toml requirements.lock
 	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 
-# One place for the renderer to read: the static pages, the records and the executed chapters.
-$(STAGE)/ready: $(VENV)/ready $(STATIC) $(SOURCES)
+# One place for the renderer to read: the records, the executed chapters and the static pages.
+$(STAGE)/ready: $(VENV)/ready $(SOURCES)
 	mkdir -p $(STAGE)/book
-	rm -rf $(STAGE)/book/results $(STAGE)/book/_static
-	cp -r book/results book/_static $(STAGE)/book/
-	cp $(wildcard book/*.md book/*.bib book/*.yml) $(STAGE)/book/
-	cp _config.yml _toc.yml CITATION.cff $(STAGE)/
+	rm -rf $(STAGE)/book/results
+	cp -r book/results $(STAGE)/book/
+	cp $(wildcard book/*.yml) $(STAGE)/book/
+	cp _toc.yml CITATION.cff $(STAGE)/
 	touch $@
 
 $(STAGE)/book/%.ipynb: book/%.ipynb $(STAGE)/ready
@@ -66,6 +70,10 @@ $(STAGE)/book/%.ipynb: book/%.ipynb $(STAGE)/ready
 # This one shows what the others made.
 $(STAGE)/book/reproduced_figures.ipynb: $(filter-out %/reproduced_figures.ipynb,$(PAGES))
 
-_build/html/book/index.html: $(PAGES)
+_build/html/book/index.html: $(PAGES) $(STATIC)
+	rm -rf $(STAGE)/book/_static
+	cp -r book/_static $(STAGE)/book/
+	cp $(wildcard book/*.md book/*.bib) $(STAGE)/book/
+	cp _config.yml $(STAGE)/
 	$(BIN)/jupyter-book build $(STAGE) --path-output . -W -n --keep-going --quiet
 	touch $@
