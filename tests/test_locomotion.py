@@ -2,6 +2,7 @@ import dataclasses
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -115,6 +116,22 @@ def test_every_condition_and_strength_is_measured_once(tmp_path, monkeypatch):
     rows = locomotion.adapt("half-cheetah", config, 0, store, locomotion.SIZES["paper"])
     assert len(seen) == len(set(seen)) == 2 * (1 + len(CONDITIONS)) and len(rows) == 4 * len(seen)
     assert {row["reward"] for row in rows} == {1.0}
+
+
+def test_what_is_measured_already_stays_and_only_the_rest_is_measured(monkeypatch):
+    asked = []
+
+    def how(experiment, config, seed, store, size):
+        asked.append((config.hash, seed))
+        return [{"config_hash": config.hash, "seed": seed, "return": 2.0}]
+
+    store = type("Weights", (), {"has_weights": lambda self, name, config, seed: name == "half-cheetah" and seed < 2, "published": None})()
+    config = locomotion.locomotion("half-cheetah", policies=["snn"]).configs[0]
+    earlier = pd.DataFrame([{"config_hash": config.hash, "seed": 0, "return": 1.0}])
+    table, _ = locomotion.measure(how, "paper", None, ["snn"], store, earlier=earlier)
+    assert asked == [(config.hash, 1)] and table["return"].tolist() == [1.0, 2.0]
+    again, _ = locomotion.measure(how, "paper", None, ["snn"], store, earlier=table)
+    assert again.equals(table) and len(asked) == 1
 
 
 def test_measuring_without_any_weights_is_refused_by_name(tmp_path):

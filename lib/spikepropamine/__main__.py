@@ -5,6 +5,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
+
 from . import ablations, benchmark, experiments, gait, locomotion, records, walking_speed
 from .claims import PLASTIC
 from .networks import NETWORKS
@@ -91,12 +93,20 @@ def measure(name: str, store: experiments.Store, workers: int | str) -> None:
     elif name == "controls":
         table, facts = ablations.measure("paper", None, list(NETWORKS), store, workers)
     elif name == "novel-conditions":
-        table, facts = locomotion.measure(locomotion.fare, "paper", None, list(POLICIES), store, workers)
+        table, facts = locomotion.measure(locomotion.fare, "paper", None, list(POLICIES), store, workers, earlier(store.published / name))
     elif name == "adaptation":
-        table, facts = locomotion.measure(locomotion.adapt, "paper", None, list(PLASTIC), store, workers)
+        table, facts = locomotion.measure(locomotion.adapt, "paper", None, list(PLASTIC), store, workers, earlier(store.published / name))
     else:
         table, facts, attached = gait.measure(store)
     records.save_measurements(store.published / name, name, table, facts, attached)
+
+
+def earlier(folder: Path) -> pd.DataFrame | None:
+    """What is measured already, if it is of today's size."""
+    if not folder.exists():
+        return None
+    table, manifest = records.load_measurements(folder)
+    return table if manifest["facts"] == {"episodes": locomotion.EPISODES} else None
 
 
 if __name__ == "__main__":

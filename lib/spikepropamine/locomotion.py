@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from . import records
 from .checks import require, require_choice, require_count
 from .experiments import PROFILES, ChapterParameters, Config, Experiment, Store, check_workers, finite
 from .policies import POLICIES, Policy, each
@@ -314,11 +315,18 @@ def adapt(experiment: str, config: LocomotionConfig, seed: int, store: Store, si
 
 
 def _said(config: LocomotionConfig, seed: int) -> dict:
-    return {"environment": config.task.environment, "network": config.network.name, "seed": seed, "config_hash": config.hash}
+    return {"environment": config.task.environment, "network": config.network.name, "seed": seed, "config_hash": config.hash,
+            "git_commit": records.provenance()["git_commit"]}
 
 
 def measure(
-    how: Callable[..., list[dict]], profile: str, seeds: int | None, policies: list[str], store: Store, workers: int | str = 1
+    how: Callable[..., list[dict]],
+    profile: str,
+    seeds: int | None,
+    policies: list[str],
+    store: Store,
+    workers: int | str = 1,
+    earlier: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, dict]:
     """:func:`fare` or :func:`adapt`, at the size of ``profile``, of every run of the paper profile whose weights ``store`` holds.
 
@@ -329,6 +337,7 @@ def measure(
         policies: names; :func:`adapt` is for those with plasticity.
         store: where the weights are.
         workers: policies at a time.
+        earlier: rows of the same kind and size; they stay, and their runs are not measured again.
 
     Returns:
         The rows, and how many episodes each rests on.
@@ -344,7 +353,9 @@ def measure(
         for config, seed in locomotion(name, "paper", seeds or size.seeds, policies).runs
         if store.has_weights(name, config, seed)
     ]
+    held = set() if earlier is None else set(zip(earlier["config_hash"], earlier["seed"]))
     require(len(jobs) > 0, "policies", policies, f"some whose trained weights are published in {store.published}")
+    jobs = [(name, config, seed) for name, config, seed in jobs if (config.hash, seed) not in held]
     done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(how)(*job, store, size) for job in jobs)
     rows = [row for rows in tqdm(done, total=len(jobs), desc=how.__name__, unit="policy") for row in rows]
-    return pd.DataFrame(rows), {"episodes": size.episodes}
+    return pd.concat([earlier, pd.DataFrame(rows)] if rows else [earlier], ignore_index=True), {"episodes": size.episodes}
