@@ -147,20 +147,20 @@ class Chapter:
         folder = self.root / "_build" / "rerun" / f"{self.name}-{self.parameters.profile}-{mark}"
         return Shelf(folder, f"../_build/rerun/{folder.name}", provenance, self.root / "figures", paper)
 
-    def panel(self, given: str, published: float | None = None, notes: Mapping[str, str] = MappingProxyType({})) -> Markdown:
+    def panel(self, given: str, hours: float | None = None, notes: Mapping[str, str] = MappingProxyType({})) -> Markdown:
         """How to make this page again: the command, what it takes and how long it took.
 
         Args:
             given: the parameters of the command, as papermill takes them.
-            published: core hours that the published runs behind this page took; None where there are none.
+            hours: core hours that the runs behind this page took; None where there are none.
             notes: what a parameter means on this page, where that is not its usual meaning.
         """
         rows = pd.DataFrame([
             {"parameter": f"`{name}`", "meaning": notes.get(name, meaning), "allowed": "–" if name in notes else allowed, "default": f"`{default}`"}
             for name, default, meaning, allowed in type(self.parameters).described()
         ])
-        took = [] if published is None else [f"The published runs behind this page took {published:.2f} core hours, {published / 2:.2f} hours on two cores."]
-        took += [*self._timed(), self._binder()]
+        took = [] if hours is None else [f"The runs behind this page took {hours:.2f} core hours, {hours / 2:.2f} hours on two cores."]
+        took.append(self._binder())
         return Markdown(
             "From the root of the repository, in the environment that `make book` sets up:\n\n"
             f"```bash\n. .venv/bin/activate\npapermill book/{self.name}.ipynb out.ipynb {given}\n```\n\n{' '.join(took)}\n\n"
@@ -176,17 +176,6 @@ class Chapter:
         if found is None:
             return "A Binder link stands here once `CITATION.cff` names a public repository (`repository-code`)."
         return f"[Run it on Binder](https://mybinder.org/v2/gh/{found[1]}/HEAD?urlpath=lab/tree/book/{self.name}.ipynb), in the environment of `environment.yml`."
-
-    def _timed(self) -> list[str]:
-        """What reruns of this chapter took when they were timed, a sentence each."""
-        folder = self.root / "book" / "results" / "reruns"
-        if not folder.exists():
-            return []
-        timed, manifest = records.load_measurements(folder)
-        return [
-            f"`papermill book/{self.name}.ipynb out.ipynb {r.given}` took {r.seconds / 60:.1f} minutes on two cores of {manifest['cpu']}."
-            for r in timed[timed.chapter == self.name].itertuples()
-        ]
 
     def status(self, experiment: Experiment, runs: pd.DataFrame) -> str:
         """One sentence, in Markdown: which runs this page shows."""
