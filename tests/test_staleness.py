@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from spikepropamine import records, staleness
-from spikepropamine.__main__ import EXPERIMENTS
+from spikepropamine.__main__ import EXPERIMENTS, REHEARSALS
 from spikepropamine.experiments import Store, publish, sweep, temporal
 from spikepropamine.locomotion import LocomotionConfig, policy
 from spikepropamine.tasks.locomotion import Locomotion
@@ -97,19 +97,18 @@ def test_a_walking_configuration_is_rehearsed_too():
 def test_an_item_ages_with_its_data_and_its_chapter(repository, tmp_path):
     for name in ("_toc.yml", "figures", "book"):
         (shutil.copytree if (repository / name).is_dir() else shutil.copy)(repository / name, tmp_path / name)
-    store = Store(tmp_path / ".runs", tmp_path / "book" / "results")
-    assert list(staleness.stale_items(tmp_path, store)) == []
+    assert list(staleness.stale_items(tmp_path)) == []
     path = tmp_path / "book" / "cue_association.ipynb"
     notebook = nbformat.read(path, 4)
     next(cell for cell in notebook.cells if cell.cell_type == "markdown").source += "\n\nAnother word."
     nbformat.write(notebook, path)
-    assert list(staleness.stale_items(tmp_path, store)) == []
+    assert list(staleness.stale_items(tmp_path)) == []
     notebook.cells[-1].source += "\n1 + 1"
     nbformat.write(notebook, path)
     facts = tmp_path / "figures" / "tab-claims" / "provenance.json"
     content = records.read_json(facts) | {"seeds": [0, 1]}
     records.write_json(facts, content)
-    found = list(staleness.stale_items(tmp_path, store))
+    found = list(staleness.stale_items(tmp_path))
     assert any("tab-claims: does not show seeds 2, 3" in line for line in found)
     assert any("tab-cue-association: the code of book/cue_association.ipynb has changed" in line for line in found)
     assert all("cue-association" in line or "tab-claims" in line for line in found)
@@ -122,3 +121,14 @@ def test_the_published_records_are_not_stale(repository):
         if folder.exists():
             published, config = records.load_published(folder), make().configs[-1]
             assert staleness.difference(published.rehearsals[config.hash], config.rehearse()) == ""
+
+
+def test_the_published_measurements_are_not_stale_and_one_that_is_is_named(repository, tmp_path):
+    published = repository / "book" / "results"
+    assert list(staleness.stale_measurements(REHEARSALS, published)) == []
+    shutil.copytree(published / "controls", tmp_path / "controls")
+    manifest = records.read_json(tmp_path / "controls" / "manifest.json")
+    manifest["facts"]["rehearsal"]["dp-oja, intact"] *= 1.1
+    records.write_json(tmp_path / "controls" / "manifest.json", manifest)
+    (line,) = staleness.stale_measurements(REHEARSALS, tmp_path)
+    assert "controls: the code does something else: dp-oja, intact was" in line

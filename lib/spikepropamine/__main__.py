@@ -11,7 +11,7 @@ from . import ablations, benchmark, experiments, gait, locomotion, records, walk
 from .claims import PLASTIC
 from .networks import NETWORKS
 from .policies import POLICIES
-from .staleness import remake, stale_items, stale_records
+from .staleness import difference, remake, stale_items, stale_measurements, stale_records
 from .verification import verify
 
 EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments.TASKS} | {
@@ -28,6 +28,7 @@ EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments
 }
 
 
+REHEARSALS = {"novel-conditions": locomotion.rehearse_conditions, "adaptation": locomotion.rehearse_conditions, "controls": ablations.rehearse}
 MEASUREMENTS = ("adaptation", "controls", "gait", "novel-conditions", "performance", "walking-speed")
 
 
@@ -71,7 +72,7 @@ def report(checked: int, problems: list[str]) -> int:
 def say_what_is_stale(store: experiments.Store) -> int:
     """Name what is stale, a line each; the exit status."""
     lines = [f"{one.experiment} {one.config_hash}: {one.why}" for one in stale_records(EXPERIMENTS, store)]
-    lines += stale_items(Path(), store)
+    lines += [*stale_measurements(REHEARSALS, store.published), *stale_items(Path())]
     print("\n".join(lines) if lines else "Nothing is stale.")
     return 1 if lines else 0
 
@@ -102,11 +103,13 @@ def measure(name: str, store: experiments.Store, workers: int | str) -> None:
 
 
 def earlier(folder: Path) -> pd.DataFrame | None:
-    """What is measured already, if it is of today's size."""
+    """What is measured already, if at today's size and under conditions that do what they do today."""
     if not folder.exists():
         return None
     table, manifest = records.load_measurements(folder)
-    return table if manifest["facts"] == {"episodes": locomotion.EPISODES} else None
+    facts = manifest["facts"]
+    same = facts["episodes"] == locomotion.EPISODES and not difference(facts["rehearsal"], locomotion.rehearse_conditions())
+    return table if same else None
 
 
 if __name__ == "__main__":

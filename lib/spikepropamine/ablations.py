@@ -16,7 +16,7 @@ from .experiments import TASKS, Config, Store, check_workers, temporal
 from .networks import NETWORKS, Run, SpikingNetwork
 from .scan import HiddenState
 from .tasks.task import Task
-from .training.supervised import evaluate
+from .training.supervised import REHEARSE, evaluate, generator
 
 State = tuple[HiddenState, Tensor]
 
@@ -90,8 +90,22 @@ def ablate(experiment: str, config: Config, seed: int, store: Store, trials: int
     ]
 
 
+def rehearse() -> dict[str, float]:
+    """What each ablation does, in a number: how far the readout of an untrained network moves on a few small trials."""
+    found = {}
+    for config in temporal("recall", "smoke", noises=["low"]).configs:
+        if config.network.name != "snn":
+            network, trials = config.build(0).double(), config.task.sample(4, generator(REHEARSE, 0))
+            with torch.no_grad():
+                readouts = {way: run(network, trials.spikes.double()).readout for way, run in ablations(config.network.name, config.task).items()}
+            for way, readout in readouts.items():
+                other = 0 if way == "intact" else readouts["intact"]
+                found[f"{config.network.name}, {way}"] = (readout - other).norm().item()
+    return found
+
+
 def measure(profile: str, seeds: int | None, networks: list[str], store: Store, workers: int = 1) -> tuple[pd.DataFrame, dict]:
-    """Every ablation of every plastic network whose weights ``store`` holds, on every task; and how many trials each."""
+    """Every ablation of every plastic network whose weights ``store`` holds, on every task; how many trials each, and what ablations do."""
     check_workers(workers)
     plastic = [name for name in networks if name != "snn"]
     jobs = [
@@ -104,4 +118,4 @@ def measure(profile: str, seeds: int | None, networks: list[str], store: Store, 
     trials = TRIALS[profile]
     done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(ablate)(*job, store, trials) for job in jobs)
     rows = [row for rows in tqdm(done, total=len(jobs), desc="ablations", unit="run") for row in rows]
-    return pd.DataFrame(rows), {"trials": trials}
+    return pd.DataFrame(rows), {"trials": trials, "rehearsal": rehearse()}

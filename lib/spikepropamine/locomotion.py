@@ -314,6 +314,31 @@ def adapt(experiment: str, config: LocomotionConfig, seed: int, store: Store, si
     return rows
 
 
+REHEARSED_STEPS = 25  # control steps: the first push comes after 20
+
+
+def rehearse_conditions() -> dict[str, float]:
+    """What each condition does, in a number: how far what is sensed in a fixed walk is from what is sensed without it."""
+    found = {}
+    for name, environment in EXPERIMENTS.items():
+        sensed = {condition: _fixed_walk(Locomotion(environment), condition) for condition in (TRAINING, *CONDITIONS)}
+        for condition, observations in sensed.items():
+            other = 0 if condition == TRAINING else sensed[TRAINING]
+            found[f"{name}, {condition}"] = float(np.abs(observations - other).sum())
+    return found
+
+
+def _fixed_walk(task: Locomotion, condition: str) -> np.ndarray:
+    """The observations, (steps, inputs), of a walk by rote."""
+    inputs, actions = task.sizes()
+    env = impose(Normalised(task.make(), np.zeros(inputs), np.ones(inputs)), condition)
+    observations = [env.reset(seed=0)[0]]
+    for step in range(REHEARSED_STEPS):
+        observations.append(env.step(np.full(actions, 0.5 * (-1) ** step, np.float32))[0])
+    env.close()
+    return np.stack(observations)
+
+
 def _said(config: LocomotionConfig, seed: int) -> dict:
     return {"environment": config.task.environment, "network": config.network.name, "seed": seed, "config_hash": config.hash,
             "git_commit": records.provenance()["git_commit"]}
@@ -340,7 +365,7 @@ def measure(
         earlier: rows of the same kind and size; they stay, and their runs are not measured again.
 
     Returns:
-        The rows, and how many episodes each rests on.
+        The rows; how many episodes each rests on, and what the conditions do.
 
     Raises:
         ValueError: no weights.
@@ -358,4 +383,4 @@ def measure(
     jobs = [(name, config, seed) for name, config, seed in jobs if (config.hash, seed) not in held]
     done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(how)(*job, store, size) for job in jobs)
     rows = [row for rows in tqdm(done, total=len(jobs), desc=how.__name__, unit="policy") for row in rows]
-    return pd.concat([earlier, pd.DataFrame(rows)] if rows else [earlier], ignore_index=True), {"episodes": size.episodes}
+    return pd.concat([earlier, pd.DataFrame(rows)] if rows else [earlier], ignore_index=True), {"episodes": size.episodes, "rehearsal": rehearse_conditions()}

@@ -49,6 +49,21 @@ def stale_records(known: Mapping[str, Callable[[], Experiment]], store: Store) -
                     yield Stale(name, config_hash, f"the code does something else with {configs[config_hash].label}: {change}")
 
 
+def stale_measurements(rehearsals: Mapping[str, Callable[[], dict[str, float]]], published: Path) -> Iterator[str]:
+    """The published measurements whose code does something else now, a line each.
+
+    Args:
+        rehearsals: by the name of the measurements, what their code does, in a few numbers.
+        published: the folder of what is published.
+    """
+    for name, rehearse in rehearsals.items():
+        if (published / name).exists():
+            _, manifest = records.load_measurements(published / name)
+            change = difference(manifest["facts"].get("rehearsal", {}), rehearse())
+            if change:
+                yield f"{published / name}: the code does something else: {change}"
+
+
 def difference(before: Mapping[str, float], now: Mapping[str, float]) -> str:
     """The first quantity that is not what it was, in words; empty where all are."""
     for name in dict.fromkeys([*before, *now]):
@@ -58,7 +73,7 @@ def difference(before: Mapping[str, float], now: Mapping[str, float]) -> str:
     return ""
 
 
-def stale_items(root: Path, store: Store) -> Iterator[str]:
+def stale_items(root: Path) -> Iterator[str]:
     """Figures, tables and measurements that are older than what they are made of, a line each.
 
     An item that shows one single run shows an example: that there are more runs does not age it.
