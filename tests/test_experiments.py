@@ -171,3 +171,12 @@ def test_controls_are_searched_and_trained_as_the_plain_network_is(task):
     for config in trained.values():
         assert dataclasses.replace(config.training, learning_rate=plain.training.learning_rate) == plain.training
         assert config.task == plain.task and config.network.n_hidden == plain.network.n_hidden
+
+
+def test_smaller_networks_differ_from_the_usual_ones_in_nothing_but_their_size():
+    usual = {c.network.name: c for c in experiments.temporal("recall", noises=["low"]).configs}
+    made = experiments.sizes("recall").configs
+    assert len(made) == len(usual) * len(experiments.HIDDEN) and {c.network.n_hidden for c in made} == set(experiments.HIDDEN)
+    for config in made:
+        same = dataclasses.replace(config, network=dataclasses.replace(config.network, n_hidden=48))
+        assert same == usual[config.network.name] and config.build(0).n_inputs == usual[config.network.name].build(0).n_inputs

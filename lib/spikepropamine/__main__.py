@@ -22,6 +22,7 @@ EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments
         ("controls", experiments.controls),
         ("controls-search", experiments.controls_search),
         ("restricted", experiments.restricted),
+        ("sizes", experiments.sizes),
     )
 } | {
     f"{name}{kind}": partial(make, name) for name in locomotion.EXPERIMENTS for kind, make in (("", locomotion.locomotion), ("-search", locomotion.search))

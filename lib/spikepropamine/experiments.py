@@ -317,6 +317,19 @@ def restricted(task: str, profile: str = "paper", seeds: int | None = None, netw
     return Experiment(f"{task}-restricted", profile, configs, tuple(range(seeds or _CONTROL_SEEDS[profile])))
 
 
+# Hidden neurons that :func:`sizes` tries; 48 is what every other experiment has.
+HIDDEN = (6, 12, 24)
+
+
+def sizes(task: str, profile: str = "paper", seeds: int | None = None, networks: Iterable[str] = tuple(NETWORKS)) -> Experiment:
+    """Every network with fewer hidden neurons, HIDDEN, at low noise on one of TASKS, otherwise as :func:`temporal` trains it."""
+    usual = temporal(task, profile, seeds, networks, ["low"])
+    configs = tuple(
+        dataclasses.replace(config, network=dataclasses.replace(config.network, n_hidden=hidden)) for config in usual.configs for hidden in HIDDEN
+    )
+    return Experiment(f"{task}-sizes", profile, configs, tuple(range(seeds or _CONTROL_SEEDS[profile])))
+
+
 # What a trained network is tested on beside the task it was trained on: field → values.
 TESTED_NOISE_HZ = (0.0, 5.0, 10.0, 20.0, 40.0, 80.0, 120.0)
 TESTED_DELAY_FACTORS = (0.5, 1.0, 2.0, 4.0)
