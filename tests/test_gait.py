@@ -50,3 +50,11 @@ def test_a_film_is_its_pictures():
 def test_a_walk_of_no_steps_is_refused_by_name():
     with pytest.raises(ValueError, match="steps = 0"):
         gait.record(*walker("snn", "ant"), steps=0, seed=0)
+
+
+def test_the_walk_shown_is_the_first_that_lasts_and_falls_before_it_are_counted():
+    lengths = {gait.SEED: 50, gait.SEED + 1: 199, gait.SEED + 2: 200}
+    table, falls = gait.first_whole(lambda seed: pd.DataFrame({"seed": [seed] * lengths[seed]}), 200)
+    assert falls == 2 and set(table.seed) == {gait.SEED + 2}
+    with pytest.raises(ValueError, match="steps = 200: must be fewer, since none of 20 walks"):
+        gait.first_whole(lambda seed: pd.DataFrame({"seed": [seed]}), 200)
