@@ -183,10 +183,15 @@ class Chapter:
         which = "runs made here" if self.parameters.recompute else "published runs"
         sentence = (
             f"This page shows {len(runs)} {which} at profile `{experiment.profile}`: {len(experiment.configs)} "
-            f"configurations, {runs.seed.nunique()} seeds, {runs.wall_seconds.sum() / 3600:.2f} core hours on "
+            f"configurations, {counted(runs.seed.nunique(), 'seed')}, {runs.wall_seconds.sum() / 3600:.2f} core hours on "
             f"{', '.join(sorted(set(runs.cpu)))}."
         )
-        return sentence + (f" **{missing} runs of this profile are missing.**" if missing else "")
+        return sentence + (f" **Missing of this profile: {counted(missing, 'run')}.**" if missing else "")
+
+
+def counted(n: int, what: str) -> str:
+    """``n`` of ``what``, in words: 1 seed, 2 seeds."""
+    return f"{n} {what}" + ("" if n == 1 else "s")
 
 
 def open_chapter(name: str, kind: type[ChapterParameters] = ChapterParameters, **parameters: Any) -> Chapter:
