@@ -49,7 +49,7 @@ def test_a_sweep_on_a_cluster_loses_nothing_when_a_worker_dies(tmp_path, cluster
     there, here = Store(tmp_path / "there"), Store(tmp_path / "here")
 
     def finished():
-        return len(list(there.working.rglob("record.json")))
+        return len(list(there.working.rglob("seed-*/record.json")))
 
     thread = threading.Thread(target=sweep, args=(EXPERIMENT, there, address))
     thread.start()

@@ -235,8 +235,8 @@ class Published:
 
     @property
     def rehearsals(self) -> dict[str, dict[str, float]]:
-        """By configuration hash, what the code did with it when it was published; none for what was published before there were any."""
-        return self.manifest.get("rehearsals", {})
+        """By configuration hash, what the code did with it when it was published."""
+        return self.manifest["rehearsals"]
 
     def without(self, configurations: Collection[str]) -> "Published":
         """The same but for the runs of ``configurations``, hashes."""
@@ -265,7 +265,7 @@ def load_published(folder: Path) -> Published:
     """The published experiment in ``folder``; errors as in :func:`load_run`."""
     manifest = read_json(folder / "manifest.json")
     fields = {"schema": int, "experiment": str, "runs": int, "expected_runs": int, "configurations": dict,
-              "seeds": list, "git_commits": list, "versions": list, "cpus": list, "files": dict}
+              "seeds": list, "git_commits": list, "versions": list, "cpus": list, "rehearsals": dict, "files": dict}
     _check_fields(folder / "manifest.json", manifest, fields)
     check_files(folder, manifest["files"])
     runs, curves = pd.read_parquet(folder / "runs.parquet"), pd.read_parquet(folder / "curves.parquet")
