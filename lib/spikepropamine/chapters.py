@@ -10,11 +10,10 @@ from typing import Any
 
 import pandas as pd
 import torch
-import yaml
 from IPython.display import Markdown
 
 from . import experiments, records
-from .checks import require
+from .checks import load_yaml, require
 from .comparison import load_paper_values
 from .experiments import ChapterParameters, Config, Experiment, Store, sweep
 from .figures import Item, Provenance, Shelf
@@ -171,7 +170,7 @@ class Chapter:
 
     def _binder(self) -> str:
         """Where to run this chapter without installing anything, if the repository is public."""
-        public = yaml.safe_load((self.root / "CITATION.cff").read_text()).get("repository-code", "")
+        public = load_yaml(self.root / "CITATION.cff").get("repository-code", "")
         found = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)/?", public)
         if found is None:
             return "A Binder link stands here once `CITATION.cff` names a public repository (`repository-code`)."

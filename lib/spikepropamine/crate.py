@@ -11,6 +11,7 @@ from pathlib import Path
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
+from .figures import AUTHOR
 from .records import checksum, read_json, whole_file
 
 NAME = "ro-crate-metadata.json"
@@ -39,7 +40,7 @@ def write_crate(figures: Path, published_on: str) -> None:
 
     licence = entity(_LICENCE, "CreativeWork", name="Creative Commons Attribution 4.0 International")
     paper = entity(_PAPER, "ScholarlyArticle", name="SpikePropamine: Differentiable Plasticity in Spiking Neural Networks", datePublished="2021")
-    maintainers = entity("#maintainers", "Organization", name="The SpikePropamine companion's maintainers")
+    maintainers = entity("#maintainers", "Organization", name=AUTHOR)
     crate.license, crate.root_dataset["citation"], crate.creator, crate.publisher = licence, paper, maintainers, maintainers
     for folder in sorted(path.parent for path in figures.glob("*/provenance.json")):
         facts = read_json(folder / "provenance.json")

@@ -153,8 +153,8 @@ class Config:
     def rehearse(self) -> dict[str, float]:
         """What the code does with this configuration, in a few numbers: two steps of training on next to nothing.
 
-        The sizes of gradients tell of every part of the network, the rule's among them. In float64 where the network takes it: there no processor's
-        way of rounding makes or unmakes a spike.
+        The sizes of gradients tell of every part of the network, the rule's among them. In float64 where the network takes
+        it: there no processor's way of rounding makes or unmakes a spike.
         """
         little = dataclasses.replace(self.training, steps=2, batch_size=4, evaluate_every=2, evaluation_trials=8)
         network = self.build(0).to(torch.float32 if self.network.name in FLOAT32_ALONE else torch.float64)
@@ -517,12 +517,13 @@ def publish(experiment: Experiment, store: Store, replaced: Collection[str] = ()
     folders = {(config.hash, seed): store.folder(experiment.name, config, seed) for config, seed in experiment.runs}
     done = {key: folder for key, folder in folders.items() if folder.exists()}
     before = store.published_runs(experiment.name)
-    known = {} if before is None else before.rehearsals
-    kept = set(known) if before is None else set(before.manifest["configurations"])
+    kept = None if before is None else before.without(replaced)
+    known = {} if kept is None else kept.rehearsals
+    wanted = {key for key, _ in done}.union(() if kept is None else kept.manifest["configurations"]) - set(known)
     rehearsed = {
         config.hash: config.rehearse()
         for config in tqdm(experiment.configs, desc=f"rehearse {experiment.name}", leave=False)
-        if config.hash in kept | {key for key, _ in done} and (config.hash not in known or config.hash in replaced)
+        if config.hash in wanted
     }
     records.publish(done.values(), len(folders), store.published / experiment.name, experiment.weights_of, rehearsed, replaced)
 

@@ -288,10 +288,10 @@ def fare(experiment: str, config: LocomotionConfig, seed: int, store: Store, siz
     tested = [(TRAINING, None)]
     for condition, kind in CONDITIONS.items():
         tested += [(condition, strength) for strength in (kind.strengths if size.every_strength else (kind.moderate,))]
-    rows = []
+    said, rows = _said(config, seed), []
     for condition, strength in tested:
         found = walk(policy, statistics, config.task, condition, strength, episodes=size.episodes, steps=size.steps)
-        rows.append(_said(config, seed) | {"condition": condition, "strength": math.nan if strength is None else float(strength)} | summary(found))
+        rows.append(said | {"condition": condition, "strength": math.nan if strength is None else float(strength)} | summary(found))
     return rows
 
 
@@ -303,14 +303,14 @@ def adapt(experiment: str, config: LocomotionConfig, seed: int, store: Store, si
     """
     torch.set_num_threads(1)
     policy, statistics = revive(config, store.weights(experiment, config, seed))
-    onset, rows = size.quarter, []
+    onset, said, rows = size.quarter, _said(config, seed), []
     for condition in (TRAINING, *CONDITIONS):
         for way, later in (("E free", None), ("E frozen", without_plasticity(policy))):
             found = walk(policy, statistics, config.task, condition, None, onset, size.episodes, size.steps, later)
             counted = ~found.diverged & np.isfinite(found.rewards[:, : onset + 1]).all(1)
             for quarter, rewards in enumerate(np.split(np.nan_to_num(found.rewards[counted]), range(onset, 4 * onset, onset), axis=1), 1):
                 reward = float(rewards.sum(1).mean() / onset) if counted.any() else math.nan
-                rows.append(_said(config, seed) | {"condition": condition, "way": way, "quarter": quarter, "reward": reward, "episodes": int(counted.sum())})
+                rows.append(said | {"condition": condition, "way": way, "quarter": quarter, "reward": reward, "episodes": int(counted.sum())})
     return rows
 
 

@@ -68,7 +68,7 @@ def difference(before: Mapping[str, float], now: Mapping[str, float]) -> str:
     """The first quantity that is not what it was, in words; empty where all are."""
     for name in dict.fromkeys([*before, *now]):
         a, b = before.get(name, math.nan), now.get(name, math.nan)
-        if not (math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=1e-6) or (math.isnan(a) and math.isnan(b))):
+        if not math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=1e-6):
             return f"{name} was {a:.6g}, is {b:.6g}"
     return ""
 
