@@ -134,6 +134,25 @@ def test_what_is_measured_already_stays_and_only_the_rest_is_measured(monkeypatc
     assert again.equals(table) and len(asked) == 1
 
 
+def test_a_measurement_that_was_stopped_is_taken_up_after_the_last_policy_measured():
+    config = locomotion.locomotion("half-cheetah", policies=["snn"]).configs[0]
+    store = type("Weights", (), {"has_weights": lambda self, name, config, seed: name == "half-cheetah", "published": None})()
+    stopped_at, asked, kept = 3, [], []
+
+    def how(experiment, config, seed, store, size):
+        if seed == stopped_at:
+            raise KeyboardInterrupt
+        asked.append(seed)
+        return [{"config_hash": config.hash, "seed": seed}]
+
+    with pytest.raises(KeyboardInterrupt):
+        locomotion.measure(how, "paper", None, ["snn"], store, keep=lambda table, facts: kept.append(table))
+    assert asked == kept[-1]["seed"].tolist() == [0, 1, 2]
+    stopped_at = None
+    table, _ = locomotion.measure(how, "paper", None, ["snn"], store, earlier=kept[-1])
+    assert asked == table["seed"].tolist() == [0, 1, 2, 3, 4]
+
+
 def test_measuring_without_any_weights_is_refused_by_name(tmp_path):
     with pytest.raises(ValueError, match=r"policies = \['snn'\]: must be some whose trained weights are published in"):
         locomotion.measure(locomotion.fare, "smoke", None, ["snn"], Store(tmp_path / "runs", tmp_path / "results"))

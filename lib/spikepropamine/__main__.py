@@ -87,20 +87,18 @@ def refresh(store: experiments.Store, workers: int) -> int:
 
 def measure(name: str, store: experiments.Store, workers: int | str) -> None:
     """Make and publish the measurements of one of MEASUREMENTS."""
-    attached: dict[str, bytes] = {}
+    keep = partial(records.save_measurements, store.published / name, name)
     if name == "performance":
-        table, facts = benchmark.run_plan("paper", list(NETWORKS))
+        keep(*benchmark.run_plan("paper", list(NETWORKS)))
     elif name == "walking-speed":
-        table, facts = walking_speed.measure("paper", list(POLICIES))
+        keep(*walking_speed.measure("paper", list(POLICIES)))
     elif name == "controls":
-        table, facts = ablations.measure("paper", None, list(NETWORKS), store, workers)
-    elif name == "novel-conditions":
-        table, facts = locomotion.measure(locomotion.fare, "paper", None, list(POLICIES), store, workers, earlier(store.published / name))
-    elif name == "adaptation":
-        table, facts = locomotion.measure(locomotion.adapt, "paper", None, list(PLASTIC), store, workers, earlier(store.published / name))
+        keep(*ablations.measure("paper", None, list(NETWORKS), store, workers))
+    elif name == "gait":
+        keep(*gait.measure(store))
     else:
-        table, facts, attached = gait.measure(store)
-    records.save_measurements(store.published / name, name, table, facts, attached)
+        how, policies = {"novel-conditions": (locomotion.fare, POLICIES), "adaptation": (locomotion.adapt, PLASTIC)}[name]
+        keep(*locomotion.measure(how, "paper", None, list(policies), store, workers, earlier(store.published / name), keep))
 
 
 def earlier(folder: Path) -> pd.DataFrame | None:

@@ -165,7 +165,7 @@ class Chapter:
             f"```bash\n. .venv/bin/activate\npapermill book/{self.name}.ipynb out.ipynb {given}\n```\n\n{' '.join(took)}\n\n"
             f"{rows.to_markdown(index=False, disable_numparse=True)}\n\n"
             "With others than the published parameters, figures go to a folder of their own under `_build/rerun/`, and tables show the "
-            "published values beside. What was stopped goes on where it stopped."
+            "published values beside." + ("" if hours is None else " What was stopped goes on where it stopped.")
         )
 
     def _binder(self) -> str:

@@ -352,6 +352,7 @@ def measure(
     store: Store,
     workers: int | str = 1,
     earlier: pd.DataFrame | None = None,
+    keep: Callable[[pd.DataFrame, dict], None] = lambda table, facts: None,
 ) -> tuple[pd.DataFrame, dict]:
     """:func:`fare` or :func:`adapt`, at the size of ``profile``, of every run of the paper profile whose weights ``store`` holds.
 
@@ -363,6 +364,7 @@ def measure(
         store: where the weights are.
         workers: policies at a time.
         earlier: rows of the same kind and size; they stay, and their runs are not measured again.
+        keep: called after each policy with all there is so far, so that a measurement that was stopped can be taken up.
 
     Returns:
         The rows; how many episodes each rests on, and what the conditions do.
@@ -382,5 +384,8 @@ def measure(
     require(len(jobs) > 0, "policies", policies, f"some whose trained weights are published in {store.published}")
     jobs = [(name, config, seed) for name, config, seed in jobs if (config.hash, seed) not in held]
     done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(how)(*job, store, size) for job in jobs)
-    rows = [row for rows in tqdm(done, total=len(jobs), desc=how.__name__, unit="policy") for row in rows]
-    return pd.concat([earlier, pd.DataFrame(rows)] if rows else [earlier], ignore_index=True), {"episodes": size.episodes, "rehearsal": rehearse_conditions()}
+    table, facts = earlier, {"episodes": size.episodes, "rehearsal": rehearse_conditions()}
+    for rows in tqdm(done, total=len(jobs), desc=how.__name__, unit="policy"):
+        table = pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
+        keep(table, facts)
+    return table, facts
