@@ -43,7 +43,7 @@ def main() -> None:
                          help="measurements, " + ", ".join(MEASUREMENTS) + ", are made by publish, most of them from trained weights")
         one.add_argument("--workers", type=lambda word: int(word) if word.isdigit() else word, default=1,
                          help="runs at a time (default 1), or the address of a Dask scheduler")
-    actions.add_parser("verify", help="check every published record, figure and table to the byte")
+    actions.add_parser("verify", help="check every published record, figure and table to the byte, and prose for typed numbers")
     stale = actions.add_parser("stale", help="name what is no longer what today's code and records would make, and why")
     stale.add_argument("--remake", action="store_true", help="train what is stale again, that alone, and publish it")
     stale.add_argument("--workers", type=int, default=1, help="runs at a time (default 1)")

@@ -1,9 +1,10 @@
-"""Is everything published what it was when it was made? Every record, figure and table, to the byte."""
+"""Is everything published what it was when it was made? Every record, figure and table, to the byte; and no number typed beside them."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from . import records
+from .prose import typed_numbers
 from .records import DamagedRecord
 
 _ITEM = ("id", "caption", "chapter", "parameters", "records", "seeds", "git_commits", "versions", "command", "chapter_code", "files")
@@ -13,7 +14,8 @@ def verify(root: Path) -> tuple[int, list[str]]:
     """Check ``book/results`` and ``figures`` below ``root``: how many folders were checked, and what is wrong, a line each.
 
     A folder of records must have its schema, its checksums, and configurations that hash to their names. An item must have
-    its checksums, and rest on records that are published. Nothing may lie there that is not accounted for.
+    its checksums, and rest on records that are published. Nothing may lie there that is not accounted for. A number in
+    prose must come from them through code (:mod:`spikepropamine.prose`).
     """
     problems, known, checked = [], set(), 0
     for folder in _folders(root / "book" / "results"):
@@ -28,7 +30,7 @@ def verify(root: Path) -> tuple[int, list[str]]:
             _check_item(folder, known)
         except (DamagedRecord, OSError) as error:
             problems.append(str(error))
-    return checked, problems
+    return checked, problems + list(typed_numbers(root))
 
 
 def _folders(place: Path) -> Iterator[Path]:
