@@ -1,10 +1,13 @@
 import dataclasses
 
+import pandas as pd
 import pytest
+import torch
 
 from spikepropamine import experiments, records
 from spikepropamine.experiments import TASKS, ChapterParameters, Store, sweep, temporal
 from spikepropamine.networks import NETWORKS
+from spikepropamine.training.supervised import Training
 
 
 def tiny():
@@ -56,6 +59,21 @@ def test_a_sweep_makes_what_is_missing_and_nothing_twice(tmp_path):
     kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("record.json")}
     sweep(tiny(), store)
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("record.json")} == kept
+
+
+def test_a_run_taken_up_from_a_checkpoint_counts_what_came_before(tmp_path):
+    config = dataclasses.replace(temporal("recall", "smoke").configs[0], training=Training(steps=2, batch_size=4, evaluate_every=1, evaluation_trials=8))
+    folder, network = tmp_path / "seed-0", config.build(0)
+    checkpoint = tmp_path / "seed-0.checkpoint.safetensors"
+    config.train(network, 0, checkpoint, lambda step, latest: None)
+    other, optimiser = config.build(0), torch.optim.Adam(network.parameters())
+    *_, curves = records.load_checkpoint(checkpoint, other, optimiser)
+    records.save_checkpoint(checkpoint, other, optimiser, 2, 3600.0, curves)  # as if it had taken an hour
+    experiments.run("recall", "smoke", config, 0, folder)
+    row = records.row(records.load_run(folder).record)
+    assert row["wall_seconds"] >= row["training_seconds"] >= 3600
+    early = pd.DataFrame([row | {"wall_seconds": 1.0}, row])
+    assert 2 <= experiments.core_hours(early) < 2.1
 
 
 def test_two_workers_give_what_one_gives(tmp_path):

@@ -182,7 +182,7 @@ class Chapter:
         which = "runs made here" if self.parameters.recompute else "published runs"
         sentence = (
             f"This page shows {len(runs)} {which} at profile `{experiment.profile}`: {len(experiment.configs)} "
-            f"configurations, {counted(runs.seed.nunique(), 'seed')}, {runs.wall_seconds.sum() / 3600:.2f} core hours on "
+            f"configurations, {counted(runs.seed.nunique(), 'seed')}, {experiments.core_hours(runs):.2f} core hours on "
             f"{', '.join(sorted(set(runs.cpu)))}."
         )
         return sentence + (f" **Missing of this profile: {counted(missing, 'run')}.**" if missing else "")

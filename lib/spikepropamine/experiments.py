@@ -498,7 +498,7 @@ def run(experiment: str, profile: str, config: Config, seed: int, folder: Path, 
         "profile": profile,
         "device": device,
         "metrics": trained.metrics | tested,
-        "wall_seconds": time.perf_counter() - started,
+        "wall_seconds": trained.seconds_before + time.perf_counter() - started,
         "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         **provenance,
     }
@@ -526,6 +526,14 @@ def publish(experiment: Experiment, store: Store, replaced: Collection[str] = ()
         if config.hash in wanted
     }
     records.publish(done.values(), len(folders), store.published / experiment.name, experiment.weights_of, rehearsed, replaced)
+
+
+def core_hours(runs: pd.DataFrame) -> float:
+    """What ``runs``, a row each, took on one core.
+
+    Early records of runs that were taken up from a checkpoint give the seconds since then alone; their training's are whole.
+    """
+    return float(runs[["wall_seconds", "training_seconds"]].max(axis=1).sum() / 3600)
 
 
 def _only(table: pd.DataFrame, wanted: set[tuple[str, int]]) -> pd.DataFrame:

@@ -330,7 +330,7 @@ def train(
     metrics |= {f"change_{name}": relative_change(initial[name], p)
                 for name, p in policy.named_parameters() if initial[name].norm() > 0}
     statistics = {"observation_mean": agent.observation_mean, "observation_var": agent.observation_var}
-    return Trained(metrics, curves, {name: p.detach().clone() for name, p in [*policy.named_parameters(), *statistics.items()]})
+    return Trained(metrics, curves, {name: p.detach().clone() for name, p in [*policy.named_parameters(), *statistics.items()]}, seconds)
 
 
 def set_up(policy: SpikingPolicy | TanhPolicy, task: Locomotion, training: PPO, seed: int) -> tuple[Agent, torch.optim.Adam]:

@@ -52,6 +52,7 @@ class Trained(NamedTuple):
     metrics: dict[str, float]
     curves: dict[str, list[float]]  # one entry per evaluation
     weights: dict[str, Tensor]
+    seconds_before: float = 0.0  # spent on it before it was taken up from a checkpoint
 
 
 Progress = Callable[[int, dict[str, float]], None]  # told the steps done and the latest values of the curves
@@ -173,7 +174,7 @@ def train(
     metrics |= {f"change_{name}": relative_change(initial[name], p) for name, p in network.named_parameters()}
     metrics["training_seconds"] = seconds + time.perf_counter() - started
     weights = {name: p.detach().cpu().clone() for name, p in network.named_parameters()}
-    return Trained(metrics, curves, weights)
+    return Trained(metrics, curves, weights, seconds)
 
 
 def gradient_sizes(network: nn.Module) -> dict[str, float]:
