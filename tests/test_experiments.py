@@ -1,6 +1,12 @@
+import contextlib
 import dataclasses
+import signal
+import subprocess
+import sys
+import time
 
 import pandas as pd
+import psutil
 import pytest
 import torch
 
@@ -74,6 +80,30 @@ def test_a_run_taken_up_from_a_checkpoint_counts_what_came_before(tmp_path):
     assert row["wall_seconds"] >= row["training_seconds"] >= 3600
     early = pd.DataFrame([row | {"wall_seconds": 1.0}, row])
     assert 2 <= experiments.core_hours(early) < 2.1
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_sweep_that_is_told_to_end_takes_its_workers_along(tmp_path, sent):
+    command = [sys.executable, "-m", "spikepropamine", "sweep", "cue-association", "--workers", "2"]
+    parent, workers = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), []
+    try:
+        eventually(lambda: list((tmp_path / ".runs").rglob("*.checkpoint.safetensors")))
+        workers = psutil.Process(parent.pid).children(recursive=True)
+        parent.send_signal(sent)
+        assert parent.wait(30) != 0
+        eventually(lambda: not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers), 15)
+    finally:
+        parent.kill()
+        for worker in workers:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                worker.kill()
+
+
+def eventually(holds, seconds=120):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.2)
 
 
 def test_two_workers_give_what_one_gives(tmp_path):

@@ -1,6 +1,7 @@
 """``python -m spikepropamine sweep EXPERIMENT``, ``publish EXPERIMENT``, ``verify`` and ``stale``, from the repository's root."""
 
 import argparse
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,7 @@ MEASUREMENTS = ("adaptation", "controls", "gait", "novel-conditions", "performan
 
 def main() -> None:
     """Run or publish a named experiment at the paper profile, verify all that is published, or say what of it is stale."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does: an end that takes the workers along
     parser = argparse.ArgumentParser(prog="python -m spikepropamine", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
     for action, names in (("sweep", sorted(EXPERIMENTS)), ("publish", [*sorted(EXPERIMENTS), *MEASUREMENTS])):
