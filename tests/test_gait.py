@@ -1,4 +1,5 @@
 import io
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -6,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from spikepropamine import gait, locomotion
+from spikepropamine import gait, locomotion, records
+from spikepropamine.experiments import Store
 
 
 def walker(name, environment):
@@ -59,3 +61,19 @@ def test_the_walk_shown_is_the_first_that_lasts_and_falls_before_it_are_counted(
     assert falls == 2 and set(table.seed) == {gait.SEED + 2}
     with pytest.raises(ValueError, match="steps = 200: must be fewer, since none of 20 walks"):
         gait.first_whole(lambda seed: pd.DataFrame({"seed": [seed]}), 200)
+
+
+def test_the_walk_shown_is_of_the_best_walker_and_one_of_another_is_named(repository, tmp_path):
+    store = Store(tmp_path / "runs", repository / "book" / "results")
+    experiment, config, seed, score = gait.best_walker(store)
+    runs, _ = store.results(locomotion.locomotion(experiment))
+    modulated = runs[runs["network.name"].isin(["ndp-oja", "ndp-bcm"])]
+    assert experiment == "ant" and score == modulated["return"].max() and seed in modulated[modulated.config_hash == config.hash].seed.tolist()
+    assert list(gait.stale(store)) == []
+    for part in ("ant", "gait"):
+        shutil.copytree(store.published / part, tmp_path / "results" / part)
+    manifest = records.read_json(tmp_path / "results" / "gait" / "manifest.json")
+    manifest["facts"]["seed"] += 1
+    records.write_json(tmp_path / "results" / "gait" / "manifest.json", manifest)
+    (line,) = gait.stale(Store(tmp_path / "runs", tmp_path / "results"))
+    assert f"shows seed {seed + 1} of" in line and f"has seed {seed} of {config.network.name} on Ant-v5" in line

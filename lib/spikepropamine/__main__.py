@@ -75,7 +75,7 @@ def report(checked: int, problems: list[str]) -> int:
 def say_what_is_stale(store: experiments.Store) -> int:
     """Name what is stale, a line each; the exit status."""
     lines = [f"{one.experiment} {one.config_hash}: {one.why}" for one in stale_records(EXPERIMENTS, store)]
-    lines += [*stale_measurements(REHEARSALS, store.published), *stale_items(Path())]
+    lines += [*stale_measurements(REHEARSALS, store.published), *gait.stale(store), *stale_items(Path())]
     print("\n".join(lines) if lines else "Nothing is stale.")
     return 1 if lines else 0
 

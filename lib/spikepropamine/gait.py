@@ -2,7 +2,7 @@
 
 import io
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import gymnasium
 import mujoco
@@ -14,9 +14,10 @@ from torch import Tensor
 
 from .checks import require_count
 from .experiments import Store
-from .locomotion import EXPERIMENTS, locomotion, revive
+from .locomotion import EXPERIMENTS, LocomotionConfig, locomotion, revive
 from .networks import NETWORKS
 from .policies import SpikingPolicy
+from .records import load_measurements
 from .tasks.locomotion import Locomotion, Normalised
 
 FEET = {
@@ -91,22 +92,40 @@ def film(
 
 
 def measure(store: Store, steps: int = 200, frames: int = 80, pictured: int = 6) -> tuple[pd.DataFrame, dict, dict[str, bytes]]:
-    """A walk of the neuromodulated policy with the highest return: its record, which policy it is, and a film of it.
+    """A walk of :func:`best_walker`: its record, which policy it is, and a film of it."""
+    experiment, config, seed, score = best_walker(store)
+    policy, statistics = revive(config, store.weights(experiment, config, seed))
+    table, falls = first_whole(lambda seed: record(policy, statistics, config.task, steps, seed), steps)
+    pictures = film(policy, statistics, config.task, steps - frames, frames, SEED + falls)
+    shown = pictures[: 2 * pictured : 2]
+    facts = {"environment": config.task.environment, "network": config.network.name, "seed": seed, "config_hash": config.hash,
+             "return": score, "falls_before": falls, "film_starts_s": (steps - frames) * 0.05, "strip_every_s": 0.1}
+    return table, facts, {"film.gif": animation(pictures), "strip.png": strip(shown)}
 
-    On Ant, or on HalfCheetah where no run on Ant is at hand.
+
+def best_walker(store: Store) -> tuple[str, LocomotionConfig, int, float]:
+    """The neuromodulated policy with the highest return on Ant, or on HalfCheetah where no run on Ant is at hand.
+
+    Returns:
+        The experiment's name, the configuration, the seed and the return.
     """
     modulated = [name for name, (_, modulated) in NETWORKS.items() if modulated]
     sweeps = [locomotion(name, policies=modulated) for name in EXPERIMENTS]
     experiment, runs = next((sweep, runs) for sweep in sweeps if len(runs := store.results(sweep)[0]))
     best = runs.loc[runs["return"].idxmax()]
     (config,) = (config for config in experiment.configs if config.hash == best["config_hash"])
-    policy, statistics = revive(config, store.weights(experiment.name, config, int(best["seed"])))
-    table, falls = first_whole(lambda seed: record(policy, statistics, config.task, steps, seed), steps)
-    pictures = film(policy, statistics, config.task, steps - frames, frames, SEED + falls)
-    shown = pictures[: 2 * pictured : 2]
-    facts = {"environment": config.task.environment, "network": config.network.name, "seed": int(best["seed"]), "config_hash": config.hash,
-             "return": float(best["return"]), "falls_before": falls, "film_starts_s": (steps - frames) * 0.05, "strip_every_s": 0.1}
-    return table, facts, {"film.gif": animation(pictures), "strip.png": strip(shown)}
+    return experiment.name, config, int(best["seed"]), float(best["return"])
+
+
+def stale(store: Store) -> Iterator[str]:
+    """A line if the published walk is not of the policy that would be shown today."""
+    folder = store.published / "gait"
+    if folder.exists():
+        _, config, seed, _ = best_walker(store)
+        facts = load_measurements(folder)[1]["facts"]
+        if (facts["config_hash"], facts["seed"]) != (config.hash, seed):
+            yield (f"{folder}: shows seed {facts['seed']} of {facts['network']} on {facts['environment']}; the highest return has "
+                   f"seed {seed} of {config.network.name} on {config.task.environment}")
 
 
 def first_whole(walk: Callable[[int], pd.DataFrame], steps: int, attempts: int = 20) -> tuple[pd.DataFrame, int]:
