@@ -130,6 +130,8 @@ def test_what_is_measured_already_stays_and_only_the_rest_is_measured(monkeypatc
     earlier = pd.DataFrame([{"config_hash": config.hash, "seed": 0, "return": 1.0}])
     table, _ = locomotion.measure(how, "paper", None, ["snn"], store, earlier=earlier)
     assert asked == [(config.hash, 1)] and table["return"].tolist() == [1.0, 2.0]
+    hours, unknown = locomotion.measuring_hours(table)
+    assert unknown == 1 and hours == pytest.approx(table.policy_seconds[1] / 3600) and hours > 0
     again, _ = locomotion.measure(how, "paper", None, ["snn"], store, earlier=table)
     assert again.equals(table) and len(asked) == 1
 

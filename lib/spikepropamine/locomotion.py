@@ -7,6 +7,7 @@ import copy
 import dataclasses
 import itertools
 import math
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -344,6 +345,20 @@ def _said(config: LocomotionConfig, seed: int) -> dict:
             "git_commit": records.provenance()["git_commit"]}
 
 
+def _timed(how: Callable[..., list[dict]], *arguments) -> list[dict]:
+    """The rows of ``how``, each with what all of them took, in seconds."""
+    started = time.perf_counter()
+    rows = how(*arguments)
+    took = time.perf_counter() - started
+    return [row | {"policy_seconds": took} for row in rows]
+
+
+def measuring_hours(table: pd.DataFrame) -> tuple[float, int]:
+    """Core hours that the policies of a table of :func:`measure` took, and how many of them are older than this record."""
+    each = table.reindex(columns=["config_hash", "seed", "policy_seconds"]).drop_duplicates(["config_hash", "seed"]).policy_seconds
+    return float(each.sum() / 3600), int(each.isna().sum())
+
+
 def measure(
     how: Callable[..., list[dict]],
     profile: str,
@@ -367,7 +382,7 @@ def measure(
         keep: called after each policy with all there is so far, so that a measurement that was stopped can be taken up.
 
     Returns:
-        The rows; how many episodes each rests on, and what the conditions do.
+        The rows, with the seconds that all of a policy's took; how many episodes each rests on, and what the conditions do.
 
     Raises:
         ValueError: no weights.
@@ -383,7 +398,7 @@ def measure(
     held = set() if earlier is None else set(zip(earlier["config_hash"], earlier["seed"]))
     require(len(jobs) > 0, "policies", policies, f"some whose trained weights are published in {store.published}")
     jobs = [(name, config, seed) for name, config, seed in jobs if (config.hash, seed) not in held]
-    done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(how)(*job, store, size) for job in jobs)
+    done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(_timed)(how, *job, store, size) for job in jobs)
     table, facts = earlier, {"episodes": size.episodes, "rehearsal": rehearse_conditions()}
     for rows in tqdm(done, total=len(jobs), desc=how.__name__, unit="policy"):
         table = pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
