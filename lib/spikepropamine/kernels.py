@@ -380,8 +380,7 @@ def _backward(
             first = segment * stride
             last = min(first + stride, T)
             copy(row(checkpoints_, (m * segments + segment) * P * Q), row(history_, 0), P * Q)
-            clipped[:] = True  # what is not known to be free: the last E of a segment is not recomputed
-            for t in range(first, last - 1):
+            for t in range(first, last):
                 E, x_pre = row(history_, (t - first) * P * Q), row(x_pre_, (t + 1) * P)
                 for j in range(0, Q, step):
                     growth, keep = load(row(growth_, t * Q), j), load(row(keep_, t * Q), j)
@@ -463,7 +462,7 @@ def forward_scratch(P: int, Q: int, dtype: np.dtype) -> list[np.ndarray]:
 
 def backward_scratch(T: int, P: int, Q: int, stride: int, dtype: np.dtype) -> list[np.ndarray]:
     """What ``_backward`` works on beside its arguments."""
-    sizes = ((T + 1) * P, (T + 1) * Q, (T + 1) * Q, T * Q, T * Q, stride * P * Q)
+    sizes = ((T + 1) * P, (T + 1) * Q, (T + 1) * Q, T * Q, T * Q, (stride + 1) * P * Q)
     return [*forward_scratch(P, Q, dtype), *(_aligned(size, dtype) for size in sizes), np.empty(stride * Q, np.bool_)]
 
 

@@ -129,4 +129,6 @@ def each(function: Callable[..., Tensor], *states: Any) -> Any:
 
 def forget(state: Any, episodes: Tensor) -> Any:
     """``state`` with everything zero in the batch members where ``episodes``, (B,) of bool, is true."""
+    if not episodes.any():
+        return state
     return each(lambda x: x.masked_fill(episodes.view(-1, *[1] * (x.ndim - 1)), 0.0), state)

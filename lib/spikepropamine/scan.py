@@ -196,10 +196,11 @@ class _PlasticScan(torch.autograd.Function):
         outputs, out, potential, gates, checkpoints, stride = _run_forward(layer, neuron, *inputs, keep=True)
         ctx.save_for_backward(*inputs, out, potential, gates)
         ctx.layer, ctx.neuron, ctx.checkpoints, ctx.stride = layer, neuron, checkpoints, stride
+        ctx.set_materialize_grads(False)
         return outputs
 
     @staticmethod
-    def backward(ctx, grad_out, grad_v, grad_E, grad_x_pre, grad_x_post, grad_theta):
+    def backward(ctx, grad_out, *grad_state):
         layer, neuron = ctx.layer, ctx.neuron
         *inputs, out, potential, gates = ctx.saved_tensors
         spikes, weight, bias, alpha, eta, V, c, v, E, x_pre, x_post, theta = inputs
@@ -208,9 +209,8 @@ class _PlasticScan(torch.autograd.Function):
         Q = kernels.padded(neurons, weight.itemsize)
         T, B, _ = spikes.shape
         blocks = _blocks(B)
-        # gradients of the state, overwritten from the final to the initial one
-        g_state = [_flat(grad_E.transpose(1, 2)).clone(), _pad(grad_v).clone(), grad_x_pre.contiguous().clone(),
-                   _pad(grad_x_post).clone(), _pad(grad_theta).clone()]
+        grad_v, *grad_plastic = (torch.zeros_like(x) if g is None else g for x, g in zip((v, E, x_pre, x_post, theta), grad_state))
+        g_state = _own(grad_v, *grad_plastic)  # overwritten from the final to the initial state's
         g_spikes = torch.zeros_like(spikes, memory_format=torch.contiguous_format) if track_inputs else spikes.new_empty(0, 0, 0)
         sums = [weight.new_zeros(len(blocks), size) for size in (P * Q, P * Q, Q, neurons * Q, Q, Q)]
         W, A, *_ = _fused_weights(weight, alpha, bias, V, c)
@@ -220,15 +220,15 @@ class _PlasticScan(torch.autograd.Function):
                                     layer.rule.theta_step(layer.dt), layer.e_max)]
         before = _numpy(spikes, out, potential, gates)
         start_state = _numpy(x_pre, _pad(x_post), _pad(theta))
-        gradients = _numpy(_pad(grad_out), *g_state, g_spikes, *sums)
+        grad_out = torch.zeros_like(out) if grad_out is None else _pad(grad_out)
+        gradients = _numpy(grad_out, *g_state, g_spikes, *sums)
         _, kernel = kernels.compiled(type(layer.rule))
 
-        def run(block: int) -> None:
-            kernel(*blocks[block], block, T, B, P, neurons, *before, W, A, V_back, scalar(eta.item()), layer.modulated, *rest,
-                   *start_state, ctx.checkpoints, ctx.stride, track_inputs, *gradients,
-                   *kernels.backward_scratch(T, P, Q, ctx.stride, W.dtype))
+        def run(block: int, scratch: list[np.ndarray]) -> None:
+            kernel(*blocks[block], block, T, B, P, neurons, *before, W, A, V_back, scalar(eta.item()), layer.modulated,
+                   *rest, *start_state, ctx.checkpoints, ctx.stride, track_inputs, *gradients, *scratch)
 
-        _each_block(run, len(blocks))
+        _each_block(run, lambda: kernels.backward_scratch(T, P, Q, ctx.stride, W.dtype), len(blocks))
         g_W, g_alpha, g_bias, g_V, g_c, g_eta = (s.sum(0) for s in sums)
         g_modulator = (_square(g_V, neurons).t(), g_c[:neurons]) if layer.modulated else (None, None)
         g_E, g_v, g_x_pre, g_x_post, g_theta = g_state
@@ -251,8 +251,7 @@ def _run_forward(layer, neuron, spikes, weight, bias, alpha, eta, V, c, v, E, x_
     gates = spikes.new_empty(B, T if keep and layer.modulated else 0, Q)
     out = spikes.new_empty(T, B, Q)
     E, v, x_pre, x_post, theta = (x.detach() for x in (E, v, x_pre, x_post, theta))
-    state = [_flat(E.transpose(1, 2)), _pad(v), x_pre.contiguous(), _pad(x_post), _pad(theta)]
-    state = [x.clone() for x in state]  # overwritten from the initial to the final one
+    state = _own(v, E, x_pre, x_post, theta)  # overwritten from the initial to the final one
     scalar = W.dtype.type
     rest = [scalar(x) for x in (neuron.beta, neuron.threshold, layer.trace_decay,
                                 layer.rule.theta_step(layer.dt), layer.e_max)]
@@ -261,11 +260,11 @@ def _run_forward(layer, neuron, spikes, weight, bias, alpha, eta, V, c, v, E, x_
     blocks = _blocks(B, min(_BLOCKS, torch.get_num_threads()))
     kernel, _ = kernels.compiled(type(layer.rule))
 
-    def run(block: int) -> None:
+    def run(block: int, scratch: list[np.ndarray]) -> None:
         kernel(*blocks[block], T, B, P, neurons, arrays[0], W, A, arrays[1], V_flat, c_flat, scalar(eta.item()), layer.modulated,
-               *rest, *arrays[2:], checkpoints, stride, *kernels.forward_scratch(P, Q, W.dtype))
+               *rest, *arrays[2:], checkpoints, stride, *scratch)
 
-    _each_block(run, len(blocks))
+    _each_block(run, lambda: kernels.forward_scratch(P, Q, W.dtype), len(blocks))
     E, v, x_pre, x_post, theta = state
     E = _square(E, neurons).transpose(1, 2)
     v, x_post, theta = (x[..., :neurons] for x in (v, x_post, theta))
@@ -296,13 +295,18 @@ def _pad(x: Tensor) -> Tensor:
     return (nn.functional.pad(x, (0, missing)) if missing else x).contiguous()
 
 
-def _flat(x: Tensor) -> Tensor:
-    """The last two axes, (P, Q), as one, with Q padded."""
-    return _pad(x).flatten(-2)
+def _own(v: Tensor, E: Tensor, x_pre: Tensor, x_post: Tensor, theta: Tensor) -> list[Tensor]:
+    """The state, or its gradient, in memory that the kernels may overwrite: E first, (B, P Q), neurons padded."""
+    missing = kernels.padded(v.shape[-1], v.itemsize) - v.shape[-1]
+
+    def copy(x: Tensor) -> Tensor:
+        return nn.functional.pad(x, (0, missing)).contiguous() if missing else x.clone(memory_format=torch.contiguous_format)
+
+    return [copy(E.transpose(1, 2)).flatten(1), copy(v), x_pre.clone(memory_format=torch.contiguous_format), copy(x_post), copy(theta)]
 
 
 def _square(x: Tensor, neurons: int) -> Tensor:
-    """The inverse of :func:`_flat`: (..., P, Q) without the padding."""
+    """The last axis, P Q with Q padded, as two: (..., P, Q) without the padding."""
     return x.unflatten(-1, (-1, kernels.padded(neurons, x.itemsize)))[..., :neurons]
 
 
@@ -317,13 +321,19 @@ def _blocks(batch: int, most: int = _BLOCKS) -> list[tuple[int, int]]:
     return [(start, min(start + size, batch)) for start in range(0, batch, size)]
 
 
-def _each_block(run, blocks: int) -> None:
-    threads = min(torch.get_num_threads(), blocks)
-    if threads <= 1:
-        for block in range(blocks):
-            run(block)
+def _each_block(run, scratch, blocks: int) -> None:
+    # a thread takes every so manieth block, and what it works on from block to block
+    threads = max(1, min(torch.get_num_threads(), blocks))
+
+    def take(first: int) -> None:
+        own = scratch()
+        for block in range(first, blocks, threads):
+            run(block, own)
+
+    if threads == 1:
+        take(0)
     else:
-        list(_pool(threads).map(run, range(blocks)))
+        list(_pool(threads).map(take, range(threads)))
 
 
 @cache
