@@ -1,5 +1,6 @@
 """What is stale, found on a small published store under copies of the package with one thing changed."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ import nbformat
 import pytest
 
 from spikepropamine import records, staleness
-from spikepropamine.__main__ import EXPERIMENTS, REHEARSALS
+from spikepropamine.__main__ import EXPERIMENTS, REHEARSALS, TIMED
 from spikepropamine.experiments import Store, publish, sweep, temporal
 from spikepropamine.locomotion import LocomotionConfig, policy
 from spikepropamine.tasks.locomotion import Locomotion
@@ -132,3 +133,34 @@ def test_the_published_measurements_are_not_stale_and_one_that_is_is_named(repos
     records.write_json(tmp_path / "controls" / "manifest.json", manifest)
     (line,) = staleness.stale_measurements(REHEARSALS, tmp_path)
     assert "controls: the code does something else: dp-oja, intact was" in line
+
+
+def test_the_published_timings_are_of_todays_code_and_others_are_named(repository, tmp_path):
+    published = repository / "book" / "results"
+    assert list(staleness.stale_timings(TIMED, published)) == []
+    shutil.copytree(published / "performance", tmp_path / "performance")
+    (line,) = staleness.stale_timings({"performance": TIMED["performance"][1:]}, tmp_path)
+    assert "performance: timed other code than today's" in line
+
+
+@pytest.mark.parametrize(
+    "old, new, same",
+    [
+        ("# the threshold", "# where it slides", True),
+        ("Half of x.", "x, halved.", True),
+        ("x / 2", "x  /  2", True),
+        ("x / 2", "x / 3", False),
+        ("def half", "def part", False),
+    ],
+)
+def test_the_mark_of_code_is_of_what_it_does(tmp_path, old, new, same):
+    text = '"""A module."""\n\ndef half(x):\n    """Half of x."""\n    return x / 2  # the threshold\n'
+
+    def mark(name, text):
+        (tmp_path / f"{name}.py").write_text(text)
+        specification = importlib.util.spec_from_file_location(name, tmp_path / f"{name}.py")
+        module = importlib.util.module_from_spec(specification)
+        specification.loader.exec_module(module)
+        return staleness.code_mark([module])
+
+    assert old in text and (mark("before", text) == mark("after", text.replace(old, new))) is same

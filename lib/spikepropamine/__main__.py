@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import ablations, benchmark, experiments, gait, locomotion, records, walking_speed
+from . import (
+    ablations, benchmark, experiments, gait, kernels, layers, locomotion, networks, plasticity, policies, records, scan, simd, walking_speed,
+)
 from .claims import PLASTIC
 from .networks import NETWORKS
 from .policies import POLICIES
-from .staleness import difference, remake, stale_items, stale_measurements, stale_records
+from .staleness import code_mark, difference, remake, stale_items, stale_measurements, stale_records, stale_timings
+from .tasks import locomotion as walking
+from .training import ppo
 from .verification import verify
 
 EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments.TASKS} | {
@@ -31,6 +35,8 @@ EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments
 
 
 REHEARSALS = {"novel-conditions": locomotion.rehearse_conditions, "adaptation": locomotion.rehearse_conditions, "controls": ablations.rehearse}
+NETWORK_CODE = (kernels, layers, networks, plasticity, scan, simd)
+TIMED = {"performance": (benchmark, *NETWORK_CODE), "walking-speed": (walking_speed, policies, ppo, walking, *NETWORK_CODE)}
 MEASUREMENTS = ("adaptation", "controls", "gait", "novel-conditions", "performance", "walking-speed")
 
 
@@ -75,7 +81,7 @@ def report(checked: int, problems: list[str]) -> int:
 def say_what_is_stale(store: experiments.Store) -> int:
     """Name what is stale, a line each; the exit status."""
     lines = [f"{one.experiment} {one.config_hash}: {one.why}" for one in stale_records(EXPERIMENTS, store)]
-    lines += [*stale_measurements(REHEARSALS, store.published), *gait.stale(store), *stale_items(Path())]
+    lines += [*stale_measurements(REHEARSALS, store.published), *stale_timings(TIMED, store.published), *gait.stale(store), *stale_items(Path())]
     print("\n".join(lines) if lines else "Nothing is stale.")
     return 1 if lines else 0
 
@@ -90,10 +96,9 @@ def refresh(store: experiments.Store, workers: int) -> int:
 def measure(name: str, store: experiments.Store, workers: int | str) -> None:
     """Make and publish the measurements of one of MEASUREMENTS."""
     keep = partial(records.save_measurements, store.published / name, name)
-    if name == "performance":
-        keep(*benchmark.run_plan("paper", list(NETWORKS)))
-    elif name == "walking-speed":
-        keep(*walking_speed.measure("paper", list(POLICIES)))
+    if name in TIMED:
+        table, facts = benchmark.run_plan("paper", list(NETWORKS)) if name == "performance" else walking_speed.measure("paper", list(POLICIES))
+        keep(table, facts | {"code": code_mark(TIMED[name])})
     elif name == "controls":
         keep(*ablations.measure("paper", None, list(NETWORKS), store, workers))
     elif name == "gait":

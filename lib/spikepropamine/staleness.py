@@ -3,16 +3,20 @@
 Code has changed where it does something else, not where its text differs. Every published configuration was rehearsed
 (:meth:`spikepropamine.experiments.Config.rehearse`) when it was published, and what came out lies beside its runs; here it
 is rehearsed again and compared. So a changed rule marks the records that go through it, and a changed docstring, page or
-faster kernel marks none. Engines such as Snakemake, DVC, pytask and joblib's Memory compare files or source text: any edit
+faster kernel marks none. What was timed is another matter, since a faster kernel does make it old: there the code itself is
+compared, without its comments and docstrings. Engines such as Snakemake, DVC, pytask and joblib's Memory compare files or source text: any edit
 of a file would mark every record made through it, which is days of training. What is cheap to make again, pages and
 figures, is left to make, which compares times of files.
 """
 
+import ast
 import hashlib
+import inspect
 import math
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import nbformat
@@ -62,6 +66,30 @@ def stale_measurements(rehearsals: Mapping[str, Callable[[], dict[str, float]]],
             change = difference(manifest["facts"].get("rehearsal", {}), rehearse())
             if change:
                 yield f"{published / name}: the code does something else: {change}"
+
+
+def stale_timings(timed: Mapping[str, Iterable[ModuleType]], published: Path) -> Iterator[str]:
+    """The published timings of other code than today's, a line each.
+
+    Args:
+        timed: by the name of the measurements, the modules whose speed they tell.
+        published: the folder of what is published.
+    """
+    for name, modules in timed.items():
+        if (published / name).exists():
+            _, manifest = records.load_measurements(published / name)
+            then, now = manifest["facts"].get("code"), code_mark(modules)
+            if then != now:
+                yield f"{published / name}: timed other code than today's ({then or 'of no mark'}, now {now})"
+
+
+def code_mark(modules: Iterable[ModuleType]) -> str:
+    """Twelve hex digits that name the code of ``modules``; comments, docstrings and layout do not count."""
+    trees = [ast.parse(inspect.getsource(module)) for module in modules]
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return hashlib.sha256("\n".join(map(ast.dump, trees)).encode()).hexdigest()[:12]
 
 
 def difference(before: Mapping[str, float], now: Mapping[str, float]) -> str:
