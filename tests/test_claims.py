@@ -155,3 +155,13 @@ def test_walking_with_too_few_seeds_or_networks_is_not_judged(repository):
     assert walking_verdicts(repository, good[good.network != "snn"]) == [NOT_YET] * 3
     assert walking_verdicts(repository, good[good.condition != "slope"]) == [NOT_YET] * 3
     assert walking_verdicts(repository, good.assign(environment="HalfCheetah-v5")) == [NOT_YET] * 3
+
+
+def test_shown_is_the_network_whose_interval_reaches_lowest(repository):
+    # the mean of ndp-oja is the highest, its interval the widest: it is the one that may not walk
+    table = walks(lambda n: 2800 if n == "ndp-oja" else 2500, lambda n, c: 0.95)
+    wide = (table.network == "ndp-oja") & (table.condition == TRAINING)
+    table.loc[wide, "return"] += 900 * np.linspace(-1, 1, 5)
+    judgement = claims.judge(repository / "book" / "claims.yml", {}, table)[4]
+    assert "ndp-oja" in judgement.quantity and judgement.verdict == PARTLY
+    assert judgement.measured.mean > 2500 and judgement.measured.low < 2000

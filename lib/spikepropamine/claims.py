@@ -213,8 +213,8 @@ def _weakest(by_task: dict[str, Cells], d: Definitions) -> tuple[str, Interval]:
 
 
 def _lowest(quantity: str, each: dict[str, Interval]) -> tuple[str, Interval]:
-    """The lowest of some networks' values, and what it is: ``quantity`` with the network's name in it."""
-    name = min(each, key=lambda name: each[name].mean)
+    """The value whose interval reaches lowest, which is what criteria ask about, and what it is: ``quantity`` with the network's name in it."""
+    name = min(each, key=lambda name: each[name].mean if math.isnan(each[name].low) else each[name].low)
     return quantity.format(name), each[name]
 
 
