@@ -161,7 +161,7 @@ def test_shown_is_the_network_whose_interval_reaches_lowest(repository):
     # the mean of ndp-oja is the highest, its interval the widest: it is the one that may not walk
     table = walks(lambda n: 2800 if n == "ndp-oja" else 2500, lambda n, c: 0.95)
     wide = (table.network == "ndp-oja") & (table.condition == TRAINING)
-    table.loc[wide, "return"] += 900 * np.linspace(-1, 1, 5)
+    table.loc[wide, "return"] += 1500 * np.linspace(-1, 1, 5)
     judgement = claims.judge(repository / "book" / "claims.yml", {}, table)[4]
     assert "ndp-oja" in judgement.quantity and judgement.verdict == PARTLY
     assert judgement.measured.mean > 2500 and judgement.measured.low < 2000

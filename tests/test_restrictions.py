@@ -72,3 +72,19 @@ def test_bad_values_are_refused_by_name():
         restrict(build("snn", 4, 4, 2), "η")
     with pytest.raises(ValueError, match="held = 'beta'"):
         experiments.RestrictedNetwork("dp-oja", held="beta")
+
+
+@pytest.mark.parametrize("name", PLASTIC)
+@pytest.mark.parametrize("held", RESTRICTIONS)
+def test_restricted_networks_take_the_fused_path_and_it_agrees_with_the_reference(name, held):
+    network = restrict(build(name, 7, 5, 2, seed=3, weight_scale=4.0), held).double()
+    spikes = (torch.rand(30, 4, 7, generator=torch.Generator().manual_seed(0)) < 0.4).double()
+    found = {}
+    for path in ("reference", "fused"):
+        network.zero_grad()
+        run = network.run(spikes, path=path)
+        run.readout.square().sum().backward()
+        found[path] = [run.readout.detach(), *(p.grad for p in network.parameters() if p.grad is not None)]
+    assert len(found["fused"]) == len(found["reference"]) > 4
+    for fused, reference in zip(found["fused"], found["reference"]):
+        torch.testing.assert_close(fused, reference, rtol=1e-9, atol=1e-10)

@@ -95,7 +95,8 @@ def _obstacle(layer, neuron, spikes: Tensor) -> str | None:
     obstacles = {
         "the rule has an update of its own": isinstance(layer, PlasticLinear)
         and type(layer.rule).update is not Rule.update,
-        f"the layer is a {type(layer).__name__}": type(layer) not in (PlasticLinear, nn.Linear),
+        f"the layer is a {type(layer).__name__}": not _computes_as(layer, PlasticLinear, "current", "step")
+        and not _computes_as(layer, nn.Linear, "forward"),
         f"the neuron is a {type(neuron).__name__}": type(neuron) is not snntorch.Leaky,
         f"the spikes are on {spikes.device}": spikes.device.type != "cpu",
         f"the dtype is {spikes.dtype}": spikes.dtype not in (torch.float32, torch.float64),
@@ -113,6 +114,11 @@ def _obstacle(layer, neuron, spikes: Tensor) -> str | None:
             or bool((neuron.graded_spikes_factor != 1).any()),
         }
     return next((reason for reason, holds in obstacles.items() if holds), None)
+
+
+def _computes_as(layer, kind: type, *methods: str) -> bool:
+    """Whether ``layer`` is of ``kind`` and goes by its methods; parametrizations of its tensors do not matter."""
+    return isinstance(layer, kind) and all(getattr(type(layer), name) is getattr(kind, name) for name in methods)
 
 
 def _reference(layer, neuron, spikes: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
