@@ -37,6 +37,7 @@ EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments
 REHEARSALS = {"novel-conditions": locomotion.rehearse_conditions, "adaptation": locomotion.rehearse_conditions, "controls": ablations.rehearse}
 NETWORK_CODE = (kernels, layers, networks, plasticity, scan, simd)
 TIMED = {"performance": (benchmark, *NETWORK_CODE), "walking-speed": (walking_speed, policies, ppo, walking, *NETWORK_CODE)}
+TIMINGS = {"performance": partial(benchmark.run_plan, "paper", list(NETWORKS)), "walking-speed": partial(walking_speed.measure, "paper", list(POLICIES))}
 MEASUREMENTS = ("adaptation", "controls", "gait", "novel-conditions", "performance", "walking-speed")
 
 
@@ -97,7 +98,7 @@ def measure(name: str, store: experiments.Store, workers: int | str) -> None:
     """Make and publish the measurements of one of MEASUREMENTS."""
     keep = partial(records.save_measurements, store.published / name, name)
     if name in TIMED:
-        table, facts = benchmark.run_plan("paper", list(NETWORKS)) if name == "performance" else walking_speed.measure("paper", list(POLICIES))
+        table, facts = TIMINGS[name]()
         keep(table, facts | {"code": code_mark(TIMED[name])})
     elif name == "controls":
         keep(*ablations.measure("paper", None, list(NETWORKS), store, workers))
