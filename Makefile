@@ -6,6 +6,7 @@
 # All set up .venv first.
 
 PYTHON ?= python3.11
+TORCH := torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 STAGE := _build/stage
@@ -41,7 +42,9 @@ pdf: _build/html/book/index.html
 
 audit: $(VENV)/ready
 	$(PYTHON) -m venv _build/audit && _build/audit/bin/python -m pip install --quiet pip-audit
-	_build/audit/bin/pip-audit --no-deps --disable-pip --requirement requirements.lock
+	echo $(TORCH) > _build/audit/torch.txt
+	_build/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement requirements.lock
+	_build/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement _build/audit/torch.txt
 
 clean:
 	rm -rf _build
@@ -51,7 +54,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 $(VENV)/ready: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --no-deps --require-hashes --requirement requirements.lock
-	$(PIP) torch==2.13.0
+	$(PIP) $(TORCH)
 	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 

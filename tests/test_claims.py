@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from spikepropamine import claims
+from spikepropamine.controls import CONTROLS
 from spikepropamine.networks import NETWORKS
 from spikepropamine.tasks.conditions import CONDITIONS, TRAINING
 
@@ -39,7 +40,7 @@ YES, PARTLY, NO, NOT_YET = claims.VERDICTS
 
 def test_verdicts_follow_the_data(repository):
     good = lambda name, noise: 0.5 if name == "snn" else 0.98  # noqa: E731
-    assert verdicts(repository, runs(good)) == [YES] * 4 + [NOT_YET] * 3
+    assert verdicts(repository, runs(good)) == [YES] * 4 + [NOT_YET] * 4
     all_fail = lambda name, noise: 0.5  # noqa: E731
     assert verdicts(repository, runs(all_fail))[:4] == [NO] * 4
     snn_solves = lambda name, noise: 0.98  # noqa: E731
@@ -64,11 +65,11 @@ def test_parameters_that_did_not_move_were_not_learned(repository):
 
 def test_too_few_seeds_or_networks_are_not_judged(repository):
     good = lambda name, noise: 0.5 if name == "snn" else 0.98  # noqa: E731
-    assert verdicts(repository, runs(good, seeds=9)) == [NOT_YET] * 7
+    assert verdicts(repository, runs(good, seeds=9)) == [NOT_YET] * 8
     some = runs(good)
-    assert verdicts(repository, some[some["network.name"] != "dp-bcm"]) == [NOT_YET] * 7
-    assert verdicts(repository, some[:0]) == [NOT_YET] * 7
-    assert verdicts(repository, some, recall=some[:0]) == [NOT_YET] * 7
+    assert verdicts(repository, some[some["network.name"] != "dp-bcm"]) == [NOT_YET] * 8
+    assert verdicts(repository, some[:0]) == [NOT_YET] * 8
+    assert verdicts(repository, some, recall=some[:0]) == [NOT_YET] * 8
 
 
 def test_a_claim_met_on_some_tasks_only_is_partly_reproduced(repository):
@@ -85,6 +86,41 @@ def test_the_measured_value_lies_in_its_interval_and_pools_the_tasks(repository)
     for j in claims.judge(repository / "book" / "claims.yml", results)[:4]:
         assert j.measured.low < j.measured.mean < j.measured.high
     assert claims.judge(repository / "book" / "claims.yml", results)[1].measured.mean == pytest.approx(0.8, abs=0.01)
+
+
+def controls(accuracy, seeds=5):
+    rng = np.random.default_rng(1)
+    return pd.DataFrame([
+        {"network.name": name, "task.noise": "low", "seed": seed, "accuracy": accuracy(name) + rng.normal(0, 0.002)}
+        for name in CONTROLS for seed in range(seeds)
+    ])
+
+
+def judged_beside(repository, *tables):
+    """The judgement on other kinds of memory, with ``tables`` as the controls' runs on each task."""
+    results = dict.fromkeys(TASKS, runs(lambda name, noise: 0.5 if name == "snn" else 0.97 if name == "dp-oja" else 0.96))
+    return claims.judge(repository / "book" / "claims.yml", results | {f"{task}-controls": table for task, table in zip(TASKS, tables)})[7]
+
+
+def test_plasticity_is_needed_where_no_other_memory_solves_the_task(repository):
+    fails = controls(lambda name: 0.6)
+    one = controls(lambda name: 0.955 if name == "alif" else 0.6)
+    level = controls(lambda name: 0.97 if name == "slstm" else 0.6)
+    assert judged_beside(repository, fails, fails, fails).verdict == YES
+    found = judged_beside(repository, fails, one, level)
+    assert found.verdict == PARTLY and [verdict for verdict, _ in found.by_task.values()] == [YES, PARTLY, NO]
+    assert found.by_task["cue-reward"][1] == "solved by alif; dp-oja is significantly above all of them"
+    assert found.by_task["recall"][1] == "solved by slstm; dp-oja is significantly above all but slstm"
+    assert judged_beside(repository, level, level, level).verdict == NO
+    assert "slstm" in found.quantity or "alif" in found.quantity
+    assert found.records == ("cue-association", "cue-association-controls", "cue-reward", "cue-reward-controls", "recall", "recall-controls")
+
+
+def test_other_memories_with_too_few_seeds_or_tasks_are_not_judged(repository):
+    fails = controls(lambda name: 0.6)
+    assert judged_beside(repository, fails, fails, controls(lambda name: 0.6, seeds=4)).verdict == NOT_YET
+    assert judged_beside(repository, fails, fails).verdict == NOT_YET
+    assert judged_beside(repository, fails, fails, fails[fails["network.name"] != "rsnn"]).verdict == NOT_YET
 
 
 def test_the_table_has_the_columns_other_tools_read(repository):
@@ -128,7 +164,7 @@ def walks(trained, share, seeds=5, spread=20):
 
 
 def walking_verdicts(repository, table):
-    return [j.verdict for j in claims.judge(repository / "book" / "claims.yml", {}, table)][4:]
+    return [j.verdict for j in claims.judge(repository / "book" / "claims.yml", {}, table)][4:7]
 
 
 def test_walking_is_judged_at_the_moderate_strengths(repository):

@@ -34,8 +34,8 @@ def test_what_they_share_with_the_plain_network_is_the_same_to_the_last_bit():
 
 
 def test_without_what_makes_them_different_they_are_the_plain_network(monkeypatch):
-    monkeypatch.setattr(controls, "ADAPTATION", 0.0)
-    monkeypatch.setattr(controls, "TAU_SYNAPSE", 1e-3)  # a current that ends with its tick
+    monkeypatch.setattr(controls, "SPIKE_ADAPTATION", 0.0)
+    monkeypatch.setattr(controls, "TAU_LONG", 1e-3)  # a current that ends with its tick
     expected = build("snn", 6, 12, 2, seed=4, weight_scale=5.0).run(spikes_of()).spikes
     assert expected.sum() > 0
     for name in ("alif", "synaptic"):
@@ -56,13 +56,45 @@ def test_a_threshold_that_adapts_slows_a_neuron_down_and_recovers():
     at = torch.nonzero(spikes)[:, 0]
     gaps = at[1:] - at[:-1]
     assert gaps[-3:].float().mean() > gaps[:3].float().mean()
-    # a[t] = ρ a[t−1] + (1 − ρ) s[t−1]
+    # a[t] = ρ a[t−1]
     state = (torch.zeros(1, 1), torch.ones(1, 1), torch.zeros(1, 1))
     with torch.no_grad():
         network.cell.synapses.bias.zero_()
     for _ in range(140):
         _, state = network.cell(torch.zeros(1, 1), state)
     assert state[1].item() == pytest.approx(math.exp(-140 * 5 / controls.TAU_ADAPTATION), rel=1e-4)
+
+
+def test_a_spike_raises_the_threshold_by_the_published_share():
+    # β / threshold · (1 − ρ) in the code of Bellec et al., at a tick of 1 ms, z = 1/ms and τ = 700 ms
+    assert controls.SPIKE_ADAPTATION == pytest.approx(1.7 / 0.01 * (1 - math.exp(-1 / 700)), rel=0.02)
+    cell = build_control("alif", 1, 1, 2).cell
+    _, (_, a, _) = cell(torch.zeros(1, 1), (torch.zeros(1, 1), torch.zeros(1, 1), torch.ones(1, 1)))
+    assert a.item() == pytest.approx(controls.SPIKE_ADAPTATION)
+
+
+@pytest.mark.parametrize("inputs, neurons", [(6, 12), (12, 12), (12, 6)])
+@pytest.mark.parametrize("name", ["snn-long", "alif", "synaptic", "slstm"])
+def test_what_has_a_memory_still_knows_the_first_ticks_after_the_membrane_forgot_them(name, inputs, neurons):
+    network = build_control(name, inputs, neurons, 2, seed=1, weight_scale=8.0)
+    silent = torch.zeros(120, 1, inputs)  # 600 ms, 30 membrane time constants
+    shown = silent.clone()
+    shown[:20] = 1.0
+    (_, _, (before, _)), (_, _, (after, _)) = network.run(silent), network.run(shown)
+    differs = max((a - b).abs().max().item() for a, b in zip(before, after) if isinstance(a, torch.Tensor))
+    assert differs > 0.02
+
+
+def test_the_lstm_is_pytorchs_with_a_threshold():
+    network = build_control("slstm", 6, 12, 2, seed=3)
+    spikes, lstm = spikes_of(), torch.nn.LSTM(6, 12)
+    lstm.load_state_dict({f"{name}_l0": value for name, value in network.cell.neuron.lstm_cell.state_dict().items()})
+    h, (_, c) = lstm(spikes)
+    run = network.run(spikes)
+    assert torch.equal(run.spikes, (h > controls.LSTM_THRESHOLD).float()) and 0 < run.spikes.mean() < 1
+    assert torch.allclose(run.state[0][0], c[0], atol=1e-5)
+    forget = network.cell.neuron.lstm_cell.bias_ih[12:24]
+    assert torch.sigmoid(forget).allclose(torch.tensor(math.exp(-5 / controls.TAU_LONG)))
 
 
 def test_the_wide_network_has_as_many_parameters_as_the_largest_plastic_one_and_hardly_more():

@@ -10,7 +10,6 @@ from importlib.resources import files
 import pytest
 import requests
 import urllib3
-import yaml
 from rocrate_validator.models import ValidationSettings
 from rocrate_validator.services import validate
 
@@ -54,13 +53,6 @@ def test_a_crate_that_names_a_file_that_is_gone_is_not_valid(repository, tmp_pat
     assert problems(tmp_path) == []
     (tmp_path / "tab-claims" / "table.tex").unlink()
     assert problems(tmp_path) != []
-
-
-def test_the_published_crate_is_what_the_figures_give(repository, tmp_path):
-    shutil.copytree(repository / "figures", tmp_path / "figures")
-    before = (tmp_path / "figures" / NAME).read_bytes()
-    write_crate(tmp_path / "figures", yaml.safe_load((repository / "CITATION.cff").read_text())["date-released"])
-    assert (tmp_path / "figures" / NAME).read_bytes() == before
 
 
 def test_the_citation_file_is_valid(repository, tmp_path):

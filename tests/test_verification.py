@@ -5,7 +5,9 @@ import sys
 
 import pandas as pd
 import pytest
+import yaml
 
+from spikepropamine.crate import NAME, write_crate
 from spikepropamine.verification import verify
 
 
@@ -19,6 +21,8 @@ def copy(repository, tmp_path):
     """A result and an item that rests on it."""
     for name in ("book/results/cue-association", "figures/tab-cue-association"):
         shutil.copytree(repository / name, tmp_path / name)
+    shutil.copy(repository / "CITATION.cff", tmp_path)
+    write_crate(tmp_path / "figures", yaml.safe_load((tmp_path / "CITATION.cff").read_text())["date-released"])
     assert verify(tmp_path) == (2, [])
     return tmp_path
 
@@ -41,6 +45,17 @@ def test_what_is_missing_or_was_added_is_found_and_named(copy):
     shutil.rmtree(copy / "figures" / "tab-cue-association")
     (copy / "book" / "results" / "cue-association" / "note.txt").write_text("")
     assert "note.txt: nothing accounts for it" in verify(copy)[1][0]
+
+
+def test_the_description_of_the_items_is_held_to_them(copy):
+    description = copy / "figures" / NAME
+    before = description.read_bytes()
+    for changed in (before.replace(b"companion", b"Companion", 1), before + b"\n", b"", before[:-40], b"\xff" + before[1:]):
+        description.write_bytes(changed)
+        assert verify(copy) == (2, [f"{description}: not what the items beside it give"])
+    description.unlink()
+    (copy / "book" / "results" / "note.txt").write_text("")
+    assert verify(copy)[1] == [f"{description}: not what the items beside it give", f"{copy / 'book' / 'results' / 'note.txt'}: nothing accounts for it"]
 
 
 def test_an_item_without_its_records_is_found(copy):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from .checks import load_yaml, require, require_choice, require_positive
+from .controls import CONTROLS
 from .experiments import TASKS
 from .networks import NETWORKS
 from .statistics import Interval, adjusted, compare, interquartile_difference, interquartile_mean
@@ -29,6 +30,7 @@ class Definitions:
     changed_at_least: float
     significant_at: float
     seeds_at_least: int
+    control_seeds_at_least: int
     walks_at_least: float
     keeps_at_least: float
     keeps_low_at_least: float
@@ -90,7 +92,7 @@ def judge(path: Path, runs: Mapping[str, pd.DataFrame], walks: pd.DataFrame | No
 
     Args:
         path: the claims.
-        runs: of each temporal task, a row a run.
+        runs: of each temporal task, by its name, and of its controls, by ``<task>-controls``: a row a run.
         walks: how trained policies fare on Ant, a row for each network, seed, condition and strength
             (:func:`spikepropamine.locomotion.measure`); None or empty where nothing is published.
     """
@@ -99,23 +101,28 @@ def judge(path: Path, runs: Mapping[str, pd.DataFrame], walks: pd.DataFrame | No
     for claim in claims:
         if claim["judge"] in WALKING_JUDGES:
             evidence, enough = _walking(walks, definitions)
-            decide = WALKING_JUDGES[claim["judge"]]
+            decide, rests_on = WALKING_JUDGES[claim["judge"]], ("novel-conditions",)
         else:
-            evidence = {task: _cells(runs.get(task, pd.DataFrame()), claim.get("noise")) for task in tasks}
-            enough = all(len(cell) >= definitions.seeds_at_least for cells in evidence.values() for cell in cells.values())
-            decide = JUDGES[claim["judge"]]
+            decide, networks, parts = JUDGES[claim["judge"]]
+            evidence = {task: _cells([runs.get(task + part, pd.DataFrame()) for part in parts], claim.get("noise"), networks) for task in tasks}
+            enough = all(len(cell) >= _seeds_needed(name, definitions) for cells in evidence.values() for name, cell in cells.items())
+            rests_on = tuple(task + part for task in tasks for part in parts)
         decision = decide(evidence, definitions) if enough else _NOT_YET_RUN
-        rests_on = ("novel-conditions",) if claim["judge"] in WALKING_JUDGES else tuple(tasks)
         where = claim.get("ours", False), claim["chapter"], claim["item"], rests_on
         judgements.append(Judgement(claim["id"], claim["statement"], claim["criterion"], *decision, *where))
     return judgements
 
 
-def _cells(runs: pd.DataFrame, noise: str | None) -> Cells:
+def _cells(tables: list[pd.DataFrame], noise: str | None, networks: Iterable[str]) -> Cells:
+    runs = pd.concat(tables, ignore_index=True)
     if noise is None or runs.empty:
-        return {name: runs[:0] for name in NETWORKS}
+        return {name: runs[:0] for name in networks}
     at_noise = runs[runs["task.noise"] == noise]
-    return {name: at_noise[at_noise["network.name"] == name] for name in NETWORKS}
+    return {name: at_noise[at_noise["network.name"] == name] for name in networks}
+
+
+def _seeds_needed(name: str, d: Definitions) -> int:
+    return d.control_seeds_at_least if name in CONTROLS else d.seeds_at_least
 
 
 def number(value: float) -> str:
@@ -183,10 +190,35 @@ def _solves_where_snn_fails(by_task: dict[str, Cells], d: Definitions) -> Decisi
     return (*_lowest("smallest gain in accuracy over snn ({})", gains), _overall(found), found)
 
 
-JUDGES: dict[str, Callable[[dict[str, Cells], Definitions], Decision]] = {
-    "learned_together": _learned_together,
-    "every_rule": _every_rule,
-    "solves_where_snn_fails": _solves_where_snn_fails,
+def _nothing_else_solves(by_task: dict[str, Cells], d: Definitions) -> Decision:
+    best = {task: max(PLASTIC, key=lambda name: accuracy([cells[name]], d).mean) for task, cells in by_task.items()}
+    tests = {(task, name): compare(cells[best[task]]["accuracy"], cells[name]["accuracy"], d.confidence)
+             for task, cells in by_task.items() for name in CONTROLS}
+    p_values = dict(zip(tests, adjusted([test.p_value for test in tests.values()])))
+    found = {}
+    for task, cells in by_task.items():
+        solved = [name for name in CONTROLS if _solves(cells[name], d)]
+        level = [name for name in CONTROLS if not (p_values[task, name] < d.significant_at and tests[task, name].difference.mean > 0)]
+        reason = f"solved by {', '.join(solved) or 'none of them'}; {best[task]} is significantly above " + (f"all but {', '.join(level)}" if level else "all of them")
+        found[task] = _verdict(not solved, not level), reason
+    each = {name: accuracy([cells[name] for cells in by_task.values()], d) for name in CONTROLS}
+    name = max(each, key=lambda name: each[name].high)
+    return f"accuracy of the best of them ({name}) over the tasks", each[name], _overall(found), found
+
+
+class Judge(NamedTuple):
+    """How a claim on temporal tasks is judged, and by what."""
+
+    decide: Callable[[dict[str, Cells], Definitions], Decision]
+    networks: tuple[str, ...] = tuple(NETWORKS)
+    parts: tuple[str, ...] = ("",)  # of each task's runs: what follows the task in their name
+
+
+JUDGES: dict[str, Judge] = {
+    "learned_together": Judge(_learned_together),
+    "every_rule": Judge(_every_rule),
+    "solves_where_snn_fails": Judge(_solves_where_snn_fails),
+    "nothing_else_solves": Judge(_nothing_else_solves, (*NETWORKS, *CONTROLS), ("", "-controls")),
 }
 _NOT_YET_RUN: Decision = ("", Interval(math.nan, math.nan, math.nan), "not yet run", {})
 

@@ -18,11 +18,12 @@ from .layers import Spike, leaky
 from .networks import NetworkOptions, Run, SpikingNetwork, build, check_arguments
 from .scan import integrate
 
-# Time constants in milliseconds and other values; all of them this project's choice.
-TAU_LONG = 500.0  # membrane of snn-long
-TAU_SYNAPSE = 100.0  # synaptic current of synaptic: that of the plastic networks' traces
+# Time constants in milliseconds and other values; this project's choice where no source is named.
+TAU_LONG = 500.0  # membrane of snn-long, synaptic current of synaptic, and what slstm forgets with before it is trained
 TAU_ADAPTATION = 700.0  # threshold of alif
-ADAPTATION = 1.7  # how much a spike raises it, in thresholds
+# How far a spike raises it, in thresholds: 170 / 700 ms × 1 ms. The code of Bellec et al. (github.com/IGITUGraz/LSNN-official)
+# has β = 1.7 and a threshold of 0.01, so 170 thresholds for one spike a millisecond kept up.
+SPIKE_ADAPTATION = 0.24
 LSTM_THRESHOLD = 0.1  # an LSTM's output stays below 1, where snnTorch's default never spikes
 
 
@@ -48,7 +49,7 @@ class SecondOrder(nn.Module):
     def __init__(self, n_inputs: int, n_hidden: int, o: NetworkOptions):
         super().__init__()
         self.synapses = nn.Linear(n_inputs, n_hidden)
-        alpha, beta = math.exp(-o.dt / TAU_SYNAPSE), math.exp(-o.dt / o.tau_membrane)
+        alpha, beta = math.exp(-o.dt / TAU_LONG), math.exp(-o.dt / o.tau_membrane)
         self.neuron = snntorch.Synaptic(alpha=alpha, beta=beta, spike_grad=Spike(o.slope))
 
     def forward(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -67,33 +68,39 @@ class Adaptive(nn.Module):
 
     def forward(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         v, a, s = state
-        # a[t] = ρ a[t−1] + (1 − ρ) s[t−1], ϑ[t] = 1 + κ a[t]
+        # a[t] = ρ a[t−1] + κ s[t−1], ϑ[t] = 1 + a[t]
         # v[t] = β v[t−1] + I[t] − s[t−1] ϑ[t], s[t] = [v[t] > ϑ[t]]
-        a = self.decay * a + (1 - self.decay) * s
-        threshold = 1 + ADAPTATION * a
+        a = self.decay * a + SPIKE_ADAPTATION * s
+        threshold = 1 + a
         v = self.neuron.beta * v + self.synapses(spikes) - (s * threshold).detach()
         s = self.neuron.spike_grad(v - threshold)
         return s, (v, a, s)
 
 
 class LSTM(nn.Module):
-    """``snntorch.SLSTM``: a long short-term memory whose output is turned to spikes. float32 alone."""
+    """``snntorch.SLSTM``: a long short-term memory whose output is turned to spikes.
+
+    Its forget gate starts out at a long time constant, after Tallec and Ollivier 2018.
+    """
 
     def __init__(self, n_inputs: int, n_hidden: int, o: NetworkOptions):
         super().__init__()
         self.neuron = snntorch.SLSTM(n_inputs, n_hidden, threshold=LSTM_THRESHOLD, spike_grad=Spike(o.slope))
+        keeps = math.exp(-o.dt / TAU_LONG)
+        _, forget, _, _ = self.neuron.lstm_cell.bias_ih.chunk(4)
+        nn.init.constant_(forget, math.log(keeps / (1 - keeps)))
 
     def forward(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        out, c, h = self.neuron(spikes, *state)
-        return out, (c, h)
+        # SLSTM.forward in snnTorch 1.0.0 starts anew from zero at every tick unless there are as many inputs as neurons,
+        # so what it is made of is called here.
+        c, h = state
+        h, c = self.neuron.lstm_cell(spikes, (h, c))
+        return self.neuron.fire(h), (c, h)
 
 
 CELLS: dict[str, tuple[type[nn.Module], int]] = {  # name → (cell, tensors (B, Q) of its state)
     "rsnn": (Recurrent, 2), "alif": (Adaptive, 3), "synaptic": (SecondOrder, 2), "slstm": (LSTM, 2),
 }
-
-
-FLOAT32_ALONE = ("slstm",)
 
 
 class LoopedNetwork(nn.Module):

@@ -21,7 +21,13 @@ _PAPER = "https://doi.org/10.3389/fnbot.2021.629210"
 
 
 def write_crate(figures: Path, published_on: str) -> None:
-    """Describe every item below ``figures`` in ``figures/ro-crate-metadata.json``; the same items, the same bytes.
+    """Write :func:`describe` to ``figures/ro-crate-metadata.json``."""
+    with whole_file(figures / NAME) as draft:
+        draft.write_text(describe(figures, published_on))
+
+
+def describe(figures: Path, published_on: str) -> str:
+    """The description of every item below ``figures``, JSON-LD; the same items, the same text.
 
     Args:
         figures: a folder of items (:class:`spikepropamine.figures.Shelf`).
@@ -57,5 +63,4 @@ def write_crate(figures: Path, published_on: str) -> None:
             properties |= {"description": facts["alt"]} if path.stem == "figure" else {}
             files.append(crate.add_file(dest_path=f"{folder.name}/{path.name}", properties=properties))
         item["hasPart"] = files
-    with whole_file(figures / NAME) as draft:
-        draft.write_text(json.dumps(crate.metadata.generate(), indent=1, sort_keys=True) + "\n")
+    return json.dumps(crate.metadata.generate(), indent=1, sort_keys=True) + "\n"

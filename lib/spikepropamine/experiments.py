@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 from . import records
 from .checks import require, require_choice, require_count
-from .controls import CONTROLS, FLOAT32_ALONE, build_control
+from .controls import CONTROLS, build_control
 from .networks import NETWORKS, NetworkOptions, build
 from .restrictions import RESTRICTIONS, restrict
 from .tasks.cue_association import CueAssociation
@@ -157,7 +157,7 @@ class Config:
         it: there no processor's way of rounding makes or unmakes a spike.
         """
         little = dataclasses.replace(self.training, steps=2, batch_size=4, evaluate_every=2, evaluation_trials=8)
-        network = self.build(0).to(torch.float32 if self.network.name in FLOAT32_ALONE else torch.float64)
+        network = self.build(0).double()
         objective, _ = loss(network, self.task, self.task.sample(4, generator(REHEARSE, 0)), little)
         objective.backward()
         found = {"first loss": objective.item()} | gradient_sizes(network)

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import records
+import yaml
+
+from . import crate, records
 from .prose import typed_numbers
 from .records import DamagedRecord
 
@@ -14,8 +16,8 @@ def verify(root: Path) -> tuple[int, list[str]]:
     """Check ``book/results`` and ``figures`` below ``root``: how many folders were checked, and what is wrong, a line each.
 
     A folder of records must have its schema, its checksums, and configurations that hash to their names. An item must have
-    its checksums, and rest on records that are published. Nothing may lie there that is not accounted for. A number in
-    prose must come from them through code (:mod:`spikepropamine.prose`).
+    its checksums, and rest on records that are published. Nothing may lie there that is not accounted for. The
+    description of the items as a research object must be what they give. A number in prose must come from them through code (:mod:`spikepropamine.prose`).
     """
     problems, known, checked = [], set(), 0
     for folder in _folders(root / "book" / "results"):
@@ -30,6 +32,8 @@ def verify(root: Path) -> tuple[int, list[str]]:
             _check_item(folder, known)
         except (DamagedRecord, OSError) as error:
             problems.append(str(error))
+    if not problems:
+        problems += _check_top(root)
     return checked, problems + list(typed_numbers(root))
 
 
@@ -64,6 +68,16 @@ def _check_item(folder: Path, known: set[str]) -> None:
     if unknown:
         raise DamagedRecord(f"{folder / 'provenance.json'}: field records names {unknown[0]}, which is not published")
     _check_nothing_else(folder, {"provenance.json", *facts["files"]})
+
+
+def _check_top(root: Path) -> list[str]:
+    """What is wrong beside the folders of ``root``, whose items are sound."""
+    figures = root / "figures"
+    published_on = yaml.safe_load((root / "CITATION.cff").read_text())["date-released"]
+    written = figures / crate.NAME
+    wrong = [] if written.exists() and written.read_bytes() == crate.describe(figures, published_on).encode() else [f"{written}: not what the items beside it give"]
+    files = (path for place in (root / "book" / "results", figures) for path in sorted(place.iterdir()) if path.is_file())
+    return wrong + [f"{path}: nothing accounts for it" for path in files if path != written]
 
 
 def _check_nothing_else(folder: Path, names: set[str]) -> None:
