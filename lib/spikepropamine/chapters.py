@@ -56,6 +56,10 @@ class Chapter:
             )
         return runs, curves
 
+    def at_hand(self, experiment: Experiment) -> pd.DataFrame:
+        """The runs of ``experiment``, as :meth:`results` gives them; empty where there are none and none were asked for."""
+        return (self.results if self.parameters.recompute else self.store.results)(experiment)[0]
+
     def published_runs(self, experiment: Experiment) -> pd.DataFrame:
         """The published runs of an experiment that this chapter shows but never makes; empty if none are."""
         published = self.everything.published_runs(experiment.name)
