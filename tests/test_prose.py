@@ -14,7 +14,7 @@ def test_no_number_is_typed_into_the_book(repository):
 
 
 @pytest.mark.parametrize("text", [
-    "It reaches 0.93 on held-out trials.", "Accuracy: **93 %**.", "ten times out of 12", "Claims 1 to 4 hold at 97 % (a 95 % interval).",
+    "It reaches 0.93 on held-out trials.", "Accuracy: **93 %**.", "ten times out of 12", "Claims 1 to 4 hold at 97% (a 95% interval).",
     "See [the table](tab-1.html) for 17 more.", "$x = 1$ and 4 more", "```\n1\n```\nThen 2 and\n```\n3\n```",
 ])
 def test_a_number_typed_into_words_is_found_with_its_page_and_cell(tmp_path, text):
@@ -30,8 +30,8 @@ def test_a_number_typed_into_the_sentences_of_code_is_found(tmp_path, code):
 
 
 @pytest.mark.parametrize("cell", [
-    nbformat.v4.new_markdown_cell("Code `x[0]`, $x^2$, $$E_{1}$$, [link](page-2.html), {cite:p}`oja1982`, a 95 % interval.\n\n```bash\nmake 2\n```"),
-    nbformat.v4.new_code_cell('Markdown(f"{x:.2f} of {n:>5} trials, with 95 % intervals")\ny = 0.93\nname = "fig-2"'),
+    nbformat.v4.new_markdown_cell("Code `x[0]`, $x^2$, $$E_{1}$$, [link](page-2.html), {cite:p}`oja1982`, a 95% interval.\n\n```bash\nmake 2\n```"),
+    nbformat.v4.new_code_cell('Markdown(f"{x:.2f} of {n:>5} trials, with 95% intervals")\ny = 0.93\nname = "fig-2"'),
 ])
 def test_code_formulas_links_and_formats_are_no_prose(tmp_path, cell):
     page(tmp_path, cell)

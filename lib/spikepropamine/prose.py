@@ -12,12 +12,12 @@ from pathlib import Path
 import nbformat
 
 ALLOWED = {
-    r"\b95 %": "the level of every interval",
+    r"\b95%": "the level of every interval",
     r"\bclaims \d (to|and) \d\b": "claims have numbers for names",
     r"\bseed 0\b": "the seed whose run is shown where one is",
     r"\b(\S|time) at 0\b|[+−-]1\b|\b[Ms] = [+−]?[01]\b|\([01] to 1\)|\(1 is linear\)": "the ends of a scale",
     r"\bfor a [01]\b|\bpattern [12]\b|\(2, 0\) or \(0, 2\)": "names of bits, of two patterns and of fixed points",
-    r"\(10, 50, 90 %\)": "the percentiles of a column, in its heading",
+    r"\(10, 50, 90%\)": "the percentiles of a column, in its heading",
     r"\bfloat(32|64)\b": "a type",
     r"-p \w+ \S+": "a parameter of a command",
     r"\bPython 3\.11\b|\bCC BY 4\.0\b|\b15:629210, 2021\b": "a version, a licence, the paper's place and year",
