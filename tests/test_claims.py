@@ -109,6 +109,7 @@ def test_plasticity_is_needed_where_no_other_memory_solves_the_task(repository):
     assert judged_beside(repository, fails, fails, fails).verdict == YES
     found = judged_beside(repository, fails, one, level)
     assert found.verdict == PARTLY and [verdict for verdict, _ in found.by_task.values()] == [YES, PARTLY, NO]
+    assert found.read(PARTLY) == "holds in part" and judged_beside(repository, fails, fails, fails).read(YES) == "holds"
     assert found.by_task["cue-reward"][1] == "solved by alif; dp-oja is significantly above all of them"
     assert found.by_task["recall"][1] == "solved by slstm; dp-oja is significantly above all but slstm"
     assert judged_beside(repository, level, level, level).verdict == NO

@@ -17,6 +17,7 @@ from .tasks.conditions import CONDITIONS, TRAINING
 from .tasks.task import NOISE_HZ
 
 VERDICTS = ("reproduced", "partly reproduced", "not reproduced", "not yet run")
+_OF_OURS = dict(zip(VERDICTS, ("holds", "holds in part", "does not hold", "not yet run")))
 PLASTIC = tuple(name for name in NETWORKS if name != "snn")
 
 
@@ -57,6 +58,10 @@ class Judgement(NamedTuple):
     def label(self) -> str:
         """What to call it in a table: the claim's number, or whose question it is."""
         return "ours" if self.ours else self.claim.removeprefix("claim-")
+
+    def read(self, verdict: str) -> str:
+        """A verdict in words: what the paper does not say cannot be reproduced, it holds or does not."""
+        return _OF_OURS[verdict] if self.ours else verdict
 
 
 Cells = dict[str, pd.DataFrame]  # network: its runs on one task at one noise level, a row a seed
