@@ -38,8 +38,8 @@ class Recurrent(nn.Module):
         nn.init.normal_(self.neuron.recurrent.weight, std=1 / math.sqrt(n_hidden))
         nn.init.zeros_(self.neuron.recurrent.bias)
 
-    def forward(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        out, v = self.neuron(self.synapses(spikes), *state)
+    def forward(self, current: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        out, v = self.neuron(current, *state)
         return out, (out, v)
 
 
@@ -52,9 +52,9 @@ class SecondOrder(nn.Module):
         alpha, beta = math.exp(-o.dt / TAU_LONG), math.exp(-o.dt / o.tau_membrane)
         self.neuron = snntorch.Synaptic(alpha=alpha, beta=beta, spike_grad=Spike(o.slope))
 
-    def forward(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        out, current, v = self.neuron(self.synapses(spikes), *state)
-        return out, (current, v)
+    def forward(self, current: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        out, slow, v = self.neuron(current, *state)
+        return out, (slow, v)
 
 
 class Adaptive(nn.Module):
@@ -66,13 +66,13 @@ class Adaptive(nn.Module):
         self.neuron = leaky(o.tau_membrane, o.dt, o.slope)
         self.decay = math.exp(-o.dt / TAU_ADAPTATION)
 
-    def forward(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(self, current: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         v, a, s = state
         # a[t] = ρ a[t−1] + κ s[t−1], ϑ[t] = 1 + a[t]
         # v[t] = β v[t−1] + I[t] − s[t−1] ϑ[t], s[t] = [v[t] > ϑ[t]]
         a = self.decay * a + SPIKE_ADAPTATION * s
         threshold = 1 + a
-        v = self.neuron.beta * v + self.synapses(spikes) - (s * threshold).detach()
+        v = self.neuron.beta * v + current - (s * threshold).detach()
         s = self.neuron.spike_grad(v - threshold)
         return s, (v, a, s)
 
@@ -85,6 +85,7 @@ class LSTM(nn.Module):
 
     def __init__(self, n_inputs: int, n_hidden: int, o: NetworkOptions):
         super().__init__()
+        self.synapses = nn.Identity()  # the gates weigh the spikes
         self.neuron = snntorch.SLSTM(n_inputs, n_hidden, threshold=LSTM_THRESHOLD, spike_grad=Spike(o.slope))
         keeps = math.exp(-o.dt / TAU_LONG)
         _, forget, _, _ = self.neuron.lstm_cell.bias_ih.chunk(4)
@@ -104,7 +105,7 @@ CELLS: dict[str, tuple[type[nn.Module], int]] = {  # name → (cell, tensors (B,
 
 
 class LoopedNetwork(nn.Module):
-    """Input spikes → a cell, tick by tick → linear → leaky, non-spiking readout."""
+    """Input spikes → synapses → a cell, tick by tick → linear → leaky, non-spiking readout."""
 
     def __init__(self, cell: nn.Module, tensors: int, n_inputs: int, readout: nn.Linear, o: NetworkOptions):
         super().__init__()
@@ -115,8 +116,8 @@ class LoopedNetwork(nn.Module):
         """Run over the ticks of ``spikes``, (T, B, P), from a state of zero."""
         zero = spikes.new_zeros(spikes.shape[1], self.readout.in_features)
         state, out = (zero,) * self.tensors, []
-        for s in spikes:
-            s, state = self.cell(s, state)
+        for current in self.cell.synapses(spikes):
+            s, state = self.cell(current, state)
             out.append(s)
         out = torch.stack(out)
         potential, y = integrate(self.readout(out), out.new_zeros(out.shape[1], self.readout.out_features), self.integrator)
