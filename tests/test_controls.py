@@ -1,6 +1,7 @@
 import math
 
 import pytest
+import snntorch
 import torch
 
 from spikepropamine import controls
@@ -85,15 +86,18 @@ def test_what_has_a_memory_still_knows_the_first_ticks_after_the_membrane_forgot
     assert differs > 0.02
 
 
-def test_the_lstm_is_pytorchs_with_a_threshold():
-    network = build_control("slstm", 6, 12, 2, seed=3)
-    spikes, lstm = spikes_of(), torch.nn.LSTM(6, 12)
-    lstm.load_state_dict({f"{name}_l0": value for name, value in network.cell.neuron.lstm_cell.state_dict().items()})
-    h, (_, c) = lstm(spikes)
+def test_the_spiking_lstm_is_snntorchs_where_that_keeps_its_state():
+    network = build_control("slstm", 8, 8, 2, seed=3)
+    neuron = snntorch.SLSTM(8, 8, threshold=controls.LSTM_THRESHOLD)
+    neuron.lstm_cell.load_state_dict({name.removesuffix("_l0"): value for name, value in network.cell.lstm.state_dict().items()})
+    spikes, expected, state = spikes_of(inputs=8), [], (torch.zeros(3, 8), torch.zeros(3, 8))
+    for s in spikes:
+        out, *state = neuron(s, *state)
+        expected.append(out)
     run = network.run(spikes)
-    assert torch.equal(run.spikes, (h > controls.LSTM_THRESHOLD).float()) and 0 < run.spikes.mean() < 1
-    assert torch.allclose(run.state[0][0], c[0], atol=1e-5)
-    forget = network.cell.neuron.lstm_cell.bias_ih[12:24]
+    assert torch.equal(run.spikes, torch.stack(expected)) and 0 < run.spikes.mean() < 1
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(run.state[0], state[::-1]))
+    _, forget, _, _ = network.cell.lstm.bias_ih_l0.chunk(4)
     assert torch.sigmoid(forget).allclose(torch.tensor(math.exp(-5 / controls.TAU_LONG)))
 
 

@@ -1,8 +1,8 @@
 """Networks with another kind of memory than plastic synapses: what else could do the task?
 
 Each has the readout, the neurons' time constants and the surrogate gradient of :mod:`spikepropamine.networks`, and
-differs in the hidden layer alone. They run in a loop over ticks; the two that are plain networks of another size or
-time constant run fused.
+differs in the hidden layer alone. Those of snnTorch's neurons run in a loop over ticks; the two that are plain networks of another
+size or time constant run fused.
 """
 
 import dataclasses
@@ -27,7 +27,21 @@ SPIKE_ADAPTATION = 0.24
 LSTM_THRESHOLD = 0.1  # an LSTM's output stays below 1, where snnTorch's default never spikes
 
 
-class Recurrent(nn.Module):
+class Cell(nn.Module):
+    """A hidden layer that hears its synapses tick by tick."""
+
+    tensors = 2  # (B, Q), of its state
+
+    def run(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Spikes, (T, B, Q), and the last state."""
+        out = []
+        for current in self.synapses(spikes):
+            s, state = self(current, state)
+            out.append(s)
+        return torch.stack(out), state
+
+
+class Recurrent(Cell):
     """``snntorch.RLeaky``: each neuron hears the spikes of all at the tick before, through learned weights."""
 
     def __init__(self, n_inputs: int, n_hidden: int, o: NetworkOptions):
@@ -43,7 +57,7 @@ class Recurrent(nn.Module):
         return out, (out, v)
 
 
-class SecondOrder(nn.Module):
+class SecondOrder(Cell):
     """``snntorch.Synaptic``: the synaptic current decays slowly instead of ending with the tick."""
 
     def __init__(self, n_inputs: int, n_hidden: int, o: NetworkOptions):
@@ -57,8 +71,10 @@ class SecondOrder(nn.Module):
         return out, (slow, v)
 
 
-class Adaptive(nn.Module):
+class Adaptive(Cell):
     """Leaky neurons whose threshold rises with their own spikes and falls back slowly (Bellec et al. 2018)."""
+
+    tensors = 3
 
     def __init__(self, n_inputs: int, n_hidden: int, o: NetworkOptions):
         super().__init__()
@@ -78,48 +94,43 @@ class Adaptive(nn.Module):
 
 
 class LSTM(nn.Module):
-    """``snntorch.SLSTM``: a long short-term memory whose output is turned to spikes.
+    """What ``snntorch.SLSTM`` computes: a long short-term memory whose output is turned to spikes.
 
-    Its forget gate starts out at a long time constant, after Tallec and Ollivier 2018.
+    That class itself, in snnTorch 1.0.0, starts anew from zero at every tick unless there are as many inputs as neurons.
+    The forget gate starts out at a long time constant, after Tallec and Ollivier 2018.
     """
+
+    tensors = 2
 
     def __init__(self, n_inputs: int, n_hidden: int, o: NetworkOptions):
         super().__init__()
-        self.synapses = nn.Identity()  # the gates weigh the spikes
-        self.neuron = snntorch.SLSTM(n_inputs, n_hidden, threshold=LSTM_THRESHOLD, spike_grad=Spike(o.slope))
+        self.lstm, self.spike = nn.LSTM(n_inputs, n_hidden), Spike(o.slope)
         keeps = math.exp(-o.dt / TAU_LONG)
-        _, forget, _, _ = self.neuron.lstm_cell.bias_ih.chunk(4)
+        _, forget, _, _ = self.lstm.bias_ih_l0.chunk(4)
         nn.init.constant_(forget, math.log(keeps / (1 - keeps)))
 
-    def forward(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        # SLSTM.forward in snnTorch 1.0.0 starts anew from zero at every tick unless there are as many inputs as neurons,
-        # so what it is made of is called here.
-        c, h = state
-        h, c = self.neuron.lstm_cell(spikes, (h, c))
-        return self.neuron.fire(h), (c, h)
+    def run(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """As :meth:`Cell.run`."""
+        h, c = state
+        out, (h, c) = self.lstm(spikes, (h[None], c[None]))
+        return self.spike(out - LSTM_THRESHOLD), (h[0], c[0])
 
 
-CELLS: dict[str, tuple[type[nn.Module], int]] = {  # name → (cell, tensors (B, Q) of its state)
-    "rsnn": (Recurrent, 2), "alif": (Adaptive, 3), "synaptic": (SecondOrder, 2), "slstm": (LSTM, 2),
-}
+CELLS: dict[str, type[nn.Module]] = {"rsnn": Recurrent, "alif": Adaptive, "synaptic": SecondOrder, "slstm": LSTM}
 
 
-class LoopedNetwork(nn.Module):
-    """Input spikes → synapses → a cell, tick by tick → linear → leaky, non-spiking readout."""
+class CellNetwork(nn.Module):
+    """Input spikes → a cell → linear → leaky, non-spiking readout."""
 
-    def __init__(self, cell: nn.Module, tensors: int, n_inputs: int, readout: nn.Linear, o: NetworkOptions):
+    def __init__(self, cell: nn.Module, n_inputs: int, readout: nn.Linear, o: NetworkOptions):
         super().__init__()
-        self.cell, self.tensors, self.n_inputs, self.readout = cell, tensors, n_inputs, readout
+        self.cell, self.n_inputs, self.readout = cell, n_inputs, readout
         self.integrator = snntorch.Leaky(beta=math.exp(-o.dt / o.tau_readout), reset_mechanism="none")
 
     def run(self, spikes: Tensor) -> Run:
         """Run over the ticks of ``spikes``, (T, B, P), from a state of zero."""
         zero = spikes.new_zeros(spikes.shape[1], self.readout.in_features)
-        state, out = (zero,) * self.tensors, []
-        for current in self.cell.synapses(spikes):
-            s, state = self.cell(current, state)
-            out.append(s)
-        out = torch.stack(out)
+        out, state = self.cell.run(spikes, (zero,) * self.cell.tensors)
         potential, y = integrate(self.readout(out), out.new_zeros(out.shape[1], self.readout.out_features), self.integrator)
         return Run(potential, out, (state, y))
 
@@ -140,21 +151,20 @@ def _wide(n_inputs: int, n_hidden: int, n_outputs: int, seed: int, o: NetworkOpt
     return _plain(n_inputs, wide, n_outputs, seed, o)
 
 
-def _looped(name: str) -> Callable[..., LoopedNetwork]:
-    def make(n_inputs: int, n_hidden: int, n_outputs: int, seed: int, o: NetworkOptions) -> LoopedNetwork:
-        cell_type, tensors = CELLS[name]
+def _of_cell(name: str) -> Callable[..., CellNetwork]:
+    def make(n_inputs: int, n_hidden: int, n_outputs: int, seed: int, o: NetworkOptions) -> CellNetwork:
         plain = _plain(n_inputs, n_hidden, n_outputs, seed, o)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            cell = cell_type(n_inputs, n_hidden, o)
-        if name != "slstm":
+            cell = CELLS[name](n_inputs, n_hidden, o)
+        if isinstance(cell, Cell):
             cell.synapses.load_state_dict(plain.synapses.state_dict())
-        return LoopedNetwork(cell, tensors, n_inputs, plain.readout, o)
+        return CellNetwork(cell, n_inputs, plain.readout, o)
 
     return make
 
 
-CONTROLS: dict[str, Callable[..., nn.Module]] = {"snn-long": _long, "snn-wide": _wide} | {name: _looped(name) for name in CELLS}
+CONTROLS: dict[str, Callable[..., nn.Module]] = {"snn-long": _long, "snn-wide": _wide} | {name: _of_cell(name) for name in CELLS}
 
 
 def build_control(name: str, n_inputs: int, n_hidden: int, n_outputs: int, seed: int = 0, **options: float) -> nn.Module:
