@@ -275,7 +275,7 @@ def search(task: str) -> Experiment:
 CHOSEN_CONTROLS: dict[str, dict[str, float]] = {
     "cue-association": dict.fromkeys(CONTROLS, 3e-3),
     "cue-reward": dict.fromkeys(CONTROLS, 3e-3),
-    "recall": {"snn-long": 1e-2, "snn-wide": 1e-2, "rsnn": 1e-2, "alif": 3e-2, "synaptic": 1e-2, "slstm": 1e-2},
+    "recall": {"snn-long": 3e-2, "snn-wide": 1e-2, "rsnn": 1e-2, "alif": 1e-2, "synaptic": 3e-2, "slstm": 1e-2},
 }
 
 
