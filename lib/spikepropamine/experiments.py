@@ -274,7 +274,7 @@ def search(task: str) -> Experiment:
 # The learning rate that the searches below found best for each control; the default where none is published yet.
 CHOSEN_CONTROLS: dict[str, dict[str, float]] = {
     "cue-association": dict.fromkeys(CONTROLS, 3e-3),
-    "cue-reward": dict.fromkeys(CONTROLS, 3e-3),
+    "cue-reward": {"snn-long": 3e-3, "snn-wide": 1e-2, "rsnn": 1e-2, "alif": 3e-3, "synaptic": 1e-2, "slstm": 1e-2},
     "recall": {"snn-long": 3e-2, "snn-wide": 1e-2, "rsnn": 1e-2, "alif": 1e-2, "synaptic": 3e-2, "slstm": 1e-2},
 }
 
