@@ -197,6 +197,16 @@ def counted(n: int, what: str) -> str:
     return f"{n} {what}" + ("" if n == 1 else "s")
 
 
+def how_it_ended(curves: pd.DataFrame) -> dict[str, str]:
+    """What the end of training looks like, means over the seeds of ``curves``: is it still learning, do neurons fire, do gradients flow?"""
+    mean = curves.groupby("step")[["accuracy", "firing_rate", "gradient_norm"]].mean()
+    last = mean.iloc[-1]
+    earlier = mean[mean.index <= 0.8 * mean.index[-1]]
+    before = earlier.iloc[-1] if len(earlier) else mean.iloc[0]
+    return {"accuracy": f"{last.accuracy:.3f}", "gain, last fifth": f"{last.accuracy - before.accuracy:+.3f}",
+            "firing rate": f"{last.firing_rate:.1f} Hz", "gradient norm": f"{last.gradient_norm:.2g}"}
+
+
 def open_chapter(name: str, kind: type[ChapterParameters] = ChapterParameters, **parameters: Any) -> Chapter:
     """The chapter ``name`` with its parameters, of a ``kind``, checked, wherever in the repository it is run from."""
     # papermill's -p passes true and false on as words

@@ -1,0 +1,27 @@
+import pandas as pd
+import pytest
+
+from spikepropamine import chapters, experiments
+
+
+def test_the_end_of_training_is_told_by_means_over_seeds_and_the_gain_of_its_last_fifth():
+    steps = range(100, 1100, 100)
+    curves = pd.concat(
+        pd.DataFrame({"step": steps, "seed": seed, "accuracy": [s / 2000 + seed / 100 for s in steps], "firing_rate": 10.0 + seed, "gradient_norm": 0.2})
+        for seed in (0, 1)
+    )
+    assert chapters.how_it_ended(curves) == {"accuracy": "0.505", "gain, last fifth": "+0.100", "firing rate": "10.5 Hz", "gradient norm": "0.2"}
+    once = curves[curves.step == 1000]
+    assert chapters.how_it_ended(once)["gain, last fifth"] == "+0.000"
+
+
+def test_runs_at_hand_are_none_where_nothing_is_published_and_results_says_so(repository, tmp_path):
+    (tmp_path / "book" / "results").mkdir(parents=True)
+    parameters = dict(profile="paper", recompute=False, seeds=None, networks="all", workers=1, device="cpu")
+    empty = chapters.Chapter("controls", experiments.ChapterParameters(**parameters), tmp_path)
+    sweep = experiments.controls("recall")
+    assert empty.at_hand(sweep).empty
+    with pytest.raises(ValueError, match="recompute = False: must be True where nothing is published, as for recall-controls"):
+        empty.results(sweep)
+    full = chapters.Chapter("controls", experiments.ChapterParameters(**parameters), repository)
+    assert len(full.at_hand(sweep)) == len(sweep.runs) == len(full.results(sweep)[0])
