@@ -4,8 +4,9 @@ import torch
 
 from spikepropamine import ablations
 from spikepropamine.ablations import AtDecision, forget_all_else, forget_efficacies, run_with_shuffled_modulator
-from spikepropamine.experiments import TASKS, Store, sweep, temporal
+from spikepropamine.experiments import TASKS, temporal
 from spikepropamine.networks import NETWORKS, SpikingNetwork, build
+from spikepropamine.sweeps import Store, sweep
 from spikepropamine.tasks.recall import Recall
 
 PLASTIC = [name for name in NETWORKS if name != "snn"]

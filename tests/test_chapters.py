@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from spikepropamine import chapters, experiments
+from spikepropamine.parameters import ChapterParameters
 
 
 def test_the_end_of_training_is_told_by_means_over_seeds_and_the_gain_of_its_last_fifth():
@@ -18,10 +19,10 @@ def test_the_end_of_training_is_told_by_means_over_seeds_and_the_gain_of_its_las
 def test_runs_at_hand_are_none_where_nothing_is_published_and_results_says_so(repository, tmp_path):
     (tmp_path / "book" / "results").mkdir(parents=True)
     parameters = dict(profile="paper", recompute=False, seeds=None, networks="all", workers=1, device="cpu")
-    empty = chapters.Chapter("controls", experiments.ChapterParameters(**parameters), tmp_path)
+    empty = chapters.Chapter("controls", ChapterParameters(**parameters), tmp_path)
     sweep = experiments.controls("recall")
     assert empty.at_hand(sweep).empty
     with pytest.raises(ValueError, match="recompute = False: must be True where nothing is published, as for recall-controls"):
         empty.results(sweep)
-    full = chapters.Chapter("controls", experiments.ChapterParameters(**parameters), repository)
+    full = chapters.Chapter("controls", ChapterParameters(**parameters), repository)
     assert len(full.at_hand(sweep)) == len(sweep.runs) == len(full.results(sweep)[0])

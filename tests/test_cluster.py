@@ -10,7 +10,9 @@ import time
 
 import pytest
 
-from spikepropamine.experiments import ChapterParameters, Store, sweep, temporal
+from spikepropamine.experiments import temporal
+from spikepropamine.parameters import ChapterParameters
+from spikepropamine.sweeps import Store, sweep
 
 EXPERIMENT = temporal("recall", "smoke", seeds=4, networks=("snn", "dp-oja"))
 

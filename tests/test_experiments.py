@@ -10,9 +10,11 @@ import psutil
 import pytest
 import torch
 
-from spikepropamine import experiments, records
-from spikepropamine.experiments import TASKS, ChapterParameters, Store, sweep, temporal
+from spikepropamine import experiments, records, sweeps
+from spikepropamine.experiments import TASKS, temporal
 from spikepropamine.networks import NETWORKS
+from spikepropamine.parameters import ChapterParameters
+from spikepropamine.sweeps import Store, sweep
 from spikepropamine.training.supervised import Training
 
 
@@ -75,11 +77,11 @@ def test_a_run_taken_up_from_a_checkpoint_counts_what_came_before(tmp_path):
     other, optimiser = config.build(0), torch.optim.Adam(network.parameters())
     *_, curves = records.load_checkpoint(checkpoint, other, optimiser)
     records.save_checkpoint(checkpoint, other, optimiser, 2, 3600.0, curves)  # as if it had taken an hour
-    experiments.run("recall", "smoke", config, 0, folder)
+    sweeps.run("recall", "smoke", config, 0, folder)
     row = records.row(records.load_run(folder).record)
     assert row["wall_seconds"] >= row["training_seconds"] >= 3600
     early = pd.DataFrame([row | {"wall_seconds": 1.0}, row])
-    assert 2 <= experiments.core_hours(early) < 2.1
+    assert 2 <= sweeps.core_hours(early) < 2.1
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
@@ -118,7 +120,7 @@ def test_two_workers_give_what_one_gives(tmp_path):
 def test_a_published_run_is_not_made_again(tmp_path):
     store = Store(tmp_path / "runs", tmp_path / "published")
     sweep(tiny(), store)
-    experiments.publish(tiny(), store)
+    sweeps.publish(tiny(), store)
     elsewhere = Store(tmp_path / "empty", tmp_path / "published")
     sweep(tiny(), elsewhere)
     assert not (tmp_path / "empty").exists()
@@ -129,18 +131,18 @@ def test_a_published_run_is_not_made_again(tmp_path):
 def test_publishing_adds_to_what_is_published_and_drops_nothing(tmp_path):
     store = Store(tmp_path / "runs", tmp_path / "published")
     sweep(tiny(), store)
-    experiments.publish(tiny(), store)
+    sweeps.publish(tiny(), store)
     first = store.published_runs("cue-association")
     more = temporal("cue-association", "smoke", seeds=2, networks=("snn", "ndp-bcm"), noises=("low",))
     elsewhere = Store(tmp_path / "elsewhere", tmp_path / "published")
     sweep(more, elsewhere)  # snn with seed 0 is published and not made again
-    experiments.publish(more, elsewhere)
+    sweeps.publish(more, elsewhere)
     both = store.published_runs("cue-association")
     assert sorted(zip(both.runs["network.name"], both.runs.seed)) == [("dp-oja", 0), ("ndp-bcm", 0), ("ndp-bcm", 1), ("snn", 0), ("snn", 1)]
     assert both.runs.iloc[:2][first.runs.columns].equals(first.runs) and len(both.curves) == 10
     assert set(first.manifest["files"]) < set(both.manifest["files"]) and len(both.manifest["configurations"]) == 3
     assert all(both.has_weights(config.hash, 0) for config in (*tiny().configs, *more.configs))
-    experiments.publish(tiny(), Store(tmp_path / "nothing", tmp_path / "published"))
+    sweeps.publish(tiny(), Store(tmp_path / "nothing", tmp_path / "published"))
     assert store.published_runs("cue-association").runs.equals(both.runs)
 
 

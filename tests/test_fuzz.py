@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from spikepropamine import records
 from spikepropamine.claims import load_claims
 from spikepropamine.comparison import load_paper_values
-from spikepropamine.experiments import ChapterParameters
+from spikepropamine.parameters import ChapterParameters
 from spikepropamine.figures import Provenance, Shelf
 from spikepropamine.locomotion import WalkingParameters
 from spikepropamine.records import DamagedRecord

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from spikepropamine import gait, locomotion, records
-from spikepropamine.experiments import Store
+from spikepropamine.sweeps import Store
 
 
 def walker(name, environment):

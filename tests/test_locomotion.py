@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 import torch
 
-from spikepropamine import experiments, locomotion, records
-from spikepropamine.experiments import Store
+from spikepropamine import locomotion, records, sweeps
 from spikepropamine.locomotion import Episodes, revive, summary, walk, without_plasticity
 from spikepropamine.policies import POLICIES, Policy
+from spikepropamine.sweeps import Store
 from spikepropamine.tasks.conditions import CONDITIONS, TRAINING
 
 
@@ -26,8 +26,8 @@ def untrained(name="dp-oja", environment="half-cheetah"):
 def test_a_sweep_trains_tests_and_publishes_every_seed_s_weights(name, tmp_path):
     experiment = dataclasses.replace(locomotion.locomotion("half-cheetah", "smoke", 2, [name]))
     store = Store(tmp_path / "runs", tmp_path / "results")
-    experiments.sweep(experiment, store)
-    experiments.publish(experiment, store)
+    sweeps.sweep(experiment, store)
+    sweeps.publish(experiment, store)
     published = Store(tmp_path / "empty", tmp_path / "results")
     runs, curves = published.results(experiment)
     assert len(runs) == 2 and np.isfinite(runs["return"]).all() and (curves.step.max() == 512) and (runs.diverged == 0).all()

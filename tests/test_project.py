@@ -16,7 +16,7 @@ import yaml
 from spikepropamine import records
 from spikepropamine.__main__ import EXPERIMENTS, MEASUREMENTS
 from spikepropamine.chapters import find_root, open_chapter
-from spikepropamine.experiments import TASKS, temporal
+from spikepropamine.experiments import TASKS
 
 CHAPTERS = sorted(p.name for p in find_root().joinpath("book").glob("*.ipynb"))
 

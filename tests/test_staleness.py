@@ -11,15 +11,17 @@ import pytest
 
 from spikepropamine import records, staleness
 from spikepropamine.__main__ import EXPERIMENTS, REHEARSALS, TIMED
-from spikepropamine.experiments import Store, publish, sweep, temporal
+from spikepropamine.experiments import temporal
 from spikepropamine.locomotion import LocomotionConfig, policy
+from spikepropamine.sweeps import Store, publish, sweep
 from spikepropamine.tasks.locomotion import Locomotion
 from spikepropamine.training.ppo import PPO
 
 SMALL = """
 from pathlib import Path
 from spikepropamine import staleness
-from spikepropamine.experiments import Store, temporal
+from spikepropamine.experiments import temporal
+from spikepropamine.sweeps import Store
 known = {"recall": lambda: temporal("recall", "smoke", seeds=1, noises=["low"])}
 for one in staleness.stale_records(known, Store(Path(".runs"), Path("published"))):
     print(one.config_hash, one.why)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from . import (
-    ablations, benchmark, experiments, gait, kernels, layers, locomotion, networks, plasticity, policies, records, scan, simd, walking_speed,
+    ablations, benchmark, experiments, gait, kernels, layers, locomotion, networks, plasticity, policies, records, scan, simd, sweeps, walking_speed,
 )
 from .claims import PLASTIC
 from .networks import NETWORKS
@@ -60,15 +60,15 @@ def main() -> None:
     if arguments.action == "verify":
         sys.exit(report(*verify(Path())))
     published = Path("book/results")
-    store = experiments.Store(Path(".runs"), published)
+    store = sweeps.Store(Path(".runs"), published)
     if arguments.action == "stale":
         sys.exit(refresh(store, arguments.workers) if arguments.remake else say_what_is_stale(store))
     if arguments.experiment in MEASUREMENTS:
         measure(arguments.experiment, store, arguments.workers)
     elif arguments.action == "sweep":
-        experiments.sweep(EXPERIMENTS[arguments.experiment](), store, arguments.workers)
+        sweeps.sweep(EXPERIMENTS[arguments.experiment](), store, arguments.workers)
     else:
-        experiments.publish(EXPERIMENTS[arguments.experiment](), store)
+        sweeps.publish(EXPERIMENTS[arguments.experiment](), store)
 
 
 def report(checked: int, problems: list[str]) -> int:
@@ -79,7 +79,7 @@ def report(checked: int, problems: list[str]) -> int:
     return 1 if problems else 0
 
 
-def say_what_is_stale(store: experiments.Store) -> int:
+def say_what_is_stale(store: sweeps.Store) -> int:
     """Name what is stale, a line each; the exit status."""
     lines = [f"{one.experiment} {one.config_hash}: {one.why}" for one in stale_records(EXPERIMENTS, store)]
     lines += [*stale_measurements(REHEARSALS, store.published), *stale_timings(TIMED, store.published), *gait.stale(store), *stale_items(Path())]
@@ -87,14 +87,14 @@ def say_what_is_stale(store: experiments.Store) -> int:
     return 1 if lines else 0
 
 
-def refresh(store: experiments.Store, workers: int) -> int:
+def refresh(store: sweeps.Store, workers: int) -> int:
     """Make the stale records again; the exit status."""
     remake(list(stale_records(EXPERIMENTS, store)), EXPERIMENTS, store, workers)
     print("The records are fresh; make figures remakes the figures.")
     return 0
 
 
-def measure(name: str, store: experiments.Store, workers: int | str) -> None:
+def measure(name: str, store: sweeps.Store, workers: int | str) -> None:
     """Make and publish the measurements of one of MEASUREMENTS."""
     keep = partial(records.save_measurements, store.published / name, name)
     if name in TIMED:

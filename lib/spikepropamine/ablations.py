@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .experiments import TASKS, Config, Store, check_workers, temporal
+from .experiments import TASKS, Config, temporal
 from .networks import NETWORKS, Run, SpikingNetwork
+from .parameters import check_workers
 from .scan import HiddenState
+from .sweeps import Store
 from .tasks.task import Task
 from .training.supervised import REHEARSE, evaluate, generator
 

@@ -12,13 +12,15 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from . import experiments, records
+from . import experiments, records, sweeps
 from .checks import load_yaml, require
 from .comparison import load_paper_values
-from .experiments import ChapterParameters, Config, Experiment, Store, sweep
+from .experiments import Config, Experiment
 from .figures import Item, Provenance, Shelf
 from .networks import NETWORKS, NetworkOptions
+from .parameters import ChapterParameters
 from .staleness import chapter_code
+from .sweeps import Store, sweep
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,7 +188,7 @@ class Chapter:
         which = "runs made here" if self.parameters.recompute else "published runs"
         sentence = (
             f"This page shows {len(runs)} {which} at profile `{experiment.profile}`: {len(experiment.configs)} "
-            f"configurations, {counted(runs.seed.nunique(), 'seed')}, {experiments.core_hours(runs):.2f} core hours on "
+            f"configurations, {counted(runs.seed.nunique(), 'seed')}, {sweeps.core_hours(runs):.2f} core hours on "
             f"{', '.join(sorted(set(runs.cpu)))}."
         )
         return sentence + (f" **Missing of this profile: {counted(missing, 'run')}.**" if missing else "")

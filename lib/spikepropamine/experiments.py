@@ -1,4 +1,4 @@
-"""Named experiments: which configurations, which seeds, at which size; and running them.
+"""Named experiments: which configurations, which seeds, at which size.
 
 An experiment is a list of configurations. A profile says at what size: ``smoke`` (seconds, for
 tests), ``quick`` (minutes, real learning) or ``paper`` (what is published).
@@ -7,87 +7,24 @@ tests), ``quick`` (minutes, real learning) or ``paper`` (what is published).
 import dataclasses
 import itertools
 import math
-import re
-import resource
-import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-import joblib
-import pandas as pd
-import torch
 from torch import nn
-from tqdm.auto import tqdm
 
 from . import records
-from .checks import require, require_choice, require_count
+from .checks import require_choice, require_count
 from .controls import CONTROLS, build_control
 from .networks import NETWORKS, NetworkOptions, build
+from .parameters import PROFILES, check_networks
 from .restrictions import RESTRICTIONS, restrict
 from .tasks.cue_association import CueAssociation
 from .tasks.cue_reward import CueReward
 from .tasks.recall import Recall
 from .tasks.task import NOISE_HZ, Task
 from .training.supervised import REHEARSE, Progress, Trained, Training, evaluate, generator, gradient_sizes, loss, train
-
-PROFILES = ("smoke", "quick", "paper")
-
-
-def chosen_devices() -> tuple[str, ...]:
-    """The devices a run may take on this machine."""
-    return ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
-
-
-def _parameter(default: object, meaning: str, allowed: str):
-    return field(default=default, metadata={"meaning": meaning, "allowed": allowed})
-
-
-@dataclass(frozen=True)
-class ChapterParameters:
-    """The parameters that every experiment chapter takes, checked.
-
-    Raises:
-        ValueError: naming the parameter, its value and what is allowed.
-    """
-
-    profile: str = _parameter("paper", "how much: seconds, minutes, or what is published", "`smoke`, `quick`, `paper`")
-    recompute: bool = _parameter(False, "train or measure here and now, whatever is published", "`true`, `false`")
-    seeds: int | None = _parameter(None, "how many seeds, from 0 up; left out, the profile's own number", "whole numbers from 1")
-    networks: str | tuple[str, ...] = _parameter("all", "which networks", "`all`, or names separated by commas: {known}")
-    workers: int | str = _parameter(1, "runs at a time, or where a Dask scheduler listens", "whole numbers from 1, or an address such as `tcp://10.0.0.1:8786`")
-    device: str = _parameter("cpu", "where networks are trained", "`cpu`, or `cuda` where there is one")
-    known: ClassVar[tuple[str, ...]] = tuple(NETWORKS)  # the networks to choose from
-
-    def __post_init__(self):
-        require_choice("profile", self.profile, PROFILES)
-        require(isinstance(self.recompute, bool), "recompute", self.recompute, "true or false")
-        if self.seeds is not None:
-            require_count("seeds", self.seeds)
-        self.network_names()
-        check_workers(self.workers)
-        require_choice("device", self.device, chosen_devices())
-
-    def network_names(self) -> list[str]:
-        """The names in the order of the book."""
-        if self.networks == "all":
-            return list(self.known)
-        given = [name.strip() for name in self.networks.split(",")] if isinstance(self.networks, str) else self.networks
-        require(isinstance(given, (list, tuple)), "networks", given, "'all', or names separated by commas")
-        return check_networks(given, self.known)
-
-    @classmethod
-    def described(cls) -> list[tuple[str, object, str, str]]:
-        """Name, default, meaning and what is allowed of each parameter."""
-        known = ", ".join(f"`{name}`" for name in cls.known)
-        return [(f.name, f.default, f.metadata["meaning"], f.metadata["allowed"].format(known=known)) for f in dataclasses.fields(cls)]
-
-    @property
-    def as_published(self) -> bool:
-        """Whether these are the parameters of the published book."""
-        return self == type(self)(workers=self.workers)
 
 
 @dataclass(frozen=True)
@@ -364,181 +301,3 @@ def network(name: str, eta_factor: float) -> Network:
         default, eta_oja=eta_factor * default.eta_oja, eta_bcm=eta_factor * default.eta_bcm
     )
     return Network(name, options=options)
-
-
-def check_networks(networks: Iterable[str], known: Sequence[str] = tuple(NETWORKS)) -> list[str]:
-    """The names as a list, in the order of the book; refuses an empty one and unknown names."""
-    names = [networks] if isinstance(networks, str) else list(networks)
-    require(len(names) > 0, "networks", names, "one or more of " + ", ".join(map(repr, known)))
-    for name in names:
-        require_choice("networks", name, known)
-    return [name for name in known if name in names]
-
-
-# ---------------------------------------------------------------- running
-
-
-class Store:
-    """The working store of runs and, where given, the published one, which comes first."""
-
-    def __init__(self, working: Path, published: Path | None = None):
-        self.working, self.published = working.resolve(), published
-
-    def folder(self, experiment: str, config: Config, seed: int) -> Path:
-        """Where a run lives in the working store."""
-        return self.working / experiment / config.hash / f"seed-{seed}"
-
-    def results(self, experiment: Experiment) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """The finished runs of ``experiment`` and their curves, working and published together."""
-        runs, curves = [], []
-        wanted = {(config.hash, seed) for config, seed in experiment.runs}
-        published = self.published_runs(experiment.name)
-        if published is not None:
-            runs.append(_only(published.runs, wanted))
-            curves.append(_only(published.curves, wanted))
-            wanted -= set(zip(runs[0]["config_hash"], runs[0]["seed"]))
-        for config, seed in experiment.runs:
-            folder = self.folder(experiment.name, config, seed)
-            if (config.hash, seed) in wanted and folder.exists():
-                run = records.load_run(folder)
-                runs.append(pd.DataFrame([records.row(run.record)]))
-                curves.append(run.curves.assign(config_hash=config.hash, seed=seed))
-        if not runs:
-            nothing = pd.DataFrame({"config_hash": [], "seed": []})
-            return nothing, nothing
-        return pd.concat(runs, ignore_index=True), pd.concat(curves, ignore_index=True)
-
-    def has_weights(self, experiment: str, config: Config, seed: int) -> bool:
-        """Whether the weights of a run are published or in the working store."""
-        published = self.published_runs(experiment)
-        return (published is not None and published.has_weights(config.hash, seed)) or self.folder(experiment, config, seed).exists()
-
-    def weights(self, experiment: str, config: Config, seed: int) -> dict[str, torch.Tensor]:
-        """The trained weights of a run, from the published store or the working one."""
-        published = self.published_runs(experiment)
-        if published is not None and published.has_weights(config.hash, seed):
-            return published.weights(config.hash, seed)
-        return records.load_run(self.folder(experiment, config, seed)).weights
-
-    def published_runs(self, experiment: str) -> records.Published | None:
-        """What is published of ``experiment``, or None."""
-        if self.published is None or not (self.published / experiment).exists():
-            return None
-        return records.load_published(self.published / experiment)
-
-
-def sweep(experiment: Experiment, store: Store, workers: int | str = 1, device: str = "cpu") -> None:
-    """Make every run of ``experiment`` that ``store`` does not hold yet.
-
-    A sweep that was stopped goes on where it stopped, within a run too.
-
-    Args:
-        experiment: what to run.
-        store: where finished runs are looked for and put.
-        workers: runs at a time, in processes of this machine; or the address of a Dask scheduler, such as
-            "tcp://10.0.0.1:8786", whose workers have this package and see the working store under the same path.
-        device: where each run trains.
-    """
-    check_workers(workers)
-    runs, _ = store.results(experiment)
-    held = set(zip(runs["config_hash"], runs["seed"]))
-    missing = [(config, seed) for config, seed in experiment.runs if (config.hash, seed) not in held]
-    jobs = (
-        joblib.delayed(run)(
-            experiment.name, experiment.profile, config, seed, store.folder(experiment.name, config, seed), device
-        )
-        for config, seed in missing
-    )
-    with _workers(workers) as parallel, tqdm(total=len(missing), desc=f"{experiment.name} ({experiment.profile})", unit="run") as bar:
-        for label in parallel(jobs):
-            bar.set_postfix_str(label)
-            bar.update()
-
-
-def check_workers(workers: int | str) -> None:
-    """Refuse what is neither a number of processes nor the address of a scheduler."""
-    if isinstance(workers, str):
-        require(re.fullmatch(r"(tcp|tls)://\S+:\d+", workers) is not None, "workers", workers,
-                "a whole number >= 1 or the address of a Dask scheduler, such as 'tcp://10.0.0.1:8786'")
-    else:
-        require_count("workers", workers)
-
-
-@contextmanager
-def _workers(workers: int | str) -> Iterator[joblib.Parallel]:
-    """joblib on processes here, or on the Dask scheduler at an address."""
-    if isinstance(workers, str):
-        from distributed import Client  # only those who have a cluster need it
-
-        with Client(workers, timeout="10s"), joblib.parallel_config("dask"):
-            yield joblib.Parallel()
-    else:
-        yield joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
-
-
-def run(experiment: str, profile: str, config: Config, seed: int, folder: Path, device: str = "cpu") -> str:
-    """Train one configuration with one seed on one thread and write its record to ``folder``."""
-    torch.set_num_threads(1)
-    started = time.perf_counter()
-    provenance = records.provenance()
-    checkpoint = folder.with_name(f"{folder.name}.checkpoint.safetensors")
-    label = f"{experiment} {config.label} seed {seed}"
-    bar = tqdm(total=config.training.steps, desc=label, unit="step", leave=False, mininterval=1.0)
-
-    def progress(step: int, latest: dict[str, float]) -> None:
-        bar.update(min(step, bar.total) - bar.n)
-        if config.metric in latest:
-            bar.set_postfix({config.metric: f"{latest[config.metric]:.3f}"}, refresh=False)
-
-    network = config.build(seed).to(device)
-    trained = config.train(network, seed, checkpoint, progress)
-    bar.close()
-    tested = config.test(network)
-    record = {
-        "experiment": experiment,
-        "config": dataclasses.asdict(config),
-        "config_hash": config.hash,
-        "seed": seed,
-        "profile": profile,
-        "device": device,
-        "metrics": trained.metrics | tested,
-        "wall_seconds": trained.seconds_before + time.perf_counter() - started,
-        "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        **provenance,
-    }
-    records.save_run(folder, record, pd.DataFrame(trained.curves), trained.weights)
-    checkpoint.unlink(missing_ok=True)
-    return f"{label}: {trained.metrics[config.metric]:.3f}"
-
-
-def publish(experiment: Experiment, store: Store, replaced: Collection[str] = ()) -> None:
-    """Gather the finished runs of ``experiment`` in the working store into the published one.
-
-    What is published already stays, whether the working store holds it or not, but for the configurations ``replaced``,
-    hashes. Each configuration that is new there is rehearsed, for :mod:`spikepropamine.staleness` to compare with.
-    """
-    require(store.published is not None, "published", None, "the folder of the published store")
-    folders = {(config.hash, seed): store.folder(experiment.name, config, seed) for config, seed in experiment.runs}
-    done = {key: folder for key, folder in folders.items() if folder.exists()}
-    before = store.published_runs(experiment.name)
-    kept = None if before is None else before.without(replaced)
-    known = {} if kept is None else kept.rehearsals
-    wanted = {key for key, _ in done}.union(() if kept is None else kept.manifest["configurations"]) - set(known)
-    rehearsed = {
-        config.hash: config.rehearse()
-        for config in tqdm(experiment.configs, desc=f"rehearse {experiment.name}", leave=False)
-        if config.hash in wanted
-    }
-    records.publish(done.values(), len(folders), store.published / experiment.name, experiment.weights_of, rehearsed, replaced)
-
-
-def core_hours(runs: pd.DataFrame) -> float:
-    """What ``runs``, a row each, took on one core.
-
-    Early records of runs that were taken up from a checkpoint give the seconds since then alone; their training's are whole.
-    """
-    return float(runs[["wall_seconds", "training_seconds"]].max(axis=1).sum() / 3600)
-
-
-def _only(table: pd.DataFrame, wanted: set[tuple[str, int]]) -> pd.DataFrame:
-    return table[[key in wanted for key in zip(table["config_hash"], table["seed"])]]

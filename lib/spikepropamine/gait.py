@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import gymnasium
 import mujoco
-import numpy as np
 import pandas as pd
 import torch
 from PIL import Image
 from torch import Tensor
 
 from .checks import require_count
-from .experiments import Store
+from .sweeps import Store
 from .locomotion import EXPERIMENTS, LocomotionConfig, locomotion, revive
 from .networks import NETWORKS
 from .policies import SpikingPolicy

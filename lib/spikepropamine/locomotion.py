@@ -1,6 +1,6 @@
 """Walking: the named experiments, and how a trained policy fares where nothing is different and where something is.
 
-Run like the temporal ones, by :func:`spikepropamine.experiments.sweep`.
+Run like the temporal ones, by :func:`spikepropamine.sweeps.sweep`.
 """
 
 import copy
@@ -22,8 +22,10 @@ from tqdm.auto import tqdm
 
 from . import records
 from .checks import require, require_choice, require_count
-from .experiments import PROFILES, ChapterParameters, Config, Experiment, Store, check_workers, finite
+from .experiments import Config, Experiment, finite
+from .parameters import PROFILES, ChapterParameters, check_workers
 from .policies import POLICIES, Policy, each
+from .sweeps import Store
 from .tasks.conditions import CONDITIONS, TRAINING, impose
 from .tasks.locomotion import Locomotion, Normalised
 from .training import ppo

@@ -21,8 +21,9 @@ from typing import NamedTuple
 
 import nbformat
 
-from . import experiments, records
-from .experiments import Experiment, Store
+from . import records, sweeps
+from .experiments import Experiment
+from .sweeps import Store
 
 TOLERANCE = 0.02  # relative; another processor rounds differently, in float32 up to a spike; a changed rule does much more
 
@@ -151,5 +152,5 @@ def remake(stale: Collection[Stale], known: Mapping[str, Callable[[], Experiment
         fresh = Store(store.working)
         for config, seed in again.runs:
             shutil.rmtree(fresh.folder(name, config, seed), ignore_errors=True)
-        experiments.sweep(again, fresh, workers)
-        experiments.publish(experiment, store, replaced)
+        sweeps.sweep(again, fresh, workers)
+        sweeps.publish(experiment, store, replaced)
