@@ -82,3 +82,14 @@ def test_measuring_covers_every_task_network_and_ablation_once(tmp_path):
     runs = pd.concat([store.results(temporal(task, "smoke", 1, ["dp-oja", "ndp-oja"]))[0].assign(task=task) for task in TASKS])
     assert set(table.config_hash) == set(runs.config_hash)
     assert ablations.measure("smoke", 1, ["snn"], store)[0].empty
+
+
+def test_what_is_measured_already_stays_and_only_the_rest_is_measured(tmp_path):
+    store = Store(tmp_path)
+    sweep(temporal("recall", "smoke", 1, ["dp-oja"], ["low"]), store)
+    gone = pd.DataFrame([{"task": "recall", "network": "dp-oja", "noise": "low", "seed": 7, "config_hash": "gone", "ablation": "intact", "accuracy": 1.0}])
+    first, _ = ablations.measure("smoke", 1, ["dp-oja"], store, earlier=gone)
+    assert first.seed.tolist() == [7, 0, 0, 0]
+    first["accuracy"] = 2.0
+    again, _ = ablations.measure("smoke", 1, ["dp-oja"], store, earlier=first)
+    pd.testing.assert_frame_equal(again, first)

@@ -3,6 +3,7 @@
 import argparse
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -101,22 +102,24 @@ def measure(name: str, store: sweeps.Store, workers: int | str) -> None:
         table, facts = TIMINGS[name]()
         keep(table, facts | {"code": code_mark(TIMED[name])})
     elif name == "controls":
-        keep(*ablations.measure("paper", None, list(NETWORKS), store, workers))
+        known = earlier(store.published / name, {"trials": ablations.TRIALS["paper"]}, ablations.rehearse)
+        keep(*ablations.measure("paper", None, list(NETWORKS), store, workers, known))
     elif name == "gait":
         keep(*gait.measure(store))
     else:
         how, policies = {"novel-conditions": (locomotion.fare, POLICIES), "adaptation": (locomotion.adapt, PLASTIC)}[name]
-        keep(*locomotion.measure(how, "paper", None, list(policies), store, workers, earlier(store.published / name), keep))
+        known = earlier(store.published / name, {"episodes": locomotion.EPISODES}, locomotion.rehearse_conditions)
+        keep(*locomotion.measure(how, "paper", None, list(policies), store, workers, known, keep))
 
 
-def earlier(folder: Path) -> pd.DataFrame | None:
-    """What is measured already, if at today's size and under conditions that do what they do today."""
+def earlier(folder: Path, size: dict[str, int], rehearse: Callable[[], dict[str, float]]) -> pd.DataFrame | None:
+    """What is measured already, if at today's ``size`` and if what was done to networks does what it does today."""
     if not folder.exists():
         return None
     table, manifest = records.load_measurements(folder)
     facts = manifest["facts"]
-    same = facts["episodes"] == locomotion.EPISODES and not difference(facts["rehearsal"], locomotion.rehearse_conditions())
-    return table if same else None
+    same = all(facts[name] == value for name, value in size.items())
+    return table if same and not difference(facts["rehearsal"], rehearse()) else None
 
 
 if __name__ == "__main__":

@@ -106,18 +106,25 @@ def rehearse() -> dict[str, float]:
     return found
 
 
-def measure(profile: str, seeds: int | None, networks: list[str], store: Store, workers: int = 1) -> tuple[pd.DataFrame, dict]:
-    """Every ablation of every plastic network whose weights ``store`` holds, on every task; how many trials each, and what ablations do."""
+def measure(
+    profile: str, seeds: int | None, networks: list[str], store: Store, workers: int = 1, earlier: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, dict]:
+    """Every ablation of every plastic network whose weights ``store`` holds, on every task; how many trials each, and what ablations do.
+
+    The runs that ``earlier`` tells of, such a table, are not measured again: their weights need not be at hand any more.
+    """
     check_workers(workers)
     plastic = [name for name in networks if name != "snn"]
+    held = set() if earlier is None else set(zip(earlier["config_hash"], earlier["seed"]))
     jobs = [
         (task, config, seed)
         for task in TASKS
         for experiment in ([temporal(task, profile, seeds, plastic)] if plastic else [])
         for config, seed in experiment.runs
-        if store.has_weights(task, config, seed)
+        if (config.hash, seed) not in held and store.has_weights(task, config, seed)
     ]
     trials = TRIALS[profile]
     done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(ablate)(*job, store, trials) for job in jobs)
     rows = [row for rows in tqdm(done, total=len(jobs), desc="ablations", unit="run") for row in rows]
-    return pd.DataFrame(rows), {"trials": trials, "rehearsal": rehearse()}
+    table = pd.concat([table for table in (earlier, pd.DataFrame(rows)) if table is not None], ignore_index=True)
+    return table, {"trials": trials, "rehearsal": rehearse()}
