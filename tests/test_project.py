@@ -143,6 +143,17 @@ def test_what_is_published_is_what_the_code_names(repository, name):
     assert held <= wanted and len(held) == published.manifest["runs"] and len(wanted) == published.manifest["expected_runs"]
 
 
+def test_no_chapter_shows_a_warning_or_an_empty_box(repository):
+    chapters = sorted((repository / "_build" / "stage" / "book").glob("*.ipynb"))
+    if not chapters:
+        pytest.skip("the book is not built here")
+    for path in chapters:
+        for cell in nbformat.read(path, as_version=4).cells:
+            for output in cell.get("outputs", []):
+                assert output.output_type != "stream", (path.name, output.text)
+                assert output.get("data", {}).get("text/markdown", "something").strip(), (path.name, cell.source)
+
+
 @pytest.mark.parametrize("item, tasks", [("tab-cue-association", ["cue-association"]), ("tab-temporal-tasks", list(TASKS))])
 def test_figures_are_made_of_the_published_records(repository, item, tasks):
     runs = pd.concat([records.load_published(repository / "book" / "results" / task).runs.assign(task=task) for task in tasks])

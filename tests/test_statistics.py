@@ -1,4 +1,5 @@
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -24,6 +25,10 @@ def test_separated_samples_differ_and_equal_ones_do_not():
     apart = statistics.compare([0.9, 0.91, 0.92, 0.93, 0.94], [0.5, 0.51, 0.52, 0.53, 0.54])
     assert apart.superiority == 1 and apart.p_value == pytest.approx(2 / math.comb(10, 5))
     assert apart.difference.low > 0.35
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        constant = statistics.compare([1.0] * 5, [0.9, 0.91, 0.92, 0.93, 0.94])
+    assert constant.difference.low < 0.08 < constant.difference.high and constant.superiority == 1
     same = statistics.compare([1.0, 2.0, 3.0, 4.0], [1.5, 2.5, 3.5, 0.5])
     assert same.p_value > 0.5 and same.difference.low < 0 < same.difference.high
 

@@ -1,5 +1,6 @@
 """Intervals and tests, all of them scipy's."""
 
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -101,7 +102,10 @@ def compare(a: Sequence[float], b: Sequence[float], confidence: float = 0.95) ->
     x, y = _finite("a", a), _finite("b", b)
     require(min(len(x), len(y)) >= 2, "values", (len(x), len(y)), "two or more in each sample")
     test = stats.mannwhitneyu(x, y, alternative="two-sided", method="auto")
-    ends = stats.ttest_ind(x, y, equal_var=False).confidence_interval(confidence)
+    with warnings.catch_warnings():
+        # of a sample whose values are all the same: its variance is zero, and that is right
+        warnings.filterwarnings("ignore", "Precision loss occurred", RuntimeWarning)
+        ends = stats.ttest_ind(x, y, equal_var=False).confidence_interval(confidence)
     difference = Interval(float(x.mean() - y.mean()), float(ends.low), float(ends.high))
     return Comparison(difference, float(test.pvalue), float(test.statistic / (len(x) * len(y))))
 
