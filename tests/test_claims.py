@@ -88,6 +88,13 @@ def test_the_measured_value_lies_in_its_interval_and_pools_the_tasks(repository)
     assert claims.judge(repository / "book" / "claims.yml", results)[1].measured.mean == pytest.approx(0.8, abs=0.01)
 
 
+def test_a_task_with_more_seeds_weighs_no_more_than_the_others(repository):
+    good, more = runs(lambda name, noise: 0.96), runs(lambda name, noise: 1.0, seeds=40)
+    first = more[more.seed < 10]
+    judged = [claims.judge(repository / "book" / "claims.yml", dict(zip(TASKS, (good, good, table)))) for table in (more.sample(frac=1.0, random_state=0), first)]
+    assert [j.measured for j in judged[0][:4]] == [j.measured for j in judged[1][:4]]
+
+
 def controls(accuracy, seeds=5):
     rng = np.random.default_rng(1)
     return pd.DataFrame([

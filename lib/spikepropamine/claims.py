@@ -12,7 +12,7 @@ from .checks import load_yaml, require, require_choice, require_positive
 from .controls import CONTROLS
 from .experiments import TASKS
 from .networks import NETWORKS
-from .statistics import Interval, adjusted, compare, interquartile_difference, interquartile_mean
+from .statistics import Interval, adjusted, balanced, compare, interquartile_difference, interquartile_mean
 from .tasks.conditions import CONDITIONS, TRAINING
 from .tasks.task import NOISE_HZ
 
@@ -145,8 +145,12 @@ def table(judgements: list[Judgement]) -> pd.DataFrame:
 
 
 def accuracy(cells: Iterable[pd.DataFrame], definitions: Definitions) -> Interval:
-    """The interquartile mean of held-out accuracy over the seeds of each cell, with its interval."""
-    return interquartile_mean(*(cell["accuracy"] for cell in cells), confidence=definitions.confidence)
+    """The interquartile mean of held-out accuracy over as many seeds of each cell, with its interval."""
+    return interquartile_mean(*balanced([_by_seed(cell) for cell in cells]), confidence=definitions.confidence)
+
+
+def _by_seed(cell: pd.DataFrame) -> pd.Series:
+    return cell.sort_values("seed")["accuracy"]
 
 
 def significant(by_task: dict[str, Cells], definitions: Definitions) -> set[tuple[str, str]]:
@@ -241,7 +245,7 @@ def _least_change(cell: pd.DataFrame) -> tuple[str, float]:
 
 
 def _accuracies(by_task: dict[str, Cells], name: str) -> list[pd.Series]:
-    return [cells[name]["accuracy"] for cells in by_task.values()]
+    return balanced([_by_seed(cells[name]) for cells in by_task.values()])
 
 
 def _weakest(by_task: dict[str, Cells], d: Definitions) -> tuple[str, Interval]:

@@ -57,6 +57,12 @@ def interquartile_mean(*samples: Sequence[float], confidence: float = 0.95) -> I
     return _bootstrap(strata, lambda *x, axis: _iqm(x, axis), confidence)
 
 
+def balanced(samples: Sequence[Sequence[float]]) -> list[Sequence[float]]:
+    """As many values of each of ``samples`` as the shortest has, its first: pooled, each weighs the same."""
+    shortest = min(len(sample) for sample in samples)
+    return [sample[:shortest] for sample in samples]
+
+
 def interquartile_difference(
     a: Sequence[Sequence[float]], b: Sequence[Sequence[float]], confidence: float = 0.95
 ) -> Interval:
