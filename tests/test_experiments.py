@@ -87,7 +87,8 @@ def test_a_run_taken_up_from_a_checkpoint_counts_what_came_before(tmp_path):
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_a_sweep_that_is_told_to_end_takes_its_workers_along(tmp_path, sent):
     command = [sys.executable, "-m", "spikepropamine", "sweep", "cue-association", "--workers", "2"]
-    parent, workers = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), []
+    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731, a shell has its background jobs ignore it
+    parent, workers = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=heard), []
     try:
         eventually(lambda: list((tmp_path / ".runs").rglob("*.checkpoint.safetensors")))
         workers = psutil.Process(parent.pid).children(recursive=True)
