@@ -21,8 +21,8 @@ def test_runs_at_hand_are_none_where_nothing_is_published_and_results_says_so(re
     parameters = dict(profile="paper", recompute=False, seeds=None, networks="all", workers=1, device="cpu")
     empty = chapters.Chapter("controls", ChapterParameters(**parameters), tmp_path)
     sweep = experiments.controls("recall")
-    assert empty.at_hand(sweep).empty
+    assert empty.at_hand(sweep)[0].empty
     with pytest.raises(ValueError, match="recompute = False: must be True where nothing is published, as for recall-controls"):
         empty.results(sweep)
     full = chapters.Chapter("controls", ChapterParameters(**parameters), repository)
-    assert len(full.at_hand(sweep)) == len(sweep.runs) == len(full.results(sweep)[0])
+    assert len(full.at_hand(sweep)[0]) == len(sweep.runs) == len(full.results(sweep)[0])

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from spikepropamine import records
 from spikepropamine.claims import load_claims
 from spikepropamine.comparison import load_paper_values
-from spikepropamine.parameters import ChapterParameters
 from spikepropamine.figures import Provenance, Shelf
 from spikepropamine.locomotion import WalkingParameters
+from spikepropamine.parameters import ChapterParameters
 from spikepropamine.records import DamagedRecord
 
 often = settings(max_examples=300, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 from .experiments import TASKS, Config, temporal
 from .networks import NETWORKS, Run, SpikingNetwork
 from .parameters import check_workers
+from .records import run_keys
 from .scan import HiddenState
 from .sweeps import Store
 from .tasks.task import Task
@@ -115,7 +116,7 @@ def measure(
     """
     check_workers(workers)
     plastic = [name for name in networks if name != "snn"]
-    held = set() if earlier is None else set(zip(earlier["config_hash"], earlier["seed"]))
+    held = run_keys(earlier)
     jobs = [
         (task, config, seed)
         for task in TASKS

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from . import experiments, records, sweeps
+from . import experiments, records
 from .checks import load_yaml, require
 from .comparison import load_paper_values
 from .experiments import Config, Experiment
@@ -20,7 +20,7 @@ from .figures import Item, Provenance, Shelf
 from .networks import NETWORKS, NetworkOptions
 from .parameters import ChapterParameters
 from .staleness import chapter_code
-from .sweeps import Store, sweep
+from .sweeps import Store, core_hours, sweep
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,9 +58,9 @@ class Chapter:
             )
         return runs, curves
 
-    def at_hand(self, experiment: Experiment) -> pd.DataFrame:
-        """The runs of ``experiment``, as :meth:`results` gives them; empty where there are none and none were asked for."""
-        return (self.results if self.parameters.recompute else self.store.results)(experiment)[0]
+    def at_hand(self, experiment: Experiment) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """As :meth:`results`, but with empty tables where there are no runs and none were asked for."""
+        return (self.results if self.parameters.recompute else self.store.results)(experiment)
 
     def published_runs(self, experiment: Experiment) -> pd.DataFrame:
         """The published runs of an experiment that this chapter shows but never makes; empty if none are."""
@@ -188,7 +188,7 @@ class Chapter:
         which = "runs made here" if self.parameters.recompute else "published runs"
         sentence = (
             f"This page shows {len(runs)} {which} at profile `{experiment.profile}`: {len(experiment.configs)} "
-            f"configurations, {counted(runs.seed.nunique(), 'seed')}, {sweeps.core_hours(runs):.2f} core hours on "
+            f"configurations, {counted(runs.seed.nunique(), 'seed')}, {core_hours(runs):.2f} core hours on "
             f"{', '.join(sorted(set(runs.cpu)))}."
         )
         return sentence + (f" **Missing of this profile: {counted(missing, 'run')}.**" if missing else "")

@@ -12,11 +12,11 @@ from PIL import Image
 from torch import Tensor
 
 from .checks import require_count
-from .sweeps import Store
 from .locomotion import EXPERIMENTS, LocomotionConfig, locomotion, revive
 from .networks import NETWORKS
 from .policies import SpikingPolicy
 from .records import load_measurements
+from .sweeps import Store
 from .tasks.locomotion import Locomotion, Normalised
 
 FEET = {

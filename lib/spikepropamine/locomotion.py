@@ -397,7 +397,7 @@ def measure(
         for config, seed in locomotion(name, "paper", seeds or size.seeds, policies).runs
         if store.has_weights(name, config, seed)
     ]
-    held = set() if earlier is None else set(zip(earlier["config_hash"], earlier["seed"]))
+    held = records.run_keys(earlier)
     require(len(jobs) > 0, "policies", policies, f"some whose trained weights are published in {store.published}")
     jobs = [(name, config, seed) for name, config, seed in jobs if (config.hash, seed) not in held]
     done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(_timed)(how, *job, store, size) for job in jobs)

@@ -139,7 +139,7 @@ def publish(
         replaced: configuration hashes whose runs in ``target`` go.
     """
     before = load_published(target).without(replaced) if target.exists() else None
-    held = set() if before is None else set(zip(before.runs["config_hash"], before.runs["seed"]))
+    held = run_keys(None if before is None else before.runs)
     loaded = [run for run in map(load_run, runs) if (run.record["config_hash"], run.record["seed"]) not in held]
     if not loaded and before is None:
         raise ValueError(f"runs = []: must be at least one finished run to publish to {target}")
@@ -176,6 +176,11 @@ def publish(
             "files": files,
         }
         write_json(draft / "manifest.json", manifest)
+
+
+def run_keys(table: pd.DataFrame | None) -> set[tuple[str, int]]:
+    """Which runs the rows of ``table`` are of, (config_hash, seed); none where there is no table."""
+    return set() if table is None else set(zip(table["config_hash"], table["seed"]))
 
 
 def row(record: dict[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Store:
         if published is not None:
             runs.append(_only(published.runs, wanted))
             curves.append(_only(published.curves, wanted))
-            wanted -= set(zip(runs[0]["config_hash"], runs[0]["seed"]))
+            wanted -= records.run_keys(runs[0])
         for config, seed in experiment.runs:
             folder = self.folder(experiment.name, config, seed)
             if (config.hash, seed) in wanted and folder.exists():
@@ -81,7 +81,7 @@ def sweep(experiment: Experiment, store: Store, workers: int | str = 1, device: 
     """
     check_workers(workers)
     runs, _ = store.results(experiment)
-    held = set(zip(runs["config_hash"], runs["seed"]))
+    held = records.run_keys(runs)
     missing = [(config, seed) for config, seed in experiment.runs if (config.hash, seed) not in held]
     jobs = (
         joblib.delayed(run)(
