@@ -10,15 +10,17 @@ from pathlib import Path
 import pandas as pd
 
 from . import (
-    ablations, benchmark, experiments, gait, kernels, layers, locomotion, networks, plasticity, policies, records, scan, simd, sweeps, walking_speed,
+    ablations, benchmark, experiments, gait, kernels, layers, locomotion, networks, novel_conditions, plasticity, policies, records, scan, simd, sweeps,
+    walking_speed,
 )
 from .claims import PLASTIC
 from .networks import NETWORKS
 from .policies import POLICIES
 from .staleness import code_mark, difference, remake, stale_items, stale_measurements, stale_records, stale_timings
-from .tasks import locomotion as walking
+from .tasks import locomotion as environments
 from .training import ppo
 from .verification import verify
+from .walking import EPISODES
 
 EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments.TASKS} | {
     f"{name}-{kind}": partial(make, name)
@@ -35,9 +37,9 @@ EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments
 }
 
 
-REHEARSALS = {"novel-conditions": locomotion.rehearse_conditions, "adaptation": locomotion.rehearse_conditions, "controls": ablations.rehearse}
+REHEARSALS = {"novel-conditions": novel_conditions.rehearse, "adaptation": novel_conditions.rehearse, "controls": ablations.rehearse}
 NETWORK_CODE = (kernels, layers, networks, plasticity, scan, simd)
-TIMED = {"performance": (benchmark, *NETWORK_CODE), "walking-speed": (walking_speed, policies, ppo, walking, *NETWORK_CODE)}
+TIMED = {"performance": (benchmark, *NETWORK_CODE), "walking-speed": (walking_speed, policies, ppo, environments, *NETWORK_CODE)}
 TIMINGS = {"performance": partial(benchmark.run_plan, "paper", list(NETWORKS)), "walking-speed": partial(walking_speed.measure, "paper", list(POLICIES))}
 MEASUREMENTS = ("adaptation", "controls", "gait", "novel-conditions", "performance", "walking-speed")
 
@@ -107,9 +109,9 @@ def measure(name: str, store: sweeps.Store, workers: int | str) -> None:
     elif name == "gait":
         keep(*gait.measure(store))
     else:
-        how, policies = {"novel-conditions": (locomotion.fare, POLICIES), "adaptation": (locomotion.adapt, PLASTIC)}[name]
-        known = earlier(store.published / name, {"episodes": locomotion.EPISODES}, locomotion.rehearse_conditions)
-        keep(*locomotion.measure(how, "paper", None, list(policies), store, workers, known, keep))
+        how, policies = {"novel-conditions": (novel_conditions.fare, POLICIES), "adaptation": (novel_conditions.adapt, PLASTIC)}[name]
+        known = earlier(store.published / name, {"episodes": EPISODES}, novel_conditions.rehearse)
+        keep(*novel_conditions.measure(how, "paper", None, list(policies), store, workers, known, keep))
 
 
 def earlier(folder: Path, size: dict[str, int], rehearse: Callable[[], dict[str, float]]) -> pd.DataFrame | None:

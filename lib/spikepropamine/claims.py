@@ -99,7 +99,7 @@ def judge(path: Path, runs: Mapping[str, pd.DataFrame], walks: pd.DataFrame | No
         path: the claims.
         runs: of each temporal task, by its name, and of its controls, by ``<task>-controls``: a row a run.
         walks: how trained policies fare on Ant, a row for each network, seed, condition and strength
-            (:func:`spikepropamine.locomotion.measure`); None or empty where nothing is published.
+            (:func:`spikepropamine.novel_conditions.measure`); None or empty where nothing is published.
     """
     definitions, tasks, claims = load_claims(path)
     judgements = []
