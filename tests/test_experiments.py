@@ -12,6 +12,7 @@ import torch
 
 from spikepropamine import experiments, records, sweeps
 from spikepropamine.experiments import TASKS, temporal
+from spikepropamine.files import DamagedRecord
 from spikepropamine.networks import NETWORKS
 from spikepropamine.parameters import ChapterParameters
 from spikepropamine.sweeps import Store, sweep
@@ -160,7 +161,7 @@ def test_a_damaged_run_is_named_not_skipped(tmp_path):
     sweep(tiny(), store)
     path = next((tmp_path / "runs").rglob("curves.parquet"))
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(records.DamagedRecord, match="curves.parquet"):
+    with pytest.raises(DamagedRecord, match="curves.parquet"):
         sweep(tiny(), store)
 
 

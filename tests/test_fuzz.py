@@ -14,9 +14,9 @@ from spikepropamine import records
 from spikepropamine.claims import load_claims
 from spikepropamine.comparison import load_paper_values
 from spikepropamine.figures import Provenance, Shelf
+from spikepropamine.files import DamagedRecord, write_json
 from spikepropamine.locomotion import WalkingParameters
 from spikepropamine.parameters import ChapterParameters
-from spikepropamine.records import DamagedRecord
 
 often = settings(max_examples=300, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
@@ -110,7 +110,7 @@ def test_records_of_another_shape_are_refused_by_name_though_their_checksum_is_r
     content = json.loads(good)
     del content["sha256"]
     changed = data.draw(damaged_tree(content))
-    records.write_json(path, changed)
+    write_json(path, changed)
     written = path.read_bytes()
     refuses_or_is_right(lambda: read(folder), path, written, good, lambda _: set(content) <= set(changed))
 

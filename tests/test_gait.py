@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from spikepropamine import gait, locomotion, records
+from spikepropamine import gait, locomotion
+from spikepropamine.files import read_json, write_json
 from spikepropamine.sweeps import Store
 
 
@@ -72,8 +73,8 @@ def test_the_walk_shown_is_of_the_best_walker_and_one_of_another_is_named(reposi
     assert list(gait.stale(store)) == []
     for part in ("ant", "gait"):
         shutil.copytree(store.published / part, tmp_path / "results" / part)
-    manifest = records.read_json(tmp_path / "results" / "gait" / "manifest.json")
+    manifest = read_json(tmp_path / "results" / "gait" / "manifest.json")
     manifest["facts"]["seed"] += 1
-    records.write_json(tmp_path / "results" / "gait" / "manifest.json", manifest)
+    write_json(tmp_path / "results" / "gait" / "manifest.json", manifest)
     (line,) = gait.stale(Store(tmp_path / "runs", tmp_path / "results"))
     assert f"shows seed {seed + 1} of" in line and f"has seed {seed} of {config.network.name} on Ant-v5" in line

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from spikepropamine import records
+from spikepropamine.files import DamagedRecord
 from spikepropamine.policies import POLICIES, Policy, each, forget
-from spikepropamine.records import DamagedRecord
 from spikepropamine.tasks.locomotion import Locomotion
 from spikepropamine.training import ppo
 from spikepropamine.training.ppo import PPO, Agent, Walk, advantage, collect, objective

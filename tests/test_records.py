@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from spikepropamine import records
-from spikepropamine.records import DamagedRecord
+from spikepropamine.files import DamagedRecord, whole_folder, write_json
 
 
 def record(seed=0, **changes):
@@ -63,7 +63,7 @@ def test_a_record_without_a_field_is_refused_by_its_name(tmp_path, field):
     path = tmp_path / "run" / "record.json"
     content = json.loads(path.read_text())
     del content[field], content["sha256"]
-    records.write_json(path, content)
+    write_json(path, content)
     with pytest.raises(DamagedRecord, match=f"field {field} "):
         records.load_run(tmp_path / "run")
 
@@ -110,7 +110,7 @@ def test_a_manifest_that_names_a_file_elsewhere_is_refused(tmp_path):
     content = json.loads(path.read_text())
     del content["sha256"]
     content["files"]["../seed-0/record.json"] = "0"
-    records.write_json(path, content)
+    write_json(path, content)
     with pytest.raises(DamagedRecord, match="must be a file of this folder"):
         records.load_published(tmp_path / "published")
 
@@ -118,7 +118,7 @@ def test_a_manifest_that_names_a_file_elsewhere_is_refused(tmp_path):
 def test_an_exception_in_mid_write_leaves_the_old_run_and_no_draft(tmp_path):
     save(tmp_path / "run", 1)
     with pytest.raises(KeyboardInterrupt):
-        with records.whole_folder(tmp_path / "run") as draft:
+        with whole_folder(tmp_path / "run") as draft:
             (draft / "record.json").write_text("half")
             raise KeyboardInterrupt
     assert records.load_run(tmp_path / "run").record["seed"] == 1

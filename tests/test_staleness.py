@@ -12,6 +12,7 @@ import pytest
 from spikepropamine import records, staleness
 from spikepropamine.__main__ import EXPERIMENTS, REHEARSALS, TIMED
 from spikepropamine.experiments import temporal
+from spikepropamine.files import read_json, write_json
 from spikepropamine.locomotion import LocomotionConfig, policy
 from spikepropamine.sweeps import Store, publish, sweep
 from spikepropamine.tasks.locomotion import Locomotion
@@ -71,9 +72,9 @@ def test_what_is_stale_is_made_again_and_nothing_else(place, tmp_path):
     store = Store(tmp_path / "place" / ".runs", tmp_path / "place" / "published")
     before = store.published_runs("recall")
     changed, kept = EXPERIMENT.configs[0].hash, EXPERIMENT.configs[1].hash
-    manifest = records.read_json(store.published / "recall" / "manifest.json")
+    manifest = read_json(store.published / "recall" / "manifest.json")
     manifest["rehearsals"][changed]["loss"] += 1
-    records.write_json(store.published / "recall" / "manifest.json", manifest)
+    write_json(store.published / "recall" / "manifest.json", manifest)
     known = {"recall": lambda: EXPERIMENT}
     found = list(staleness.stale_records(known, store))
     assert [one.config_hash for one in found] == [changed] and "loss was" in found[0].why
@@ -109,8 +110,8 @@ def test_an_item_ages_with_its_data_and_its_chapter(repository, tmp_path):
     notebook.cells[-1].source += "\n1 + 1"
     nbformat.write(notebook, path)
     facts = tmp_path / "figures" / "tab-claims" / "provenance.json"
-    content = records.read_json(facts) | {"seeds": [0, 1]}
-    records.write_json(facts, content)
+    content = read_json(facts) | {"seeds": [0, 1]}
+    write_json(facts, content)
     found = list(staleness.stale_items(tmp_path))
     assert any("tab-claims: does not show seeds 2, 3" in line for line in found)
     assert any("tab-cue-association: the code of book/cue_association.ipynb has changed" in line for line in found)
@@ -130,9 +131,9 @@ def test_the_published_measurements_are_not_stale_and_one_that_is_is_named(repos
     published = repository / "book" / "results"
     assert list(staleness.stale_measurements(REHEARSALS, published)) == []
     shutil.copytree(published / "controls", tmp_path / "controls")
-    manifest = records.read_json(tmp_path / "controls" / "manifest.json")
+    manifest = read_json(tmp_path / "controls" / "manifest.json")
     manifest["facts"]["rehearsal"]["dp-oja, intact"] *= 1.1
-    records.write_json(tmp_path / "controls" / "manifest.json", manifest)
+    write_json(tmp_path / "controls" / "manifest.json", manifest)
     (line,) = staleness.stale_measurements(REHEARSALS, tmp_path)
     assert "controls: the code does something else: dp-oja, intact was" in line
 

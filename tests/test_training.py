@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
+from spikepropamine.files import DamagedRecord
 from spikepropamine.networks import build
-from spikepropamine.records import DamagedRecord
 from spikepropamine.tasks.cue_association import CueAssociation
 from spikepropamine.training.supervised import Training, evaluate, train
 

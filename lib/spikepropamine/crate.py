@@ -12,7 +12,7 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
 from .figures import AUTHOR
-from .records import checksum, read_json, whole_file
+from .files import checksum, read_json, whole_file
 
 NAME = "ro-crate-metadata.json"
 _TYPES = {".bib": "application/x-bibtex", ".md": "text/markdown", ".tex": "application/x-tex"}

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 from .checks import require, require_choice
 from .comparison import PaperValue, beside
-from .records import checksum, whole_folder, write_json
+from .files import checksum, whole_folder, write_json
 
 # Okabe and Ito's palette, told apart by the colour-blind; the marker says the same again.
 COLOURS = {"snn": "#000000", "dp-oja": "#E69F00", "dp-bcm": "#56B4E9", "ndp-oja": "#D55E00", "ndp-bcm": "#0072B2", "mlp": "#009E73"}

@@ -8,16 +8,11 @@ configuration, and ``manifest.json`` with checksums. A published run is as good 
 """
 
 import dataclasses
-import hashlib
 import importlib.metadata
-import json
-import os
 import platform
 import shutil
 import subprocess
-import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +23,8 @@ import safetensors
 import torch
 from safetensors.torch import load_file, save_file
 
+from .files import DamagedRecord, check_files, checksum, digest, read_json, whole_file, whole_folder, write_json
+
 SCHEMA = 1
 RECORD_FIELDS = {
     "schema": int, "experiment": str, "config": dict, "config_hash": str, "seed": int, "profile": str, "device": str,
@@ -35,10 +32,6 @@ RECORD_FIELDS = {
     "peak_megabytes": (int, float), "files": dict,
 }
 PACKAGES = ("torch", "snntorch", "numpy", "numba", "scipy", "pandas", "gymnasium", "mujoco", "spikepropamine")
-
-
-class DamagedRecord(ValueError):
-    """A file of the store that is not what was written there."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +49,7 @@ def config_hash(config: Any) -> str:
     Covers every field and nothing else, in any order.
     """
     plain = dataclasses.asdict(config) if dataclasses.is_dataclass(config) else config
-    return hashlib.sha256(_canonical(plain)).hexdigest()[:12]
+    return digest(plain)[:12]
 
 
 def provenance() -> dict[str, Any]:
@@ -70,42 +63,6 @@ def provenance() -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------- writing
-
-
-@contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
-    """A folder to fill, which takes the place of ``target`` when the block ends and not before.
-
-    An exception or a kill in between leaves ``target`` as it was.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.parent / f".{target.name}.{uuid.uuid4().hex}.draft"
-    draft.mkdir()
-    try:
-        yield draft
-        for path in draft.rglob("*"):
-            _sync(path)
-        old = draft.with_suffix(".old")
-        if target.exists():
-            target.rename(old)
-        draft.rename(target)
-        _sync(target.parent)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-@contextmanager
-def whole_file(target: Path) -> Iterator[Path]:
-    """A file to write, which takes the place of ``target`` when the block ends and not before."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.parent / f".{target.name}.{uuid.uuid4().hex}.draft"
-    try:
-        yield draft
-        _sync(draft)
-        draft.rename(target)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def save_run(folder: Path, record: dict[str, Any], curves: pd.DataFrame, weights: dict[str, torch.Tensor]) -> None:
@@ -288,11 +245,6 @@ def load_measurements(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     return pd.read_parquet(folder / "measurements.parquet"), manifest
 
 
-def checksum(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 # ---------------------------------------------------------------- checkpoints of a run under way
 
 
@@ -349,65 +301,12 @@ def _weights_name(config_hash: str, seed: int) -> str:
     return f"weights-{config_hash}-seed-{seed}.safetensors"
 
 
-def _canonical(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """JSON with a checksum of its own content in ``sha256``."""
-    content = json.loads(json.dumps(content))
-    path.write_text(_text(content | {"sha256": hashlib.sha256(_canonical(content)).hexdigest()}))
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """What :func:`write_json` wrote, to the byte.
-
-    Raises:
-        DamagedRecord: naming the file and what is wrong with it.
-    """
-    try:
-        text = path.read_text()
-        whole = json.loads(text)
-        content = {key: value for key, value in whole.items() if key != "sha256"}
-        matches = hashlib.sha256(_canonical(content)).hexdigest() == whole["sha256"]
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise DamagedRecord(f"{path}: not a whole record ({type(error).__name__}: {error})") from error
-    if not matches:
-        raise DamagedRecord(f"{path}: its content does not match its checksum, field sha256")
-    if text != _text(whole):
-        raise DamagedRecord(f"{path}: its bytes are not as they were written")
-    return content
-
-
-def _text(content: dict[str, Any]) -> str:
-    return json.dumps(content, indent=1, sort_keys=True) + "\n"
-
-
 def _check_fields(path: Path, content: dict[str, Any], fields: dict[str, type]) -> None:
     for name, kind in fields.items():
         if not isinstance(content.get(name), kind):
             raise DamagedRecord(f"{path}: field {name} is missing or not a {kind}")
     if content["schema"] != SCHEMA:
         raise DamagedRecord(f"{path}: field schema is {content['schema']}, must be {SCHEMA}")
-
-
-def check_files(folder: Path, files: dict[str, str]) -> None:
-    """Refuse a folder whose files are not to the byte those of ``files``, a checksum by name."""
-    for name, stated in files.items():
-        if Path(name).name != name:
-            raise DamagedRecord(f"{folder}: field files names {name!r}, must be a file of this folder")
-        if not (folder / name).is_file():
-            raise DamagedRecord(f"{folder / name}: missing")
-        if checksum(folder / name) != stated:
-            raise DamagedRecord(f"{folder / name}: its bytes do not match its checksum")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _git_commit() -> str:

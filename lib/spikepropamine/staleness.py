@@ -23,6 +23,7 @@ import nbformat
 
 from . import records, sweeps
 from .experiments import Experiment
+from .files import read_json
 from .sweeps import Store
 
 TOLERANCE = 0.02  # relative; another processor rounds differently, in float32 up to a spike; a changed rule does much more
@@ -118,7 +119,7 @@ def stale_items(root: Path) -> Iterator[str]:
             if gone:
                 yield f"{folder}: measures runs of {gone[0]}, which are not published any more"
     for path in sorted((root / "figures").glob("*/provenance.json")):
-        facts = records.read_json(path)
+        facts = read_json(path)
         shown, there = set(facts["seeds"]), {seed for key in facts["records"] for seed in seeds.get(key, ())}
         if len(facts["records"]) * len(shown) != 1 and there - shown:
             yield f"{path.parent}: does not show seeds {', '.join(map(str, sorted(there - shown)))}, published since"

@@ -6,8 +6,8 @@ from pathlib import Path
 import yaml
 
 from . import crate, records
+from .files import DamagedRecord, check_files, read_json
 from .prose import typed_numbers
-from .records import DamagedRecord
 
 _ITEM = ("id", "caption", "chapter", "parameters", "records", "seeds", "git_commits", "versions", "command", "chapter_code", "files")
 
@@ -57,13 +57,13 @@ def _check_results(folder: Path) -> set[str]:
 
 
 def _check_item(folder: Path, known: set[str]) -> None:
-    facts = records.read_json(folder / "provenance.json")
+    facts = read_json(folder / "provenance.json")
     missing = [name for name in _ITEM if name not in facts]
     if missing:
         raise DamagedRecord(f"{folder / 'provenance.json'}: field {missing[0]} is missing")
     if facts["id"] != folder.name:
         raise DamagedRecord(f"{folder / 'provenance.json'}: field id is {facts['id']!r}, must be that of its folder")
-    records.check_files(folder, facts["files"])
+    check_files(folder, facts["files"])
     unknown = sorted(set(facts["records"]) - known)
     if unknown:
         raise DamagedRecord(f"{folder / 'provenance.json'}: field records names {unknown[0]}, which is not published")
