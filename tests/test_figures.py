@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from spikepropamine import figures
-from spikepropamine.policies import POLICIES
 from spikepropamine.figures import Provenance, Shelf
+from spikepropamine.policies import POLICIES
 
 PROVENANCE = Provenance("demo", {"profile": "quick", "seeds": 2}, ("abc",), (0, 1), ("c0ffee",), {"torch": "2"})
 DATA = pd.DataFrame({"x": [0, 1], "y": [0.25, 0.5]})
@@ -52,6 +52,14 @@ def test_a_table_carries_everything_with_it(tmp_path):
     files = sorted(p.name for p in (tmp_path / "tab-demo").iterdir())
     assert files == ["citation.bib", "data.csv", "provenance.json", "table.md", "table.tex"]
     assert "0.25" in (tmp_path / "tab-demo" / "table.md").read_text()
+
+
+def test_a_negative_number_is_read_with_a_minus_sign_and_nothing_else_changes(tmp_path):
+    shown = pd.DataFrame({"network": ["dp-oja"], "gain": ["-0.5 (-0.7 to +0.1)"], "rate": ["1e-3"], "day": ["2021-11-02"]})
+    Shelf(tmp_path, "../figures", PROVENANCE).table("tab-demo", DATA, shown, "One row.")
+    for name in ("table.md", "table.tex"):
+        told = (tmp_path / "tab-demo" / name).read_text()
+        assert all(cell in told for cell in ("dp-oja", "−0.5 (−0.7 to +0.1)", "1e-3", "2021-11-02"))
 
 
 @pytest.mark.parametrize("changes, named", [

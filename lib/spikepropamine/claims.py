@@ -132,7 +132,7 @@ def _seeds_needed(name: str, d: Definitions) -> int:
 
 def number(value: float) -> str:
     """A measured value as it is read: whole where it is large, to three places where it is not, a dash where there is none."""
-    return "–" if math.isnan(value) else f"{value:.0f}" if abs(value) >= 100 else f"{value:.3f}"
+    return "–" if math.isnan(value) else (f"{value:.0f}" if abs(value) >= 100 else f"{value:.3f}").replace("-", "−")
 
 
 def table(judgements: list[Judgement]) -> pd.DataFrame:

@@ -140,6 +140,7 @@ class Shelf:
         rerun, and beside the paper's own.
         """
         require(re.fullmatch(r"tab-[a-z0-9-]+", id) is not None, "id", id, "tab- and lower-case words")
+        shown = shown.map(lambda cell: minus(cell) if isinstance(cell, str) else cell)
         with whole_folder(self.folder / id) as draft:
             body = shown.to_markdown(index=False, disable_numparse=True)
             (draft / "table.md").write_text(f"{caption}\n\n{body}\n")
@@ -187,6 +188,11 @@ class Shelf:
 def grid(rows: int = 1, columns: int = 1, height: float = 2.6, **options: Any):
     """``plt.subplots`` at the book's column width."""
     return plt.subplots(rows, columns, figsize=(WIDTH, height), **options)
+
+
+def minus(text: str) -> str:
+    """``text`` with a minus sign, and not a hyphen, before each negative number."""
+    return re.sub(r"(?<![\w.])-(?=\d)", "−", text)
 
 
 def network_style(name: str) -> dict[str, str]:
