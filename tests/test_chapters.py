@@ -26,3 +26,14 @@ def test_runs_at_hand_are_none_where_nothing_is_published_and_results_says_so(re
         empty.results(sweep)
     full = chapters.Chapter("controls", ChapterParameters(**parameters), repository)
     assert len(full.at_hand(sweep)[0]) == len(sweep.runs) == len(full.results(sweep)[0])
+
+
+def test_the_panel_tells_what_the_page_took_and_what_its_command_will(repository):
+    parameters = dict(profile="paper", recompute=False, seeds=None, networks="all", workers=1, device="cpu")
+    chapter = chapters.Chapter("controls", ChapterParameters(**parameters), repository)
+    made = pd.DataFrame({"training.steps": [1000] * 2, "wall_seconds": [1800.0] * 2, "training_seconds": [1700.0] * 2})
+    quick = experiments.temporal("recall", "quick", 1, ["snn"], ["low"])
+    told = chapter.panel("-p profile quick", [(made, quick), (made, quick), (made[:0], quick)]).data
+    assert "took 2.00 core hours, 1.00 hours on two cores" in told
+    assert "makes 2 of its own: on two cores and at the speed of these, 6 minutes" in told
+    assert "core hours" not in chapter.panel("").data

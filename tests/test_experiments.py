@@ -85,6 +85,12 @@ def test_a_run_taken_up_from_a_checkpoint_counts_what_came_before(tmp_path):
     assert 2 <= sweeps.core_hours(early) < 2.1
 
 
+def test_what_a_sweep_would_take_goes_by_the_time_a_step_took():
+    made = pd.DataFrame({"training.steps": [1000, 1000], "wall_seconds": [30.0, 50.0], "training_seconds": [20.0, 40.0]})
+    quick = temporal("recall", "quick", 3, ["snn"], ["low"])  # three runs of 200 steps
+    assert sweeps.expected_hours(quick, made) == pytest.approx(3 * 200 * 0.04 / 3600)
+
+
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_a_sweep_that_is_told_to_end_takes_its_workers_along(tmp_path, sent):
     command = [sys.executable, "-m", "spikepropamine", "sweep", "cue-association", "--workers", "2"]

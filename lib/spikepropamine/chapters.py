@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +20,7 @@ from .figures import Item, Provenance, Shelf
 from .networks import NETWORKS, NetworkOptions
 from .parameters import ChapterParameters
 from .staleness import chapter_code
-from .sweeps import Store, core_hours, sweep
+from .sweeps import Store, core_hours, expected_hours, sweep
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,26 +152,34 @@ class Chapter:
         folder = self.root / "_build" / "rerun" / f"{self.name}-{self.parameters.profile}-{mark}"
         return Shelf(folder, f"../_build/rerun/{folder.name}", provenance, self.root / "figures", paper)
 
-    def panel(self, given: str, hours: float | None = None, notes: Mapping[str, str] = MappingProxyType({})) -> Markdown:
-        """How to make this page again: the command, what it takes and how long it took.
+    def panel(
+        self, given: str, made: Sequence[tuple[pd.DataFrame, Experiment]] = (), notes: Mapping[str, str] = MappingProxyType({})
+    ) -> Markdown:
+        """How to make this page again: the command, what it takes and how long that takes.
 
         Args:
             given: the parameters of the command, as papermill takes them.
-            hours: core hours that the runs behind this page took; None where there are none.
+            made: the runs behind this page, a table of each kind, and what the command makes in their place.
             notes: what a parameter means on this page, where that is not its usual meaning.
         """
         rows = pd.DataFrame([
             {"parameter": f"`{name}`", "meaning": notes.get(name, meaning), "allowed": "–" if name in notes else allowed, "default": f"`{default}`"}
             for name, default, meaning, allowed in type(self.parameters).described()
         ])
-        took = [] if hours is None else [f"The runs behind this page took {hours:.2f} core hours, {hours / 2:.2f} hours on two cores."]
+        made = [(runs, experiment) for runs, experiment in made if len(runs)]
+        hours = sum(core_hours(runs) for runs, _ in made)
+        minutes = 60 * sum(expected_hours(experiment, runs) for runs, experiment in made)
+        took = [
+            f"The runs behind this page took {hours:.2f} core hours, {hours / 2:.2f} hours on two cores. The command makes "
+            f"{sum(len(experiment.runs) for _, experiment in made)} of its own: on two cores and at the speed of these, {minutes / 2:.0f} minutes."
+        ] if made else []
         took.append(self._binder())
         return Markdown(
             "From the root of the repository, in the environment that `make book` sets up:\n\n"
             f"```bash\n. .venv/bin/activate\npapermill book/{self.name}.ipynb out.ipynb {given}\n```\n\n{' '.join(took)}\n\n"
             f"{rows.to_markdown(index=False, disable_numparse=True)}\n\n"
             "With others than the published parameters, figures go to a folder of their own under `_build/rerun/`, and tables show the "
-            "published values beside." + ("" if hours is None else " What was stopped goes on where it stopped.")
+            "published values beside." + (" What was stopped goes on where it stopped." if made else "")
         )
 
     def _binder(self) -> str:

@@ -149,7 +149,7 @@ _TRAINING = {
     "paper": dict(steps=1000),
 }
 _SEEDS = {"smoke": 2, "quick": 2, "paper": 20}
-_CONTROL_SEEDS = {"smoke": 1, "quick": 2, "paper": 5}
+_CONTROL_SEEDS = {"smoke": 1, "quick": 1, "paper": 5}
 _SMOKE_TASK = {
     "cue-association": dict(n_cues=3, delay_ms=50.0, decision_ms=50.0),
     "cue-reward": dict(n_cues=2, delay_ms=50.0, decision_ms=50.0),

@@ -171,5 +171,10 @@ def core_hours(runs: pd.DataFrame) -> float:
     return float(runs[["wall_seconds", "training_seconds"]].max(axis=1).sum() / 3600)
 
 
+def expected_hours(experiment: Experiment, runs: pd.DataFrame) -> float:
+    """What ``experiment`` would take on one core at the speed, in training steps, of ``runs`` of the same kind."""
+    return core_hours(runs) / float(runs["training.steps"].sum()) * sum(config.training.steps for config, _ in experiment.runs)
+
+
 def _only(table: pd.DataFrame, wanted: set[tuple[str, int]]) -> pd.DataFrame:
     return table[[key in wanted for key in zip(table["config_hash"], table["seed"])]]
