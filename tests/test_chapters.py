@@ -35,5 +35,5 @@ def test_the_panel_tells_what_the_page_took_and_what_its_command_will(repository
     quick = experiments.temporal("recall", "quick", 1, ["snn"], ["low"])
     told = chapter.panel("-p profile quick", [(made, quick), (made, quick), (made[:0], quick)]).data
     assert "took 2.00 core hours, 1.00 hours on two cores" in told
-    assert "makes 2 of its own: on two cores and at the speed of these, 6 minutes" in told
+    assert "makes 2 runs: at the speed of these, 6 minutes on two cores" in told
     assert "core hours" not in chapter.panel("").data

@@ -171,7 +171,7 @@ class Chapter:
         minutes = 60 * sum(expected_hours(experiment, runs) for runs, experiment in made)
         took = [
             f"The runs behind this page took {hours:.2f} core hours, {hours / 2:.2f} hours on two cores. The command makes "
-            f"{sum(len(experiment.runs) for _, experiment in made)} of its own: on two cores and at the speed of these, {minutes / 2:.0f} minutes."
+            f"{sum(len(experiment.runs) for _, experiment in made)} runs: at the speed of these, {minutes / 2:.0f} minutes on two cores."
         ] if made else []
         took.append(self._binder())
         return Markdown(
