@@ -233,6 +233,17 @@ def test_controls_are_searched_among_the_same_rates_and_trained_as_the_plain_net
         assert config.task == plain.task and config.network.n_hidden == plain.network.n_hidden
 
 
+def test_what_trains_longer_differs_from_the_usual_controls_in_steps_and_rate_alone():
+    usual = {c.network.name: c for c in experiments.controls("cue-reward").configs}
+    made = experiments.longer("cue-reward").configs
+    assert [c.network.name for c in made] == list(experiments.TRAINED_LONGER)
+    for config in made:
+        own = usual[config.network.name]
+        assert config.training.steps == experiments.LONGER * own.training.steps
+        back = dict(steps=own.training.steps, evaluate_every=own.training.evaluate_every, learning_rate=own.training.learning_rate)
+        assert dataclasses.replace(config, training=dataclasses.replace(config.training, **back)) == own
+
+
 def test_smaller_networks_differ_from_the_usual_ones_in_nothing_but_their_size():
     usual = {c.network.name: c for c in experiments.temporal("recall", noises=["low"]).configs}
     made = experiments.sizes("recall").configs

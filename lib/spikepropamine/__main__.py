@@ -32,7 +32,7 @@ EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments
         ("restricted", experiments.restricted),
         ("sizes", experiments.sizes),
     )
-} | {
+} | {"cue-reward-controls-longer": partial(experiments.longer, "cue-reward")} | {
     f"{name}{kind}": partial(make, name) for name in locomotion.EXPERIMENTS for kind, make in (("", locomotion.locomotion), ("-search", locomotion.search))
 }
 

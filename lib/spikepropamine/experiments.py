@@ -246,6 +246,23 @@ def controls_search(task: str) -> Experiment:
     return Experiment(f"{task}-controls-search", "paper", configs, (1000,))
 
 
+# Trained on by :func:`longer`: the control that solves the other tasks, and the one that cue-reward left above chance.
+TRAINED_LONGER = ("alif", "slstm")
+LONGER = 5  # times the steps
+
+
+def longer(task: str, profile: str = "paper", seeds: int | None = None) -> Experiment:
+    """TRAINED_LONGER as :func:`controls` trains them, but for LONGER times the steps, at the lowest rate searched: was it the budget?"""
+    usual = controls(task, profile, seeds)
+    configs = []
+    for config in usual.configs:
+        if config.network.name in TRAINED_LONGER:
+            t = config.training
+            more = dict(steps=LONGER * t.steps, evaluate_every=LONGER * t.evaluate_every, learning_rate=min(SEARCHED_LEARNING_RATES))
+            configs.append(dataclasses.replace(config, training=dataclasses.replace(t, **more)))
+    return Experiment(f"{task}-controls-longer", profile, tuple(configs), usual.seeds)
+
+
 def restricted(task: str, profile: str = "paper", seeds: int | None = None, networks: Iterable[str] = tuple(NETWORKS)) -> Experiment:
     """Every plastic network under every restriction at low noise on one of TASKS, otherwise as :func:`temporal` trains it."""
     free = temporal(task, profile, seeds, networks, ["low"])
