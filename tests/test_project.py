@@ -138,7 +138,7 @@ def test_what_is_published_is_what_the_code_names(repository, name):
     if not folder.exists():
         pytest.skip(f"{name} is not published yet")
     published = records.load_published(folder)
-    held = set(zip(published.runs.config_hash, published.runs.seed))
+    held = records.run_keys(published.runs)
     wanted = {(config.hash, seed) for config, seed in EXPERIMENTS[name]().runs}
     assert held <= wanted and len(held) == published.manifest["runs"] and len(wanted) == published.manifest["expected_runs"]
 
