@@ -101,6 +101,40 @@ def test_the_spiking_lstm_is_snntorchs_where_that_keeps_its_state():
     assert torch.sigmoid(forget).allclose(torch.tensor(math.exp(-5 / controls.TAU_LONG)))
 
 
+def everything(run, state, parameters):
+    """Spikes, last state and every gradient of ``run(state)``."""
+    state = [x.clone().requires_grad_() for x in state]
+    out, last = run(tuple(state))
+    weights = torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view_as(out)
+    loss = (out * weights).sum() + sum(x.square().sum() for x in last)
+    return [out, *last, *torch.autograd.grad(loss, [*state, *parameters])]
+
+
+@pytest.mark.parametrize("ticks, batch, neurons", [(60, 3, 12), (1, 1, 1), (200, 5, 7)])
+@pytest.mark.parametrize("name", ["rsnn", "alif", "synaptic"])
+def test_compiled_they_do_what_their_definition_does(name, ticks, batch, neurons):
+    cell = build_control(name, 6, neurons, 2, seed=1, weight_scale=5.0).double().cell
+    # another start than rest, with spikes where there are spikes in the state
+    state = {"rsnn": lambda s, x, y: (s, x), "alif": lambda s, x, y: (x, y, s), "synaptic": lambda s, x, y: (y, x)}[name](
+        (torch.rand(batch, neurons) < 0.4).double(), 1.2 * torch.rand(batch, neurons).double(), 0.3 * torch.rand(batch, neurons).double())
+    spikes = (torch.rand(ticks, batch, 6) < 0.3).double()
+    if name == "synaptic":
+        theirs = snntorch.Synaptic(alpha=math.exp(-5 / controls.TAU_LONG), beta=math.exp(-5 / 20), spike_grad=cell.neuron.spike_grad).double()
+
+        def definition(state):
+            out = []
+            for I in cell.synapses(spikes):
+                s, *state = theirs(I, *state)
+                out.append(s)
+            return torch.stack(out), state
+    else:
+        definition = lambda state: cell.each(cell.synapses(spikes), state)  # noqa: E731
+    expected, found = (everything(run, state, list(cell.parameters())) for run in (definition, lambda state: cell.run(spikes, state)))
+    assert ticks < 60 or 0.02 < expected[0].mean() < 0.9
+    for a, b in zip(expected, found, strict=True):
+        torch.testing.assert_close(b, a, rtol=1e-9, atol=1e-9)
+
+
 def test_the_wide_network_has_as_many_parameters_as_the_largest_plastic_one_and_hardly_more():
     count = lambda network: sum(p.numel() for p in network.parameters())  # noqa: E731
     wide, plastic = count(build_control("snn-wide", 40, 48, 2)), count(build("ndp-bcm", 40, 48, 2))

@@ -1,5 +1,6 @@
 import logging
 import math
+import sys
 
 import pytest
 import snntorch
@@ -109,6 +110,22 @@ def test_single_ticks_without_gradients_follow_the_whole_run(name):
             outs.append(out)
     assert torch.equal(torch.cat(outs), whole)
     torch.testing.assert_close(state.plastic.E, end.plastic.E)
+
+
+def test_what_has_faded_below_the_smallest_normal_number_is_zero_and_the_thread_s_setting_stays():
+    assert torch.set_flush_denormal(False) or pytest.skip("this processor cannot")
+    network = network_of("dp-oja", dtype=torch.float32)
+    state = scan_module.initial_state(network.synapses, 1)
+    state = state._replace(plastic=state.plastic._replace(x_pre=torch.full((1, 6), 0.5)))
+    silence = torch.zeros(1800, 1, 6)  # 0.5 exp(−1800 · 5/100), about 4e-40
+    _, reference = scan(network.synapses, network.neuron, silence, state, "reference")
+    assert 0 < reference.plastic.x_pre.max() < torch.finfo(torch.float32).tiny
+    for before in (False, True):
+        torch.set_flush_denormal(before)
+        _, fused = scan(network.synapses, network.neuron, silence, state, "fused")
+        flushes = sys.float_info.min / 2 == 0
+        torch.set_flush_denormal(False)
+        assert fused.plastic.x_pre.max() == 0 and flushes is before
 
 
 def test_the_caller_s_state_is_left_alone():

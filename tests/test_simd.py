@@ -96,3 +96,15 @@ def test_a_rule_s_functions_mean_the_same_for_vectors_and_for_arrays(rule, dtype
     both(x, theta, out)
     expected = [*rule.coefficients(x, theta), *rule.slopes(x, theta)]
     np.testing.assert_allclose(out.reshape(6, width), expected, rtol=1e-6, atol=1e-7)
+
+
+@numba.njit
+def first_of_row(x, k):
+    simd.prefetch(simd.row(x, k), 10**9)  # anywhere: nothing is read
+    return simd.row(x, k)[0]
+
+
+def test_a_row_is_one_of_a_contiguous_array():
+    assert first_of_row(np.arange(8.0), 3) == 3
+    with pytest.raises(numba.TypingError, match="must be a contiguous array"):
+        first_of_row(np.broadcast_to(1.0, 8), 3)

@@ -6,7 +6,7 @@ import torch
 from spikepropamine.files import DamagedRecord
 from spikepropamine.networks import build
 from spikepropamine.tasks.cue_association import CueAssociation
-from spikepropamine.training.supervised import Training, evaluate, train
+from spikepropamine.training.supervised import Training, evaluate, held_out, train
 
 TASK = CueAssociation(n_cues=1, cue_ms=50.0, gap_ms=0.0, delay_ms=50.0, decision_ms=50.0)
 SHORT = Training(steps=6, batch_size=8, evaluate_every=2, evaluation_trials=64)
@@ -26,6 +26,13 @@ def test_one_seed_gives_identical_metrics_and_another_gives_others(name):
     assert without_time(first.metrics) == without_time(second.metrics)
     assert all(torch.equal(first.weights[k], second.weights[k]) for k in first.weights)
     assert first.metrics["loss"] != other.metrics["loss"]
+
+
+def test_evaluating_leaves_the_held_out_trials_as_they_were_drawn():
+    evaluate(network(), TASK, 64)
+    kept, drawn = held_out(TASK, 64, 0), held_out.__wrapped__(TASK, 64, 0)
+    assert held_out.cache_info().hits > 0
+    assert torch.equal(kept.spikes, drawn.spikes) and torch.equal(kept.labels, drawn.labels)
 
 
 def test_a_run_that_was_interrupted_ends_as_one_that_was_not(tmp_path):

@@ -266,11 +266,11 @@ def operations(workload: Workload) -> float:
 def bytes_moved(workload: Workload) -> float:
     """Bytes that must pass through memory in a step with recomputation, in float32.
 
-    Once each: input spikes, output spikes and potentials written and read, their gradient read; and √T
+    Once each: input spikes, output spikes and potentials written and read, their gradient read; and √T/2
     checkpoints of E written and read.
     """
     rows = workload.batch * workload.ticks * (2 * workload.inputs + 5 * workload.hidden)
-    return 4 * (rows + 2 * math.isqrt(workload.ticks) * workload.batch * workload.inputs * workload.hidden)
+    return 4 * (rows + math.isqrt(workload.ticks) * workload.batch * workload.inputs * workload.hidden)
 
 
 # What the chapter measures, by profile: in each series, (workload, implementations or all of them) side by side, and

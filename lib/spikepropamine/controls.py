@@ -1,8 +1,8 @@
 """Networks with another kind of memory than plastic synapses: what else could do the task?
 
 Each has the readout, the neurons' time constants and the surrogate gradient of :mod:`spikepropamine.networks`, and
-differs in the hidden layer alone. Those of snnTorch's neurons run in a loop over ticks; the two that are plain networks of another
-size or time constant run fused.
+differs in the hidden layer alone. On the CPU all of them run compiled; elsewhere those that are no plain network loop over the
+ticks.
 """
 
 import dataclasses
@@ -13,10 +13,11 @@ import snntorch
 import torch
 from torch import Tensor, nn
 
+from .cells import adaptive, recurrent
 from .checks import require_choice
 from .layers import Spike, leaky
 from .networks import NetworkOptions, Run, SpikingNetwork, build, check_arguments
-from .scan import integrate
+from .scan import fire, integrate
 
 # Time constants in milliseconds and other values; this project's choice where no source is named.
 TAU_LONG = 500.0  # membrane of snn-long, synaptic current of synaptic, and what slstm forgets with before it is trained
@@ -28,15 +29,20 @@ LSTM_THRESHOLD = 0.1  # an LSTM's output stays below 1, where snnTorch's default
 
 
 class Cell(nn.Module):
-    """A hidden layer that hears its synapses tick by tick."""
+    """A hidden layer that hears its synapses tick by tick: called, it makes one tick; ``over`` makes many, compiled."""
 
     tensors = 2  # (B, Q), of its state
 
     def run(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Spikes, (T, B, Q), and the last state."""
+        current = self.synapses(spikes)
+        return (self.over if current.device.type == "cpu" else self.each)(current, state)
+
+    def each(self, current: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """As :meth:`run`, of the currents (T, B, Q), tick after tick."""
         out = []
-        for current in self.synapses(spikes):
-            s, state = self(current, state)
+        for I in current:
+            s, state = self(I, state)
             out.append(s)
         return torch.stack(out), state
 
@@ -56,18 +62,29 @@ class Recurrent(Cell):
         out, v = self.neuron(current, *state)
         return out, (out, v)
 
+    def over(self, current: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """As :meth:`each`."""
+        n = self.neuron
+        return recurrent(current, state, n.recurrent.weight, n.recurrent.bias, n.beta, n.threshold, n.spike_grad.slope)
 
-class SecondOrder(Cell):
-    """``snntorch.Synaptic``: the synaptic current decays slowly instead of ending with the tick."""
+
+class SecondOrder(nn.Module):
+    """What ``snntorch.Synaptic`` computes: the synaptic current decays slowly instead of ending with the tick."""
+
+    tensors = 2
 
     def __init__(self, n_inputs: int, n_hidden: int, o: NetworkOptions):
         super().__init__()
         self.synapses = nn.Linear(n_inputs, n_hidden)
-        alpha, beta = math.exp(-o.dt / TAU_LONG), math.exp(-o.dt / o.tau_membrane)
-        self.neuron = snntorch.Synaptic(alpha=alpha, beta=beta, spike_grad=Spike(o.slope))
+        self.slow = snntorch.Leaky(beta=math.exp(-o.dt / TAU_LONG), reset_mechanism="none")
+        self.neuron = leaky(o.tau_membrane, o.dt, o.slope)
 
-    def forward(self, current: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        out, slow, v = self.neuron(current, *state)
+    def run(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """As :meth:`Cell.run`."""
+        slow, v = state
+        # i[t] = α i[t−1] + I[t], and i is what the neuron hears
+        current, slow = integrate(self.synapses(spikes), slow, self.slow)
+        out, v = fire(current, v, self.neuron)
         return out, (slow, v)
 
 
@@ -91,6 +108,10 @@ class Adaptive(Cell):
         v = self.neuron.beta * v + current - (s * threshold).detach()
         s = self.neuron.spike_grad(v - threshold)
         return s, (v, a, s)
+
+    def over(self, current: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """As :meth:`each`."""
+        return adaptive(current, state, self.neuron.beta, self.decay, SPIKE_ADAPTATION, self.neuron.spike_grad.slope)
 
 
 class LSTM(nn.Module):
@@ -157,7 +178,7 @@ def _of_cell(name: str) -> Callable[..., CellNetwork]:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             cell = CELLS[name](n_inputs, n_hidden, o)
-        if isinstance(cell, Cell):
+        if hasattr(cell, "synapses"):
             cell.synapses.load_state_dict(plain.synapses.state_dict())
         return CellNetwork(cell, n_inputs, plain.readout, o)
 

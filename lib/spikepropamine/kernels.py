@@ -5,7 +5,7 @@ keeps every pass for the backward. Here one batch member runs through all its ti
 one starts, so its E (16 kB at 64×64) stays in the first-level cache; a column of neighbouring
 postsynaptic neurons stays in registers while the inputs go by (:mod:`spikepropamine.simd`); what
 only spikes cause is computed only at spikes; and the backward pass recomputes E from checkpoints
-√T ticks apart.
+2√T ticks apart.
 
 Why numba. Its compiler is in the wheel; a C++ extension and torch.compile on a CPU both need a
 compiler on the reader's machine.
@@ -31,10 +31,11 @@ import numpy as np
 
 from . import simd
 from .plasticity import Rule
-from .simd import absolute, clip, larger, largest, load, lowest, nonzero, row, splat, store, tanh, total, where_above, width
+from .simd import absolute, clip, larger, largest, load, lowest, nonzero, prefetch, row, splat, store, tanh, total, where_above, width
 
 _FAST = dict(nogil=True, fastmath=set(simd.FASTMATH), error_model="numpy")
-_OPTIONS = dict(**_FAST, cache=True)
+OPTIONS = dict(**_FAST, cache=True)
+_AHEAD = 4  # ticks
 _inline = numba.njit(**_FAST, forceinline=True)
 
 
@@ -51,6 +52,13 @@ def padded(neurons: int, itemsize: int) -> int:
 def copy(source, target, size):
     for k in range(size):
         target[k] = source[k]
+
+
+@_inline
+def fetch(source, size, step):
+    # rows of one batch member lie far apart from tick to tick: without asking ahead, each would be waited for
+    for k in range(0, size, step):
+        prefetch(source, k)
 
 
 @_inline
@@ -263,8 +271,8 @@ def _forward(
     """Batch members start..stop over all ticks; E (B, P, Q) to theta hold the state and are overwritten.
 
     spikes are (T, B, P) and out (T, B, Q); W and alpha lie in columns, V is (neurons, Q). potential and
-    gates (B, T, Q), the v and M of each tick, and checkpoints (B, segments) of E in columns are filled where
-    they are not empty. active to columns are scratch.
+    gates (B, T, Q), the v and M of each tick, and checkpoints (B, segments) of E in columns, x_pre, x_post and
+    theta are filled where they are not empty. active to columns are scratch.
     """
     Q, step = bias_.size, width(bias_)
     zero = threshold - threshold
@@ -286,7 +294,12 @@ def _forward(
         for t in range(T):
             spikes, out, history = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q), (m * T + t) * Q
             if keep_history and t % stride == 0:
-                copy(E, row(checkpoints_, (m * segments + t // stride) * P * Q), P * Q)
+                kept = row(checkpoints_, (m * segments + t // stride) * (P * Q + P + 2 * Q))
+                copy(E, kept, P * Q)
+                copy(x_pre, row(kept, P * Q), P)
+                copy(x_post, row(kept, P * Q + P), Q)
+                copy(theta, row(kept, P * Q + P + Q), Q)
+            fetch(row(spikes_, ((t + _AHEAD) * B + m) * P), P, step)
             n = spiking(spikes, P, active)
             for j in range(0, Q, step):
                 # I_j = b_j + Σ_i (W_ji + α_ji E_ji) s_i
@@ -326,7 +339,7 @@ def _forward(
 
 def _backward(
     start, stop, block, T, B, P, neurons, spikes_, out_, potential_, gates_, W_, alpha_, V_back_, eta, modulated,
-    beta, threshold, steepness, keep_trace, theta_step, e_max, x_pre0, x_post0, theta0, checkpoints_, stride, track_inputs,
+    beta, threshold, steepness, keep_trace, theta_step, e_max, checkpoints_, stride, track_inputs,
     grad_out_, grad_E_, grad_v_, grad_x_pre_, grad_x_post_, grad_theta_,
     grad_spikes_, grad_W_, grad_alpha_, grad_bias_, grad_V_, grad_c_, grad_eta_,
     active_, rows_, columns_, x_pre_, x_post_, theta_, growth_, keep_, history_, clipped,
@@ -352,24 +365,6 @@ def _backward(
         store(ones, j, splat(zero) + 1)
     for m in range(start, stop):
         gates = row(gates_, m * T * Q)
-        # given the spikes and M, nothing of this depends on E; row t + 1 holds what tick t leaves behind
-        copy(row(x_pre0, m * P), row(x_pre_, 0), P)
-        copy(row(x_post0, m * Q), row(x_post_, 0), Q)
-        copy(row(theta0, m * Q), row(theta_, 0), Q)
-        for t in range(T):
-            spikes, out = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q)
-            M = row(gates, t * Q) if modulated else ones
-            x_post, theta = row(x_post_, t * Q), row(theta_, t * Q)
-            smooth(row(x_pre_, t * P), spikes, P, row(x_pre_, (t + 1) * P), keep_trace)
-            for j in range(0, Q, step):
-                spike, th = load(out, j), load(theta, j)
-                x = spike + keep_trace * (load(x_post, j) - spike)
-                a, b = coefficients(x, th)
-                rate = eta * load(M, j)
-                store(x_post, Q + j, x)
-                store(theta, Q + j, slide(th, x, theta_step))
-                store(row(growth_, t * Q), j, rate * a)
-                store(row(keep_, t * Q), j, 1 + rate * b)
         grad_v, grad_x_pre = row(grad_v_, m * Q), row(grad_x_pre_, m * P)
         grad_x_post, grad_theta = row(grad_x_post_, m * Q), row(grad_theta_, m * Q)
         into_columns(row(grad_E_, m * P * Q), grad_E, P, Q, step)
@@ -379,27 +374,51 @@ def _backward(
         for segment in range(segments - 1, -1, -1):
             first = segment * stride
             last = min(first + stride, T)
-            copy(row(checkpoints_, (m * segments + segment) * P * Q), row(history_, 0), P * Q)
+            kept = row(checkpoints_, (m * segments + segment) * (P * Q + P + 2 * Q))
+            copy(kept, row(history_, 0), P * Q)
+            copy(row(kept, P * Q), row(x_pre_, 0), P)
+            copy(row(kept, P * Q + P), row(x_post_, 0), Q)
+            copy(row(kept, P * Q + P + Q), row(theta_, 0), Q)
+            # once more what the forward did, given its spikes and M; row k + 1 holds what the segment's tick k leaves behind
             for t in range(first, last):
-                E, x_pre = row(history_, (t - first) * P * Q), row(x_pre_, (t + 1) * P)
-                for j in range(0, Q, step):
-                    growth, keep = load(row(growth_, t * Q), j), load(row(keep_, t * Q), j)
-                    peak = advance(E, row(E, P * Q), x_pre, P, growth, keep, e_max, j, step)
-                    clipped[(t - first) * Q + j] = not peak < e_max
-            for t in range(last - 1, first - 1, -1):
+                k = t - first
                 spikes, out = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q)
                 M = row(gates, t * Q) if modulated else ones
-                E, theta = row(history_, (t - first) * P * Q), row(theta_, t * Q)
-                x_pre, x_post = row(x_pre_, (t + 1) * P), row(x_post_, (t + 1) * Q)
-                growth, keep = row(growth_, t * Q), row(keep_, t * Q)
+                x_post, theta = row(x_post_, k * Q), row(theta_, k * Q)
+                fetch(row(spikes_, ((t + _AHEAD) * B + m) * P), P, step)
+                fetch(row(out_, ((t + _AHEAD) * B + m) * Q), Q, step)
+                smooth(row(x_pre_, k * P), spikes, P, row(x_pre_, (k + 1) * P), keep_trace)
+                for j in range(0, Q, step):
+                    spike, th = load(out, j), load(theta, j)
+                    x = spike + keep_trace * (load(x_post, j) - spike)
+                    a, b = coefficients(x, th)
+                    rate = eta * load(M, j)
+                    store(x_post, Q + j, x)
+                    store(theta, Q + j, slide(th, x, theta_step))
+                    store(row(growth_, k * Q), j, rate * a)
+                    store(row(keep_, k * Q), j, 1 + rate * b)
+            for k in range(last - first):
+                E, x_pre = row(history_, k * P * Q), row(x_pre_, (k + 1) * P)
+                for j in range(0, Q, step):
+                    growth, keep = load(row(growth_, k * Q), j), load(row(keep_, k * Q), j)
+                    peak = advance(E, row(E, P * Q), x_pre, P, growth, keep, e_max, j, step)
+                    clipped[k * Q + j] = not peak < e_max
+            for t in range(last - 1, first - 1, -1):
+                k = t - first
+                spikes, out = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q)
+                M = row(gates, t * Q) if modulated else ones
+                E, theta = row(history_, k * P * Q), row(theta_, k * Q)
+                x_pre, x_post = row(x_pre_, (k + 1) * P), row(x_post_, (k + 1) * Q)
+                growth, keep = row(growth_, k * Q), row(keep_, k * Q)
+                fetch(row(grad_out_, ((t - _AHEAD) * B + m) * Q), Q, step)
                 grad_out, potential = row(grad_out_, (t * B + m) * Q), row(potential_, (m * T + t) * Q)
                 # E[t+1] = clip(growth x_i + keep E)
-                if track_inputs and any_of(clipped, (t - first) * Q, Q, step):
+                if track_inputs and any_of(clipped, k * Q, Q, step):
                     retreat_to_inputs_clipped(E, grad_E, x_pre, P, growth, keep, e_max, grad_x_pre, Q, step)
                 elif track_inputs:
                     retreat_to_inputs(E, grad_E, x_pre, P, growth, keep, e_max, grad_x_pre, Q, step)
                 for j in range(0, Q, step):
-                    if clipped[(t - first) * Q + j]:
+                    if clipped[k * Q + j]:
                         by_growth, by_decay = retreat_clipped(E, grad_E, x_pre, P, load(growth, j), load(keep, j), e_max, j, step)
                     elif decays:
                         by_growth, by_decay = retreat(E, grad_E, x_pre, P, load(growth, j), load(keep, j), e_max, j, step)
@@ -423,8 +442,8 @@ def _backward(
                         store(grad_c, j, load(grad_c, j) + g)
                         store(grad_drive, j, g + keep_trace * load(grad_drive, j))
                 if modulated:
-                    for k in range(0, Q, step):
-                        store(pull, k, weighted(V_back, grad_drive, neurons, zero, k, step))
+                    for j in range(0, Q, step):
+                        store(pull, j, weighted(V_back, grad_drive, neurons, zero, j, step))
                     for a in range(spiking(out, neurons, active)):
                         add_scaled(row(grad_V, active[a] * Q), 1 - keep_trace, grad_drive, Q, step)
                 n = spiking(spikes, P, active)
@@ -448,8 +467,8 @@ def _backward(
                         grad_x_pre[i] = keep_trace * g_x_i
                     conduct_back_to_spikes(grad_current, W, alpha, E, grad_spikes, P, zero, Q, step)
         out_of_columns(grad_E, row(grad_E_, m * P * Q), P, Q, step)
-        if modulated:
-            # the traces at the start drove M as well
+        if modulated and T > 0:
+            # the traces at the start, which the first segment left in x_post_, drove M as well
             add_scaled(grad_x_post, keep_trace, pull, Q, step)
             for k in range(neurons):
                 add_scaled(row(grad_V, k * Q), keep_trace * x_post_[k], grad_drive, Q, step)
@@ -460,9 +479,9 @@ def forward_scratch(P: int, Q: int, dtype: np.dtype) -> list[np.ndarray]:
     return [np.empty(max(P, Q), np.intp), _aligned(4 * Q, dtype), _aligned(P * Q, dtype)]
 
 
-def backward_scratch(T: int, P: int, Q: int, stride: int, dtype: np.dtype) -> list[np.ndarray]:
+def backward_scratch(P: int, Q: int, stride: int, dtype: np.dtype) -> list[np.ndarray]:
     """What ``_backward`` works on beside its arguments."""
-    sizes = ((T + 1) * P, (T + 1) * Q, (T + 1) * Q, T * Q, T * Q, (stride + 1) * P * Q)
+    sizes = ((stride + 1) * P, (stride + 1) * Q, (stride + 1) * Q, stride * Q, stride * Q, (stride + 1) * P * Q)
     return [*forward_scratch(P, Q, dtype), *(_aligned(size, dtype) for size in sizes), np.empty(stride * Q, np.bool_)]
 
 
@@ -485,7 +504,7 @@ def compiled(rule: type[Rule]) -> tuple[Callable, Callable]:
         code = function.__code__.replace(co_name=f"{function.__name__}_{mark}")
         specialised = types.FunctionType(code, {**globals(), **names})
         specialised.__qualname__ = code.co_name
-        return numba.njit(specialised, **_OPTIONS)
+        return numba.njit(specialised, **OPTIONS)
 
     coefficients = numba.njit(rule.coefficients, inline="always")
     slopes = numba.njit(rule.slopes, inline="always")
@@ -496,7 +515,7 @@ def compiled(rule: type[Rule]) -> tuple[Callable, Callable]:
 # ---------------------------------------------------------------- neurons without plastic synapses
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def leaky_forward(current, v, beta, threshold, out, potential):
     """``snntorch.Leaky`` over the ticks of current (T, N), flat; v (N,) holds the state.
 
@@ -504,23 +523,23 @@ def leaky_forward(current, v, beta, threshold, out, potential):
     """
     zero = beta - beta
     for start in range(0, current.size, v.size):
+        I, s, u = row(current, start), row(out, start), row(potential, start)
         for n in range(v.size):
             # v[t] = β v[t−1] + I[t] − [v[t−1] > threshold] threshold
-            u = beta * v[n] + current[start + n] - (threshold if v[n] > threshold else zero)
-            v[n] = u
-            out[start + n] = u > threshold
-            potential[start + n] = u
+            v[n] = beta * v[n] + I[n] - (threshold if v[n] > threshold else zero)
+            s[n] = v[n] > threshold
+            u[n] = v[n]
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def leaky_backward(grad_out, grad_potential, potential, beta, threshold, steepness, grad_v, grad_current):
     """The adjoint of :func:`leaky_forward`; grad_v (N,) comes in as the final state's gradient."""
     one = beta / beta  # of the weights' dtype: numba makes float32 · integer a float64
     for start in range(potential.size - grad_v.size, -1, -grad_v.size):
+        g_s, g_u, g_I, u = row(grad_out, start), row(grad_potential, start), row(grad_current, start), row(potential, start)
         for n in range(grad_v.size):
-            k = start + n
             # ∂s/∂v = 1 / (1 + k |v − threshold|)²
-            root = one + steepness * abs(potential[k] - threshold)
-            g = grad_v[n] + grad_potential[k] + grad_out[k] / (root * root)
-            grad_current[k] = g
+            root = one + steepness * abs(u[n] - threshold)
+            g = grad_v[n] + g_u[n] + g_s[n] / (root * root)
+            g_I[n] = g
             grad_v[n] = beta * g

@@ -12,7 +12,10 @@
 
 import logging
 import math
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from typing import NamedTuple
 
@@ -136,7 +139,7 @@ def _reference(layer, neuron, spikes: Tensor, state: HiddenState) -> tuple[Tenso
 
 def _fused(layer, neuron, spikes: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
     if isinstance(layer, nn.Linear):
-        out, _, v = _LeakyScan.apply(neuron, layer(spikes), state.v)
+        out, v = fire(layer(spikes), state.v, neuron)
         return out, HiddenState(v, None)
     modulator = (layer.modulator_weight, layer.modulator_bias) if layer.modulated else (None, None)
     inputs = (spikes, layer.weight, layer.bias, layer.alpha, layer.rule.eta, *modulator, state.v, *state.plastic)
@@ -145,6 +148,18 @@ def _fused(layer, neuron, spikes: Tensor, state: HiddenState) -> tuple[Tensor, H
     else:
         out, v, *plastic = _run_forward(layer, neuron, *inputs)[0]
     return out, HiddenState(v, PlasticState(*plastic))
+
+
+def fire(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tensor, Tensor]:
+    """The neurons alone, made by :func:`spikepropamine.layers.leaky`: spikes (T, B, Q) of currents, and the last potentials (B, Q)."""
+    if current.device.type == "cpu":
+        out, _, v = _LeakyScan.apply(neuron, current, v)
+        return out, v
+    out = []
+    for I in current:
+        s, v = neuron(I, v)
+        out.append(s)
+    return torch.stack(out) if out else current, v
 
 
 def integrate(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tensor, Tensor]:
@@ -182,7 +197,8 @@ class _LeakyScan(torch.autograd.Function):
         last = v.detach().clone(memory_format=torch.contiguous_format)
         scalar = last.numpy().dtype.type
         beta, threshold = scalar(neuron.beta), scalar(_threshold(neuron))
-        kernels.leaky_forward(*_numpy(current, last), beta, threshold, *_numpy(out, potential))
+        with denormals_as_zero():
+            kernels.leaky_forward(*numpy_views(current, last), beta, threshold, *numpy_views(out, potential))
         ctx.save_for_backward(potential)
         ctx.constants = beta, threshold, scalar(_steepness(neuron))
         return out, potential, last
@@ -192,7 +208,8 @@ class _LeakyScan(torch.autograd.Function):
         (potential,) = ctx.saved_tensors
         grad_v = grad_v.clone(memory_format=torch.contiguous_format)
         grad_current = torch.empty_like(potential)
-        kernels.leaky_backward(*_numpy(grad_out, grad_potential, potential), *ctx.constants, *_numpy(grad_v, grad_current))
+        with denormals_as_zero():
+            kernels.leaky_backward(*numpy_views(grad_out, grad_potential, potential), *ctx.constants, *numpy_views(grad_v, grad_current))
         return None, grad_current, grad_v
 
 
@@ -220,21 +237,20 @@ class _PlasticScan(torch.autograd.Function):
         g_spikes = torch.zeros_like(spikes, memory_format=torch.contiguous_format) if track_inputs else spikes.new_empty(0, 0, 0)
         sums = [weight.new_zeros(len(blocks), size) for size in (P * Q, P * Q, Q, neurons * Q, Q, Q)]
         W, A, *_ = _fused_weights(weight, alpha, bias, V, c)
-        (V_back,) = _numpy(_columns(bias.new_empty(0, 0) if V is None else V.detach()))
+        (V_back,) = numpy_views(_columns(bias.new_empty(0, 0) if V is None else V.detach()))
         scalar = W.dtype.type
         rest = [scalar(x) for x in (neuron.beta, neuron.threshold, _steepness(neuron), layer.trace_decay,
                                     layer.rule.theta_step(layer.dt), layer.e_max)]
-        before = _numpy(spikes, out, potential, gates)
-        start_state = _numpy(x_pre, _pad(x_post), _pad(theta))
+        before = numpy_views(spikes, out, potential, gates)
         grad_out = torch.zeros_like(out) if grad_out is None else _pad(grad_out)
-        gradients = _numpy(grad_out, *g_state, g_spikes, *sums)
+        gradients = numpy_views(grad_out, *g_state, g_spikes, *sums)
         _, kernel = kernels.compiled(type(layer.rule))
 
         def run(block: int, scratch: list[np.ndarray]) -> None:
             kernel(*blocks[block], block, T, B, P, neurons, *before, W, A, V_back, scalar(eta.item()), layer.modulated,
-                   *rest, *start_state, ctx.checkpoints, ctx.stride, track_inputs, *gradients, *scratch)
+                   *rest, ctx.checkpoints, ctx.stride, track_inputs, *gradients, *scratch)
 
-        _each_block(run, lambda: kernels.backward_scratch(T, P, Q, ctx.stride, W.dtype), len(blocks))
+        _each_block(run, lambda: kernels.backward_scratch(P, Q, ctx.stride, W.dtype), len(blocks))
         g_W, g_alpha, g_bias, g_V, g_c, g_eta = (s.sum(0) for s in sums)
         g_modulator = (_square(g_V, neurons).t(), g_c[:neurons]) if layer.modulated else (None, None)
         g_E, g_v, g_x_pre, g_x_post, g_theta = g_state
@@ -248,11 +264,12 @@ def _run_forward(layer, neuron, spikes, weight, bias, alpha, eta, V, c, v, E, x_
     T, B, P = spikes.shape
     neurons = layer.out_features
     Q = kernels.padded(neurons, weight.itemsize)
-    # √T checkpoints, √T ticks apart: memory for E grows as √T
-    stride = max(1, math.isqrt(T))
+    # √T/2 checkpoints of the plastic state, 2√T ticks apart: memory for it grows as √T, and most of it is the backward's
+    # segment, which stays in the second-level cache where checkpoints do not
+    stride = max(1, math.isqrt(4 * T))
     segments = -(-T // stride) if keep else 0
     W, A, V_flat, c_flat = _fused_weights(weight, alpha, bias, V, c)
-    checkpoints = np.empty(segments * B * P * Q, dtype=W.dtype)
+    checkpoints = np.empty(segments * B * (P * Q + P + 2 * Q), dtype=W.dtype)
     potential = spikes.new_empty(B, T if keep else 0, Q)
     gates = spikes.new_empty(B, T if keep and layer.modulated else 0, Q)
     out = spikes.new_empty(T, B, Q)
@@ -261,7 +278,7 @@ def _run_forward(layer, neuron, spikes, weight, bias, alpha, eta, V, c, v, E, x_
     scalar = W.dtype.type
     rest = [scalar(x) for x in (neuron.beta, neuron.threshold, layer.trace_decay,
                                 layer.rule.theta_step(layer.dt), layer.e_max)]
-    arrays = _numpy(spikes.detach(), _pad(bias.detach()), *state, out, potential, gates)
+    arrays = numpy_views(spikes.detach(), _pad(bias.detach()), *state, out, potential, gates)
     # no sum runs over the batch here, so any split gives the same bits: one block a thread
     blocks = _blocks(B, min(_BLOCKS, torch.get_num_threads()))
     kernel, _ = kernels.compiled(type(layer.rule))
@@ -282,7 +299,7 @@ def _fused_weights(weight, alpha, bias, V, c) -> tuple[np.ndarray, ...]:
     V = bias.new_empty(0, 0) if V is None else V
     c = torch.zeros_like(bias) if c is None else c
     W, A, V, c = (x.detach() for x in (weight, alpha, V, c))
-    return _numpy(_columns(W.t()), _columns(A.t()), _pad(V.t()), _pad(c))
+    return numpy_views(_columns(W.t()), _columns(A.t()), _pad(V.t()), _pad(c))
 
 
 def _columns(x: Tensor) -> Tensor:
@@ -303,12 +320,8 @@ def _pad(x: Tensor) -> Tensor:
 
 def _own(v: Tensor, E: Tensor, x_pre: Tensor, x_post: Tensor, theta: Tensor) -> list[Tensor]:
     """The state, or its gradient, in memory that the kernels may overwrite: E first, (B, P Q), neurons padded."""
-    missing = kernels.padded(v.shape[-1], v.itemsize) - v.shape[-1]
-
-    def copy(x: Tensor) -> Tensor:
-        return nn.functional.pad(x, (0, missing)).contiguous() if missing else x.clone(memory_format=torch.contiguous_format)
-
-    return [copy(E.transpose(1, 2)).flatten(1), copy(v), x_pre.clone(memory_format=torch.contiguous_format), copy(x_post), copy(theta)]
+    E, v, x_pre, x_post, theta = (x.clone(memory_format=torch.contiguous_format) for x in (E.transpose(1, 2), v, x_pre, x_post, theta))
+    return [_pad(E).flatten(1), _pad(v), x_pre, _pad(x_post), _pad(theta)]
 
 
 def _square(x: Tensor, neurons: int) -> Tensor:
@@ -316,9 +329,9 @@ def _square(x: Tensor, neurons: int) -> Tensor:
     return x.unflatten(-1, (-1, kernels.padded(neurons, x.itemsize)))[..., :neurons]
 
 
-def _numpy(*tensors: Tensor) -> tuple[np.ndarray, ...]:
+def numpy_views(*tensors: Tensor) -> tuple[np.ndarray, ...]:
     """Flat arrays on the tensors' memory, or on a copy of one that is not contiguous."""
-    return tuple(x.detach().reshape(-1).numpy() for x in tensors)
+    return tuple(x.detach().contiguous().view(-1).numpy() for x in tensors)
 
 
 def _blocks(batch: int, most: int = _BLOCKS) -> list[tuple[int, int]]:
@@ -333,13 +346,28 @@ def _each_block(run, scratch, blocks: int) -> None:
 
     def take(first: int) -> None:
         own = scratch()
-        for block in range(first, blocks, threads):
-            run(block, own)
+        with denormals_as_zero():
+            for block in range(first, blocks, threads):
+                run(block, own)
 
     if threads == 1:
         take(0)
     else:
         list(_pool(threads).map(take, range(threads)))
+
+
+@contextmanager
+def denormals_as_zero() -> Iterator[None]:
+    """Numbers below the smallest normal one count as zero meanwhile, on this thread.
+
+    What fades over thousands of ticks, a gradient or a trace, ends there, where arithmetic takes many times as long.
+    """
+    before = sys.float_info.min / 2 == 0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
 
 
 @cache

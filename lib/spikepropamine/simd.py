@@ -14,7 +14,7 @@ import operator
 
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils
+from numba.core import cgutils, errors
 from numba.core.datamodel import models
 from numba.extending import intrinsic, overload, register_model
 
@@ -48,8 +48,10 @@ def row(typingctx, array, k):
     """A pointer to ``array[k]``, of an array or of a pointer: what lies from there on.
 
     Unlike a view it takes no part in counting references, which at the grain of one row costs more than the
-    row's arithmetic, and it knows no negative index. The array must outlive it.
+    row's arithmetic, and it knows no negative index. The array must outlive it, and be contiguous.
     """
+    if isinstance(array, types.Array) and array.layout != "C":
+        raise errors.TypingError(f"row of {array}: must be a contiguous array")
 
     def generate(context, builder, signature, arguments):
         k = context.cast(builder, arguments[1], signature.args[1], types.intp)
@@ -79,6 +81,22 @@ def store(typingctx, pointer, k, x):
         return context.get_dummy_value()
 
     return types.void(pointer, k, x), generate
+
+
+@intrinsic
+def prefetch(typingctx, pointer, k):
+    """Ask for the cache line of ``pointer[k]`` ahead of its use; any address will do."""
+
+    def generate(context, builder, signature, arguments):
+        byte, whole = ir.IntType(8).as_pointer(), ir.IntType(32)
+        place = builder.gep(arguments[0], [context.cast(builder, arguments[1], signature.args[1], types.intp)])
+        kind = ir.FunctionType(ir.VoidType(), [byte, whole, whole, whole])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        # to be read, kept in every level, data
+        builder.call(function, [builder.bitcast(place, byte), *(ir.Constant(whole, n) for n in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(pointer, k), generate
 
 
 @intrinsic

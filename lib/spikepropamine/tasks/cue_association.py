@@ -4,6 +4,7 @@ After the evidence-accumulation task of Bellec et al. (2020), itself after a rod
 (Morcos and Harvey 2016). Timing, rates and noise are this project's choice.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -71,7 +72,7 @@ class CueAssociation(CueSequence):
         require_count("batch_size", batch_size)
         cues = torch.randint(0, 2, (batch_size, self.n_cues), generator=generator)
         labels = (2 * cues.sum(1) > self.n_cues).long()
-        return Trials(self.spikes(self._rates(cues), generator), labels, None, cues)
+        return Trials(self.spikes(self._periods(cues), batch_size, generator), labels, None, cues)
 
     def ideal(self, trials: Trials) -> Tensor:
         """The ideal observer's scores, (B, 2): log P(left) and log P(right) that it had more cues."""
@@ -87,13 +88,13 @@ class CueAssociation(CueSequence):
         more = self.n_cues // 2 + 1
         return torch.stack([count[:, :more].sum(1), count[:, more:].sum(1)], 1).log()
 
-    def _rates(self, cues: Tensor) -> Tensor:
-        """Firing rates in Hz, (T, B, inputs)."""
-        rates = self.background(len(cues))
+    def _periods(self, cues: Tensor) -> Iterator[tuple[int, int, Tensor]]:
         for k, start in enumerate(self.cue_starts):
-            during = rates[start : start + self.cue_ticks]
+            driven = torch.zeros(len(cues), self.n_inputs)
             right = cues[:, k, None].float()
-            during[..., self.group("left")] += self.cue_rate * (1 - right)
-            during[..., self.group("right")] += self.cue_rate * right
-        rates[self.decision_start :, :, self.group("decision")] += self.cue_rate
-        return rates
+            driven[:, self.group("left")] = 1 - right
+            driven[:, self.group("right")] = right
+            yield start, start + self.cue_ticks, driven
+        driven = torch.zeros(len(cues), self.n_inputs)
+        driven[:, self.group("decision")] = 1
+        yield self.decision_start, self.ticks, driven

@@ -7,6 +7,7 @@ rates and noise are this project's choice.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -73,7 +74,7 @@ class CueReward(CueSequence):
         labels = torch.randint(0, 2, (batch_size,), generator=generator)
         other = (rewarded + torch.randint(1, self.n_cues, (batch_size,), generator=generator)) % self.n_cues
         again = torch.where(labels == 1, rewarded, other)
-        return Trials(self.spikes(self._rates(patterns, rewarded, again), generator), labels, None, patterns)
+        return Trials(self.spikes(self._periods(patterns, rewarded, again), batch_size, generator), labels, None, patterns)
 
     def ideal(self, trials: Trials) -> Tensor:
         """The ideal observer's scores, (B, 2): log P that the cue at the end is another than the rewarded one, or that one."""
@@ -89,20 +90,14 @@ class CueReward(CueSequence):
         other = torch.logsumexp((rewarded[:, :, None] + fit[:, None] + others).flatten(1), 1) - math.log(self.n_cues - 1)
         return torch.stack([other, same], 1)
 
-    def _rates(self, patterns: Tensor, rewarded: Tensor, again: Tensor) -> Tensor:
-        """Firing rates in Hz, (T, B, inputs)."""
-        cues = slice(0, self.cue_inputs)
-        reward = slice(self.cue_inputs, self.cue_inputs + self.group_size)
-        decision = slice(self.cue_inputs + self.group_size, self.n_inputs)
-        rates = self.background(len(patterns))
+    def _periods(self, patterns: Tensor, rewarded: Tensor, again: Tensor) -> Iterator[tuple[int, int, Tensor]]:
+        def driven(pattern: Tensor, reward: Tensor, decision: Tensor) -> Tensor:
+            return torch.cat([pattern, *(group[:, None].expand(-1, self.group_size) for group in (reward, decision))], 1)
+
+        never, always = torch.zeros(len(patterns)), torch.ones(len(patterns))
         for k, start in enumerate(self.cue_starts):
-            during = rates[start : start + self.cue_ticks]
-            during[..., cues] += self.cue_rate * patterns[:, k]
-            during[..., reward] += self.cue_rate * (rewarded == k).float()[:, None]
-        at_end = rates[self.decision_start :]
-        at_end[..., cues] += self.cue_rate * patterns[torch.arange(len(patterns)), again]
-        at_end[..., decision] += self.cue_rate
-        return rates
+            yield start, start + self.cue_ticks, driven(patterns[:, k], (rewarded == k).float(), never)
+        yield self.decision_start, self.ticks, driven(patterns[torch.arange(len(patterns)), again], never, always)
 
 
 def _log_patterns(evidence: Tensor, active: int) -> Tensor:

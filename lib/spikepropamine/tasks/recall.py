@@ -4,6 +4,7 @@ After the pattern-memorisation task of Miconi et al. (2018), with spikes, one pa
 bits; those changes, the timing, rates and noise are this project's choice.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -65,7 +66,7 @@ class Recall(Task):
         bits = torch.randint(0, 2, (batch_size, self.n_bits), generator=generator)
         order = torch.rand(batch_size, self.n_bits, generator=generator).argsort(-1)
         asked = order >= self.bits_again
-        return Trials(self.spikes(self._rates(bits, asked), generator), bits, asked, bits)
+        return Trials(self.spikes(self._periods(bits, asked), batch_size, generator), bits, asked, bits)
 
     def ideal(self, trials: Trials) -> Tensor:
         """The ideal observer's scores, (B, n_bits): the log odds of a 1, for bits that do not come again."""
@@ -73,13 +74,10 @@ class Recall(Task):
         ones, zeros = evidence.unflatten(1, (self.n_bits, 2, self.group_size)).sum(3).unbind(2)
         return ones - zeros
 
-    def _rates(self, bits: Tensor, asked: Tensor) -> Tensor:
-        """Firing rates in Hz, (T, B, inputs)."""
+    def _periods(self, bits: Tensor, asked: Tensor) -> Iterator[tuple[int, int, Tensor]]:
         channels = torch.stack([bits, 1 - bits], -1).float()  # (B, bits, 2)
-        rates = self.background(len(bits))
-        rates[: self.in_ticks(self.pattern_ms)] += self.cue_rate * self._inputs(channels)
-        rates[self.decision_start :] += self.cue_rate * self._inputs(channels * ~asked[..., None])
-        return rates
+        yield 0, self.in_ticks(self.pattern_ms), self._inputs(channels)
+        yield self.decision_start, self.ticks, self._inputs(channels * ~asked[..., None])
 
     def _inputs(self, channels: Tensor) -> Tensor:
         return channels.flatten(1).repeat_interleave(self.group_size, 1)

@@ -1,5 +1,6 @@
 """What every temporal task has: a trial in ticks, background noise, and a readout that is asked at the end."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -60,14 +61,21 @@ class Task:
         """A duration in ticks."""
         return round(milliseconds / self.dt)
 
-    def background(self, batch_size: int) -> Tensor:
-        """Firing rates in Hz, (T, B, inputs), of inputs that carry noise alone."""
-        return torch.full((self.ticks, batch_size, self.n_inputs), self.noise_hz)
+    def spikes(self, periods: Iterable[tuple[int, int, Tensor]], batch_size: int, generator: torch.Generator) -> Tensor:
+        """Spikes, (T, B, inputs), each independent with probability rate · dt.
 
-    def spikes(self, rates: Tensor, generator: torch.Generator) -> Tensor:
-        """Spikes, (T, B, inputs), each independent with probability rate · dt; overwrites ``rates``."""
-        probability = rates.mul_(self.dt / 1000)
-        return torch.rand(probability.shape, generator=generator).lt_(probability)
+        Args:
+            periods: first tick, tick after the last, and how far each input is driven meanwhile, (B, inputs) from 0 to 1;
+                in their order in time. What is not driven carries noise alone.
+            batch_size: trials B.
+            generator: of the random numbers.
+        """
+        draws, done = torch.rand(self.ticks, batch_size, self.n_inputs, generator=generator), 0
+        for start, stop, driven in [*periods, (self.ticks, self.ticks, torch.zeros(1))]:
+            draws[done:start].lt_(torch.tensor(self.noise_hz) * (self.dt / 1000))
+            draws[start:stop].lt_((self.noise_hz + self.cue_rate * driven) * (self.dt / 1000))
+            done = stop
+        return draws
 
     def evidence(self, spikes: Tensor) -> Tensor:
         """log P(spikes | driven) − log P(spikes | background alone), each spike or silence by itself, (T, B, inputs)."""
