@@ -1,48 +1,64 @@
-"""One published run, another each day, is begun again and followed as far as its first published evaluation."""
-
-import datetime
+import dataclasses
 
 import pytest
 
-from spikepropamine import records
-from spikepropamine.__main__ import EXPERIMENTS
-
-COMPARED = {"accuracy": ["gradient_norm", "loss", "accuracy"], "return": ["gradient_norm", "value_loss"]}
-
-
-class Enough(Exception):
-    """The entry is there."""
+from spikepropamine import records, retraining, sweeps
+from spikepropamine.experiments import search, sizes, temporal
+from spikepropamine.sweeps import Store
 
 
-def begin_again(config, seed, until):
-    """The entry of a run's curves at step ``until``."""
-    found = {}
-
-    def progress(step, latest):
-        if latest.get("step") == until:
-            found.update(latest)
-            raise Enough
-
-    with pytest.raises(Enough):
-        config.train(config.build(seed), seed, None, progress)
-    return found
+@pytest.mark.parametrize("experiment", [temporal("recall"), search("recall"), sizes("cue-reward")])
+def test_what_is_chosen_is_a_part_spread_over_configurations_and_seeds(experiment):
+    chosen = retraining.chosen(experiment)
+    assert len(chosen) == len(set(chosen)) and set(chosen) <= set(experiment.runs)
+    assert len(experiment.runs) // retraining.EVERY <= len(chosen) <= -(-len(experiment.runs) // retraining.EVERY)
+    assert {config.network.name for config, _ in chosen} == {config.network.name for config in experiment.configs}
+    assert chosen == retraining.chosen(experiment)
 
 
-@pytest.mark.parametrize("measure", COMPARED)
-def test_the_run_of_the_day_goes_as_it_went(repository, measure):
-    runs = []
-    for name, make in EXPERIMENTS.items():
-        folder = repository / "book" / "results" / name
-        if folder.exists() and measure in (published := records.load_published(folder)).runs:
-            configs = {config.hash: config for config in make().configs}
-            runs += [(published, configs[key], seed) for key, seed in zip(published.runs.config_hash, published.runs.seed)]
-    published, config, seed = runs[datetime.date.today().toordinal() * 7919 % len(runs)]
-    curves = published.curves
-    first = curves[(curves.config_hash == config.hash) & (curves.seed == seed)].sort_values("step").iloc[0]
-    again = begin_again(config, seed, first.step)
-    told = f"{published.folder.name}, {config.label}, seed {seed}"
-    # Where the machine rounds as the one did that made the run, every bit is the same. Elsewhere a spike more or less soon
-    # sends training another way, and only what does not hang on single spikes is alike.
-    if any(again[name] != pytest.approx(first[name], rel=1e-5, abs=1e-5) for name in COMPARED[measure]):
-        name, allowed = ("accuracy", 0.2) if measure == "accuracy" else ("std", 0.05)
-        assert again[name] == pytest.approx(first[name], abs=allowed), f"{name} of {told}"
+def test_two_of_an_experiment_are_chosen_at_the_least():
+    few = temporal("recall", "smoke", seeds=1, networks=["snn", "dp-oja"], noises=["low"])
+    assert len(retraining.chosen(few)) == 2
+
+
+@pytest.fixture
+def store(tmp_path):
+    experiment = temporal("recall", "smoke", seeds=2, networks=["snn", "ndp-oja"], noises=["low"])
+    store = Store(tmp_path / "runs", tmp_path / "published")
+    sweeps.sweep(experiment, store)
+    return experiment, store
+
+
+def test_what_nothing_has_changed_ends_as_it_did_and_what_was_published_otherwise_does_not(store):
+    experiment, store = store
+    (changed, seed), *rest = retraining.chosen(experiment)
+    folder = store.folder(experiment.name, changed, seed)
+    run = records.load_run(folder)
+    metrics = run.record["metrics"] | {"accuracy": run.record["metrics"]["accuracy"] + 1e-9}
+    records.save_run(folder, run.record | {"metrics": metrics}, run.curves, run.weights)
+    sweeps.publish(experiment, store)
+    table, facts = retraining.measure([experiment], store)
+    assert facts == {"runs": {experiment.name: 4}, "workers": 1}
+    same = {(r.config_hash, r.seed): r.same for r in table.itertuples()}
+    assert same == {(changed.hash, seed): False} | {(config.hash, s): True for config, s in rest}
+    assert (table.seconds > 0).all() and (table.peak_megabytes > 10).all()
+    assert retraining.hours(table, facts["runs"]).mean == pytest.approx(table.seconds.mean() * 4 / 3600)
+
+
+def test_a_measurement_that_was_stopped_goes_on(store, monkeypatch):
+    experiment, store = store
+    sweeps.publish(experiment, store)
+    made, train = [], retraining.run
+    monkeypatch.setattr(retraining, "run", lambda *arguments: made.append(arguments) or train(*arguments))
+    first, _ = retraining.measure([experiment], store)
+    second, _ = retraining.measure([experiment], store)
+    assert len(made) == len(first) and first.equals(second)
+
+
+def test_what_is_not_published_is_named(store):
+    experiment, store = store
+    with pytest.raises(ValueError, match=r"recall = \[.*: must be runs that are published"):
+        retraining.measure([experiment], store)
+    sweeps.publish(experiment, store)
+    with pytest.raises(ValueError, match="recall = .*must be runs that are published"):
+        retraining.measure([dataclasses.replace(experiment, seeds=(7, 8))], store)

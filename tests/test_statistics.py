@@ -80,3 +80,16 @@ def test_the_probability_of_improvement_is_mann_whitney_s_over_the_pairs():
     assert same == (0.5, 0.5, 0.5)
     better = statistics.probability_of_improvement([[2.0, 3.0]], [[0.0, 1.0]])
     assert better == (1.0, 1.0, 1.0)
+
+
+def test_a_total_of_strata_weighs_each_by_its_size():
+    i = statistics.stratified_total([[1.0, 3.0], [10.0, 10.0, 10.0]], [100, 5])
+    assert i.mean == 250 and 150 <= i.low < 250 < i.high <= 350
+    assert math.isnan(statistics.stratified_total([[1.0], [2.0, 3.0]], [2, 2]).low)
+    with pytest.raises(ValueError):
+        statistics.stratified_total([[1.0, 2.0]], [1, 2])
+
+
+def test_an_interval_reads_as_text():
+    assert f"{statistics.Interval(0.5, 0.25, 0.75):+.2f}" == "+0.50 (+0.25 to +0.75)"
+    assert f"{statistics.mean_interval([0.5]):.1f}" == "0.5"

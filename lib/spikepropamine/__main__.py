@@ -10,15 +10,16 @@ from pathlib import Path
 import pandas as pd
 
 from . import (
-    ablations, benchmark, experiments, gait, kernels, layers, locomotion, networks, novel_conditions, plasticity, policies, records, scan, simd, sweeps,
-    walking_speed,
+    ablations, benchmark, cells, controls, experiments, gait, kernels, layers, locomotion, networks, novel_conditions, plasticity, policies, records,
+    retraining, scan, simd, sweeps, walking_speed,
 )
 from .claims import PLASTIC
 from .networks import NETWORKS
 from .policies import POLICIES
 from .staleness import code_mark, difference, remake, stale_items, stale_measurements, stale_records, stale_timings
+from .tasks import cue_association, cue_reward, recall, task
 from .tasks import locomotion as environments
-from .training import ppo
+from .training import ppo, supervised
 from .verification import verify
 from .walking import EPISODES
 
@@ -39,9 +40,19 @@ EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments
 
 REHEARSALS = {"novel-conditions": novel_conditions.rehearse, "adaptation": novel_conditions.rehearse, "controls": ablations.rehearse}
 NETWORK_CODE = (kernels, layers, networks, plasticity, scan, simd)
-TIMED = {"performance": (benchmark, *NETWORK_CODE), "walking-speed": (walking_speed, policies, ppo, environments, *NETWORK_CODE)}
-TIMINGS = {"performance": partial(benchmark.run_plan, "paper", list(NETWORKS)), "walking-speed": partial(walking_speed.measure, "paper", list(POLICIES))}
-MEASUREMENTS = ("adaptation", "controls", "gait", "novel-conditions", "performance", "walking-speed")
+TIMED = {
+    "performance": (benchmark, *NETWORK_CODE),
+    "retraining": (cells, controls, cue_association, cue_reward, recall, supervised, task, *NETWORK_CODE),
+    "walking-speed": (walking_speed, policies, ppo, environments, *NETWORK_CODE),
+}
+TIMINGS = {
+    "performance": lambda store, workers: benchmark.run_plan("paper", list(NETWORKS)),
+    "retraining": lambda store, workers: retraining.measure(
+        [make() for name, make in EXPERIMENTS.items() if name.startswith(tuple(experiments.TASKS))], store, workers
+    ),
+    "walking-speed": lambda store, workers: walking_speed.measure("paper", list(POLICIES)),
+}
+MEASUREMENTS = ("adaptation", "controls", "gait", "novel-conditions", "performance", "retraining", "walking-speed")
 
 
 def main() -> None:
@@ -101,7 +112,7 @@ def measure(name: str, store: sweeps.Store, workers: int | str) -> None:
     """Make and publish the measurements of one of MEASUREMENTS."""
     keep = partial(records.save_measurements, store.published / name, name)
     if name in TIMED:
-        table, facts = TIMINGS[name]()
+        table, facts = TIMINGS[name](store, workers)
         keep(table, facts | {"code": code_mark(TIMED[name])})
     elif name == "controls":
         known = earlier(store.published / name, {"trials": ablations.TRIALS["paper"]}, ablations.rehearse)

@@ -38,6 +38,10 @@ class Definitions:
     keeps_partly_at_least: float
     walking_seeds_at_least: int
 
+    def stands(self, accuracy: Interval) -> str:
+        """How a network stands with a task: "solved", "failed" or "neither", by the interval's end."""
+        return "solved" if accuracy.low >= self.solved_at_least else "failed" if accuracy.high <= self.failed_at_most else "neither"
+
 
 class Judgement(NamedTuple):
     """A claim's verdict, with the number that decides it."""
@@ -132,7 +136,7 @@ def _seeds_needed(name: str, d: Definitions) -> int:
 
 def number(value: float) -> str:
     """A measured value as it is read: whole where it is large, to three places where it is not, a dash where there is none."""
-    return "–" if math.isnan(value) else (f"{value:.0f}" if abs(value) >= 100 else f"{value:.3f}").replace("-", "−")
+    return "–" if math.isnan(value) else (f"{value:.0f}" if abs(value) >= 100 else f"{value:.3f}")
 
 
 def table(judgements: list[Judgement]) -> pd.DataFrame:
@@ -306,7 +310,7 @@ def _strata(fares: Fares) -> list[pd.Series]:
 
 def _walks(fares: dict[str, Fares], d: Definitions) -> Decision:
     each = {name: interquartile_mean(fares[name].trained, confidence=d.confidence) for name in PLASTIC}
-    found = {name: (_verdict(i.low >= d.walks_at_least, False), f"return {i.mean:.0f} ({i.low:.0f} to {i.high:.0f})") for name, i in each.items()}
+    found = {name: (_verdict(i.low >= d.walks_at_least, False), f"return {i:.0f}") for name, i in each.items()}
     return (*_lowest("return of the weakest plastic network ({})", each), _overall(found), found)
 
 
@@ -314,13 +318,13 @@ def _keeps_walking(fares: dict[str, Fares], d: Definitions) -> Decision:
     each, found = {name: share_kept(fares[name], d) for name in PLASTIC}, {}
     for name, i in each.items():
         keeps = i.mean >= d.keeps_at_least and i.low >= d.keeps_low_at_least
-        found[name] = _verdict(keeps, i.mean >= d.keeps_partly_at_least), f"keeps {i.mean:.0%} ({i.low:.0%} to {i.high:.0%})"
+        found[name] = _verdict(keeps, i.mean >= d.keeps_partly_at_least), f"keeps {i:.0%}"
     return (*_lowest("share kept by the weakest plastic network ({})", each), _overall(found), found)
 
 
 def _keeps_more_than_snn(fares: dict[str, Fares], d: Definitions) -> Decision:
     each = {name: interquartile_difference(_strata(fares[name]), _strata(fares["snn"]), d.confidence) for name in PLASTIC}
-    found = {name: (_verdict(i.low > 0, False), f"{i.mean:+.0%} ({i.low:+.0%} to {i.high:+.0%})") for name, i in each.items()}
+    found = {name: (_verdict(i.low > 0, False), f"{i:+.0%}") for name, i in each.items()}
     return (*_lowest("smallest gain in the share kept over snn ({})", each), _overall(found), found)
 
 

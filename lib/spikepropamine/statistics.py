@@ -1,5 +1,6 @@
 """Intervals and tests, all of them scipy's."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,11 +15,18 @@ RESAMPLES = 9999
 
 
 class Interval(NamedTuple):
-    """A mean, of whatever kind, and the ends of its confidence interval; NaN ends where there are fewer than two values."""
+    """A mean, of whatever kind, and the ends of its confidence interval; NaN ends where there are fewer than two values.
+
+    As text, each of the three in the format given: ``f"{interval:.2f}"`` is "0.50 (0.45 to 0.55)", without ends that are NaN.
+    """
 
     mean: float
     low: float
     high: float
+
+    def __format__(self, form: str) -> str:
+        mean, low, high = (format(value, form) for value in self)
+        return mean if math.isnan(self.low) else f"{mean} ({low} to {high})"
 
 
 class Comparison(NamedTuple):
@@ -80,6 +88,12 @@ def probability_of_improvement(
     """
     strata = [_finite("samples", sample) for sample in (*a, *b)]
     return _bootstrap(strata, lambda *x, axis: _superiority(x[: len(a)], x[len(a) :], axis), confidence)
+
+
+def stratified_total(samples: Sequence[Sequence[float]], sizes: Sequence[int], confidence: float = 0.95) -> Interval:
+    """The sum over strata of which only ``samples`` were measured: each mean times its stratum's size; interval as above."""
+    strata = [_finite("samples", sample) for sample in samples]
+    return _bootstrap(strata, lambda *x, axis: sum(n * part.mean(axis) for n, part in zip(sizes, x, strict=True)), confidence)
 
 
 def _superiority(a: Sequence[np.ndarray], b: Sequence[np.ndarray], axis: int) -> np.ndarray:
