@@ -133,25 +133,25 @@ def test_a_published_run_is_not_made_again(tmp_path):
     sweep(tiny(), elsewhere)
     assert not (tmp_path / "empty").exists()
     config = tiny().configs[1]
-    assert set(elsewhere.weights("cue-association", config, 0)) == set(dict(config.build(0).named_parameters()))
+    assert set(elsewhere.weights("cue-association-smoke", config, 0)) == set(dict(config.build(0).named_parameters()))
 
 
 def test_publishing_adds_to_what_is_published_and_drops_nothing(tmp_path):
     store = Store(tmp_path / "runs", tmp_path / "published")
     sweep(tiny(), store)
     sweeps.publish(tiny(), store)
-    first = store.published_runs("cue-association")
+    first = store.published_runs("cue-association-smoke")
     more = temporal("cue-association", "smoke", seeds=2, networks=("snn", "ndp-bcm"), noises=("low",))
     elsewhere = Store(tmp_path / "elsewhere", tmp_path / "published")
     sweep(more, elsewhere)  # snn with seed 0 is published and not made again
     sweeps.publish(more, elsewhere)
-    both = store.published_runs("cue-association")
+    both = store.published_runs("cue-association-smoke")
     assert sorted(zip(both.runs["network.name"], both.runs.seed)) == [("dp-oja", 0), ("ndp-bcm", 0), ("ndp-bcm", 1), ("snn", 0), ("snn", 1)]
     assert both.runs.iloc[:2][first.runs.columns].equals(first.runs) and len(both.curves) == 10
     assert set(first.manifest["files"]) < set(both.manifest["files"]) and len(both.manifest["configurations"]) == 3
     assert all(both.has_weights(config.hash, 0) for config in (*tiny().configs, *more.configs))
     sweeps.publish(tiny(), Store(tmp_path / "nothing", tmp_path / "published"))
-    assert store.published_runs("cue-association").runs.equals(both.runs)
+    assert store.published_runs("cue-association-smoke").runs.equals(both.runs)
 
 
 def test_a_run_is_tested_beyond_what_it_was_trained_on(tmp_path):

@@ -57,8 +57,8 @@ def test_a_measurement_that_was_stopped_goes_on(store, monkeypatch):
 
 def test_what_is_not_published_is_named(store):
     experiment, store = store
-    with pytest.raises(ValueError, match=r"recall = \[.*: must be runs that are published"):
+    with pytest.raises(ValueError, match=r"recall-smoke = \[.*: must be runs that are published"):
         retraining.measure([experiment], store)
     sweeps.publish(experiment, store)
-    with pytest.raises(ValueError, match="recall = .*must be runs that are published"):
+    with pytest.raises(ValueError, match="recall-smoke = .*must be runs that are published"):
         retraining.measure([dataclasses.replace(experiment, seeds=(7, 8))], store)

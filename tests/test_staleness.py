@@ -23,7 +23,7 @@ from pathlib import Path
 from spikepropamine import staleness
 from spikepropamine.experiments import temporal
 from spikepropamine.sweeps import Store
-known = {"recall": lambda: temporal("recall", "smoke", seeds=1, noises=["low"])}
+known = {"recall-smoke": lambda: temporal("recall", "smoke", seeds=1, noises=["low"])}
 for one in staleness.stale_records(known, Store(Path(".runs"), Path("published"))):
     print(one.config_hash, one.why)
 """
@@ -62,7 +62,7 @@ def test_a_changed_wording_marks_nothing(place, repository, tmp_path):
 
 def test_a_record_never_rehearsed_or_of_no_configuration_is_named(place):
     store = Store(place / ".runs", place / "published")
-    other = {"recall": lambda: temporal("recall", "smoke", seeds=1, networks=["snn"], noises=["low"])}
+    other = {"recall-smoke": lambda: temporal("recall", "smoke", seeds=1, networks=["snn"], noises=["low"])}
     found = list(staleness.stale_records(other, store))
     assert len(found) == 4 and all("no configuration of today's code" in one.why for one in found)
 
@@ -70,16 +70,16 @@ def test_a_record_never_rehearsed_or_of_no_configuration_is_named(place):
 def test_what_is_stale_is_made_again_and_nothing_else(place, tmp_path):
     shutil.copytree(place, tmp_path / "place")
     store = Store(tmp_path / "place" / ".runs", tmp_path / "place" / "published")
-    before = store.published_runs("recall")
+    before = store.published_runs("recall-smoke")
     changed, kept = EXPERIMENT.configs[0].hash, EXPERIMENT.configs[1].hash
-    manifest = read_json(store.published / "recall" / "manifest.json")
+    manifest = read_json(store.published / "recall-smoke" / "manifest.json")
     manifest["rehearsals"][changed]["loss"] += 1
-    write_json(store.published / "recall" / "manifest.json", manifest)
-    known = {"recall": lambda: EXPERIMENT}
+    write_json(store.published / "recall-smoke" / "manifest.json", manifest)
+    known = {"recall-smoke": lambda: EXPERIMENT}
     found = list(staleness.stale_records(known, store))
     assert [one.config_hash for one in found] == [changed] and "loss was" in found[0].why
     staleness.remake(found, known, store, workers=1)
-    after = store.published_runs("recall")
+    after = store.published_runs("recall-smoke")
     assert list(staleness.stale_records(known, store)) == []
 
     def row(published, key):

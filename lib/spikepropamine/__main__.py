@@ -36,7 +36,9 @@ EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments
 } | {"cue-reward-controls-longer": partial(experiments.longer, "cue-reward")} | {
     f"{name}{kind}": partial(make, name) for name in locomotion.EXPERIMENTS for kind, make in (("", locomotion.locomotion), ("-search", locomotion.search))
 }
-
+TEMPORAL = {name: make for name, make in EXPERIMENTS.items() if name.startswith(tuple(experiments.TASKS))}
+# what the commands on the pages make: published so that a reader sees what to expect, and a test that it still comes out
+EXPERIMENTS |= {experiments.named(name, "quick"): partial(make, profile="quick") for name, make in TEMPORAL.items() if not name.endswith("-search")}
 
 REHEARSALS = {"novel-conditions": novel_conditions.rehearse, "adaptation": novel_conditions.rehearse, "controls": ablations.rehearse}
 NETWORK_CODE = (kernels, layers, networks, plasticity, scan, simd)
@@ -47,9 +49,7 @@ TIMED = {
 }
 TIMINGS = {
     "performance": lambda store, workers: benchmark.run_plan("paper", list(NETWORKS)),
-    "retraining": lambda store, workers: retraining.measure(
-        [make() for name, make in EXPERIMENTS.items() if name.startswith(tuple(experiments.TASKS))], store, workers
-    ),
+    "retraining": lambda store, workers: retraining.measure([make() for make in TEMPORAL.values()], store, workers),
     "walking-speed": lambda store, workers: walking_speed.measure("paper", list(POLICIES)),
 }
 MEASUREMENTS = ("adaptation", "controls", "gait", "novel-conditions", "performance", "retraining", "walking-speed")

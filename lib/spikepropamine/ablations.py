@@ -80,14 +80,14 @@ def ablations(network: str, task: Task) -> dict[str, Callable[[SpikingNetwork, T
 TRIALS = {"smoke": 16, "quick": 512, "paper": 512}
 
 
-def ablate(experiment: str, config: Config, seed: int, store: Store, trials: int) -> list[dict]:
+def ablate(task: str, experiment: str, config: Config, seed: int, store: Store, trials: int) -> list[dict]:
     """The accuracy of one trained run under every ablation, a row each."""
     torch.set_num_threads(1)
     network = config.build(seed)
     network.load_state_dict(store.weights(experiment, config, seed), strict=False)
     name, noise = config.network.name, config.task.noise
     return [
-        {"task": experiment, "network": name, "noise": noise, "seed": seed, "config_hash": config.hash, "ablation": way,
+        {"task": task, "network": name, "noise": noise, "seed": seed, "config_hash": config.hash, "ablation": way,
          "accuracy": evaluate(network, config.task, trials, run=run)["accuracy"]}
         for way, run in ablations(name, config.task).items()
     ]
@@ -118,11 +118,11 @@ def measure(
     plastic = [name for name in networks if name != "snn"]
     held = run_keys(earlier)
     jobs = [
-        (task, config, seed)
+        (task, experiment.name, config, seed)
         for task in TASKS
         for experiment in ([temporal(task, profile, seeds, plastic)] if plastic else [])
         for config, seed in experiment.runs
-        if (config.hash, seed) not in held and store.has_weights(task, config, seed)
+        if (config.hash, seed) not in held and store.has_weights(experiment.name, config, seed)
     ]
     trials = TRIALS[profile]
     done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(ablate)(*job, store, trials) for job in jobs)

@@ -167,13 +167,7 @@ class Chapter:
             for name, default, meaning, allowed in type(self.parameters).described()
         ])
         made = [(runs, experiment) for runs, experiment in made if len(runs)]
-        hours = sum(core_hours(runs) for runs, _ in made)
-        minutes = 60 * sum(expected_hours(experiment, runs) for runs, experiment in made)
-        took = [
-            f"The runs behind this page took {hours:.2f} core hours, {hours / 2:.2f} hours on two cores. The command makes "
-            f"{sum(len(experiment.runs) for _, experiment in made)} runs: at the speed of these, {minutes / 2:.0f} minutes on two cores."
-        ] if made else []
-        took.append(self._binder())
+        took = [self._took(made), self._binder()] if made else [self._binder()]
         return Markdown(
             "From the root of the repository, in the environment that `make book` sets up:\n\n"
             f"```bash\n. .venv/bin/activate\npapermill book/{self.name}.ipynb out.ipynb {given}\n```\n\n{' '.join(took)}\n\n"
@@ -181,6 +175,16 @@ class Chapter:
             "With others than the published parameters, figures go to a folder of their own under `_build/rerun/`, and tables show the "
             "published values beside." + (" What was stopped goes on where it stopped." if made else "")
         )
+
+    def _took(self, made: Sequence[tuple[pd.DataFrame, Experiment]]) -> str:
+        """How long the runs of a page took, and how long those of its command do: as they were published, or at the same speed."""
+        hours = sum(core_hours(runs) for runs, _ in made)
+        told = f"The runs behind this page took {hours:.2f} core hours, {hours / 2:.2f} hours on two cores. The command makes "
+        told += f"{sum(len(experiment.runs) for _, experiment in made)} runs"
+        quick = [self.published_runs(experiment) for _, experiment in made]
+        if all(len(runs) == len(experiment.runs) for runs, (_, experiment) in zip(quick, made)):
+            return told + f", which took {30 * sum(map(core_hours, quick)):.0f} minutes on two cores when they were published."
+        return told + f": at the speed of these, {30 * sum(expected_hours(experiment, runs) for runs, experiment in made):.0f} minutes on two cores."
 
     def _binder(self) -> str:
         """Where to run this chapter without installing anything, if the repository is public."""

@@ -127,6 +127,11 @@ class Experiment:
         return [(config, seed) for seed in self.seeds for config in self.configs]
 
 
+def named(name: str, profile: str) -> str:
+    """What an experiment is called at a profile; the published one goes by its ``name``."""
+    return name if profile == "paper" else f"{name}-{profile}"
+
+
 TASKS: dict[str, type[Task]] = {"cue-association": CueAssociation, "cue-reward": CueReward, "recall": Recall}
 
 # What the searches below found best for each network: (learning rate, factor on the rules' initial η).
@@ -167,7 +172,7 @@ def temporal(
     """Every network at every noise level on one of TASKS, with the values its search found.
 
     Args:
-        task: a name of TASKS, which is also the experiment's.
+        task: a name of TASKS, which is also the experiment's, as :func:`named` at other profiles.
         profile: one of PROFILES.
         seeds: how many, from seed 0 up; None takes the profile's own number.
         networks: names of networks.
@@ -187,7 +192,7 @@ def temporal(
         )
         for noise, name in itertools.product(noises, networks)
     )
-    return Experiment(task, profile, configs, tuple(range(seeds or _SEEDS[profile])))
+    return Experiment(named(task, profile), profile, configs, tuple(range(seeds or _SEEDS[profile])))
 
 
 SEARCHED_LEARNING_RATES = (3e-3, 1e-2, 3e-2)
@@ -229,7 +234,7 @@ def controls(task: str, profile: str = "paper", seeds: int | None = None) -> Exp
         )
         for name in CONTROLS
     )
-    return Experiment(f"{task}-controls", profile, configs, tuple(range(seeds or _CONTROL_SEEDS[profile])))
+    return Experiment(named(f"{task}-controls", profile), profile, configs, tuple(range(seeds or _CONTROL_SEEDS[profile])))
 
 
 def controls_search(task: str) -> Experiment:
@@ -260,7 +265,7 @@ def longer(task: str, profile: str = "paper", seeds: int | None = None) -> Exper
             t = config.training
             more = dict(steps=LONGER * t.steps, evaluate_every=LONGER * t.evaluate_every, learning_rate=min(SEARCHED_LEARNING_RATES))
             configs.append(dataclasses.replace(config, training=dataclasses.replace(t, **more)))
-    return Experiment(f"{task}-controls-longer", profile, tuple(configs), usual.seeds)
+    return Experiment(named(f"{task}-controls-longer", profile), profile, tuple(configs), usual.seeds)
 
 
 def restricted(task: str, profile: str = "paper", seeds: int | None = None, networks: Iterable[str] = tuple(NETWORKS)) -> Experiment:
@@ -272,7 +277,7 @@ def restricted(task: str, profile: str = "paper", seeds: int | None = None, netw
         if config.network.name != "snn"
         for held in RESTRICTIONS
     )
-    return Experiment(f"{task}-restricted", profile, configs, tuple(range(seeds or _CONTROL_SEEDS[profile])))
+    return Experiment(named(f"{task}-restricted", profile), profile, configs, tuple(range(seeds or _CONTROL_SEEDS[profile])))
 
 
 # Hidden neurons that :func:`sizes` tries; 48 is what every other experiment has.
@@ -285,7 +290,7 @@ def sizes(task: str, profile: str = "paper", seeds: int | None = None, networks:
     configs = tuple(
         dataclasses.replace(config, network=dataclasses.replace(config.network, n_hidden=hidden)) for config in usual.configs for hidden in HIDDEN
     )
-    return Experiment(f"{task}-sizes", profile, configs, tuple(range(seeds or _CONTROL_SEEDS[profile])))
+    return Experiment(named(f"{task}-sizes", profile), profile, configs, tuple(range(seeds or _CONTROL_SEEDS[profile])))
 
 
 # What a trained network is tested on beside the task it was trained on: field → values.

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .checks import require_choice, require_count
-from .experiments import Config, Experiment, finite
+from .experiments import Config, Experiment, finite, named
 from .parameters import PROFILES, ChapterParameters
 from .policies import POLICIES, Policy
 from .tasks.locomotion import Locomotion
@@ -138,7 +138,7 @@ def locomotion(name: str, profile: str = "paper", seeds: int | None = None, poli
         training = PPO(**_ROBOT[name] | _TRAINING[profile] | {"learning_rate": rate})
         configs.append(LocomotionConfig(Locomotion(EXPERIMENTS[name]), policy(one, factor), training))
     seeds = tuple(range(seeds or _SEEDS[profile]))
-    return Experiment(name, profile, tuple(configs), seeds, weights_of=seeds)
+    return Experiment(named(name, profile), profile, tuple(configs), seeds, weights_of=seeds)
 
 
 # The grid and its budget: steps, learning rates, factors on the initial η. An ant falls where a cheetah can only stumble, and

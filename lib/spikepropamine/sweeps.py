@@ -89,7 +89,7 @@ def sweep(experiment: Experiment, store: Store, workers: int | str = 1, device: 
         )
         for config, seed in missing
     )
-    with _workers(workers) as parallel, tqdm(total=len(missing), desc=f"{experiment.name} ({experiment.profile})", unit="run") as bar:
+    with _workers(workers) as parallel, tqdm(total=len(missing), desc=experiment.name, unit="run") as bar:
         for label in parallel(jobs):
             bar.set_postfix_str(label)
             bar.update()
