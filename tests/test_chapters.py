@@ -1,3 +1,5 @@
+import dataclasses
+
 import pandas as pd
 import pytest
 
@@ -32,8 +34,13 @@ def test_the_panel_tells_what_the_page_took_and_what_its_command_will(repository
     parameters = dict(profile="paper", recompute=False, seeds=None, networks="all", workers=1, device="cpu")
     chapter = chapters.Chapter("controls", ChapterParameters(**parameters), repository)
     made = pd.DataFrame({"training.steps": [1000] * 2, "wall_seconds": [1800.0] * 2, "training_seconds": [1700.0] * 2})
-    quick = experiments.temporal("recall", "quick", 1, ["snn"], ["low"])
+    published = experiments.temporal("recall", "quick", 1, ["snn"], ["low"])
+    quick = dataclasses.replace(published, name="not published")
     told = chapter.panel("-p profile quick", [(made, quick), (made, quick), (made[:0], quick)]).data
     assert "took 2.00 core hours, 1.00 hours on two cores" in told
     assert "makes 2 runs: at the speed of these, 6 minutes on two cores" in told
     assert "core hours" not in chapter.panel("").data
+    runs = chapter.everything.published_runs("recall-quick").runs
+    seconds = runs[(runs["network.name"] == "snn") & (runs["task.noise"] == "low") & (runs.seed == 0)].wall_seconds.item()
+    told = chapter.panel("-p profile quick", [(made, published)] * 60).data
+    assert f"makes 60 runs, which took {seconds / 2:.0f} minutes on two cores when they were published" in told

@@ -20,7 +20,7 @@ from .figures import Item, Provenance, Shelf
 from .networks import NETWORKS, NetworkOptions
 from .parameters import ChapterParameters
 from .staleness import chapter_code
-from .sweeps import Store, core_hours, expected_hours, sweep
+from .sweeps import Store, core_hours, expected_hours, only, sweep
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,14 +176,19 @@ class Chapter:
             "published values beside." + (" What was stopped goes on where it stopped." if made else "")
         )
 
+    def _published(self, experiment: Experiment) -> pd.DataFrame:
+        """The runs of ``experiment`` that are published."""
+        runs = self.published_runs(experiment)
+        return runs if runs.empty else only(runs, {(config.hash, seed) for config, seed in experiment.runs})
+
     def _took(self, made: Sequence[tuple[pd.DataFrame, Experiment]]) -> str:
         """How long the runs of a page took, and how long those of its command do: as they were published, or at the same speed."""
         hours = sum(core_hours(runs) for runs, _ in made)
         told = f"The runs behind this page took {hours:.2f} core hours, {hours / 2:.2f} hours on two cores. The command makes "
         told += f"{sum(len(experiment.runs) for _, experiment in made)} runs"
-        quick = [self.published_runs(experiment) for _, experiment in made]
-        if all(len(runs) == len(experiment.runs) for runs, (_, experiment) in zip(quick, made)):
-            return told + f", which took {30 * sum(map(core_hours, quick)):.0f} minutes on two cores when they were published."
+        there = [self._published(experiment) for _, experiment in made]
+        if all(len(runs) == len(experiment.runs) for runs, (_, experiment) in zip(there, made)):
+            return told + f", which took {30 * sum(map(core_hours, there)):.0f} minutes on two cores when they were published."
         return told + f": at the speed of these, {30 * sum(expected_hours(experiment, runs) for runs, experiment in made):.0f} minutes on two cores."
 
     def _binder(self) -> str:

@@ -34,8 +34,8 @@ class Store:
         wanted = {(config.hash, seed) for config, seed in experiment.runs}
         published = self.published_runs(experiment.name)
         if published is not None:
-            runs.append(_only(published.runs, wanted))
-            curves.append(_only(published.curves, wanted))
+            runs.append(only(published.runs, wanted))
+            curves.append(only(published.curves, wanted))
             wanted -= records.run_keys(runs[0])
         for config, seed in experiment.runs:
             folder = self.folder(experiment.name, config, seed)
@@ -176,5 +176,6 @@ def expected_hours(experiment: Experiment, runs: pd.DataFrame) -> float:
     return core_hours(runs) / float(runs["training.steps"].sum()) * sum(config.training.steps for config, _ in experiment.runs)
 
 
-def _only(table: pd.DataFrame, wanted: set[tuple[str, int]]) -> pd.DataFrame:
+def only(table: pd.DataFrame, wanted: Collection[tuple[str, int]]) -> pd.DataFrame:
+    """The rows of ``table`` that are of the runs ``wanted``, (config_hash, seed)."""
     return table[[key in wanted for key in zip(table["config_hash"], table["seed"])]]
