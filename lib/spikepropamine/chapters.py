@@ -188,8 +188,8 @@ class Chapter:
         told += f"{sum(len(experiment.runs) for _, experiment in made)} runs"
         there = [self._published(experiment) for _, experiment in made]
         if all(len(runs) == len(experiment.runs) for runs, (_, experiment) in zip(there, made)):
-            return told + f", which took {30 * sum(map(core_hours, there)):.0f} minutes on two cores when they were published."
-        return told + f": at the speed of these, {30 * sum(expected_hours(experiment, runs) for runs, experiment in made):.0f} minutes on two cores."
+            return told + f", which took {_minutes(sum(map(core_hours, there)))} on two cores when they were published."
+        return told + f": at the speed of these, {_minutes(sum(expected_hours(experiment, runs) for runs, experiment in made))} on two cores."
 
     def _binder(self) -> str:
         """Where to run this chapter without installing anything, if the repository is public."""
@@ -209,6 +209,11 @@ class Chapter:
             f"{', '.join(sorted(set(runs.cpu)))}."
         )
         return sentence + (f" **Missing of this profile: {counted(missing, 'run')}.**" if missing else "")
+
+
+def _minutes(core_hours: float) -> str:
+    """What takes ``core_hours`` on one core, on two."""
+    return counted(max(1, round(30 * core_hours)), "minute")
 
 
 def counted(n: int, what: str) -> str:
