@@ -43,4 +43,4 @@ def test_the_panel_tells_what_the_page_took_and_what_its_command_will(repository
     runs = chapter.everything.published_runs("recall-quick").runs
     seconds = runs[(runs["network.name"] == "snn") & (runs["task.noise"] == "low") & (runs.seed == 0)].wall_seconds.item()
     told = chapter.panel("-p profile quick", [(made, published)] * 60).data
-    assert f"makes 60 runs, which took {max(1, round(seconds / 2))} minute when they were published" in told
+    assert f"makes 60 runs, which took {max(1, round(seconds / 2))} minute on two cores when they were published" in told

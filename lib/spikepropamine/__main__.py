@@ -38,7 +38,7 @@ EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments
 }
 TEMPORAL = {name: make for name, make in EXPERIMENTS.items() if name.startswith(tuple(experiments.TASKS))}
 # what the commands on the pages make: published so that a reader sees what to expect, and a test that it still comes out
-EXPERIMENTS |= {experiments.named(name, "quick"): partial(make, profile="quick") for name, make in TEMPORAL.items() if not name.endswith("-search")}
+EXPERIMENTS |= {experiments.named(name, "quick"): partial(make, profile="quick") for name, make in EXPERIMENTS.items() if not name.endswith("-search")}
 
 REHEARSALS = {"novel-conditions": novel_conditions.rehearse, "adaptation": novel_conditions.rehearse, "controls": ablations.rehearse}
 NETWORK_CODE = (kernels, layers, networks, plasticity, scan, simd)
