@@ -94,9 +94,16 @@ def test_a_chapter_runs_with_a_reader_s_own_choice(workshop):
     assert set(data.network) == {"snn"} and set(data.noise) == {"low", "high"} and set(data.seed) == {0}
 
 
+def test_the_published_quick_runs_are_shown_without_training(workshop):
+    run(workshop, "cue_association.ipynb", profile="quick")
+    (table,) = workshop.glob("_build/rerun/*/tab-cue-association/data.csv")
+    assert len(pd.read_csv(table)) == len(EXPERIMENTS["cue-association-quick"]().runs)
+    assert not (workshop / ".runs").exists()
+
+
 @pytest.mark.parametrize("parameters, named", [
     (dict(profile="fast"), "profile = 'fast'"), (dict(seeds=0), "seeds = 0"), (dict(networks="rnn"), "networks = 'rnn'"),
-    (dict(profile="quick"), "recompute = False: must be True where nothing is published"),
+    (dict(profile="smoke"), "recompute = False: must be True where nothing is published, as for cue-association-smoke"),
 ])
 def test_a_bad_parameter_stops_a_chapter_before_it_trains(workshop, parameters, named):
     with pytest.raises(papermill.PapermillExecutionError, match=re.escape(named)):
@@ -106,7 +113,7 @@ def test_a_bad_parameter_stops_a_chapter_before_it_trains(workshop, parameters, 
 
 @pytest.mark.parametrize("parameters, named", [
     (dict(networks="gru"), "networks = 'gru': must be one of 'snn', 'dp-oja', 'dp-bcm', 'ndp-oja', 'ndp-bcm', 'mlp'"),
-    (dict(profile="quick"), "recompute = False: must be True where nothing is published, as for half-cheetah at profile 'quick'"),
+    (dict(profile="smoke"), "recompute = False: must be True where nothing is published, as for half-cheetah-smoke"),
 ])
 def test_a_bad_parameter_stops_a_chapter_about_walking_too(workshop, parameters, named):
     with pytest.raises(papermill.PapermillExecutionError, match=re.escape(named)):

@@ -52,10 +52,7 @@ class Chapter:
             sweep(experiment, self.store, self.parameters.workers, self.parameters.device)
         runs, curves = self.store.results(experiment)
         if runs.empty:
-            raise ValueError(
-                f"recompute = False: must be True where nothing is published, as for {experiment.name} at "
-                f"profile {experiment.profile!r}"
-            )
+            raise ValueError(f"recompute = False: must be True where nothing is published, as for {experiment.name}")
         return runs, curves
 
     def at_hand(self, experiment: Experiment) -> tuple[pd.DataFrame, pd.DataFrame]:
