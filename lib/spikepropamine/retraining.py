@@ -18,7 +18,7 @@ from .experiments import Config, Experiment
 from .files import digest
 from .parameters import check_workers
 from .statistics import Interval, stratified_total
-from .sweeps import Store, run
+from .sweeps import Store, only, run
 
 EVERY = 8  # one run in so many, two of an experiment at the least
 _TIMES = ("training_seconds",)
@@ -53,27 +53,27 @@ def measure(experiments: Sequence[Experiment], store: Store, workers: int = 1) -
     check_workers(workers)
     again = Store(store.working / "again")
     jobs = [(experiment, config, seed) for experiment in experiments for config, seed in chosen(experiment)]
+    published = {experiment.name: store.published_runs(experiment.name) for experiment in experiments}
     for experiment in experiments:
-        published = store.published_runs(experiment.name)
-        held = records.run_keys(None if published is None else published.runs)
+        there = published[experiment.name]
+        held = records.run_keys(None if there is None else there.runs)
         missing = [(config.hash, seed) for config, seed in chosen(experiment) if (config.hash, seed) not in held]
         require(not missing, experiment.name, missing, "runs that are published")
     order = np.random.default_rng(0).permutation(len(jobs))
-    todo = [jobs[k] for k in order if not again.folder(jobs[k][0].name, *jobs[k][1:]).exists()]
+    left = [jobs[k] for k in order if not again.folder(jobs[k][0].name, *jobs[k][1:]).exists()]
     done = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(
         joblib.delayed(run)(experiment.name, experiment.profile, config, seed, again.folder(experiment.name, config, seed))
-        for experiment, config, seed in todo
+        for experiment, config, seed in left
     )
-    for _ in tqdm(done, total=len(todo), desc="training again", unit="run"):
+    for _ in tqdm(done, total=len(left), desc="training again", unit="run"):
         pass
-    rows = [_compared(experiment, config, seed, store, again) for experiment, config, seed in jobs]
+    rows = [_compared(experiment, config, seed, published[experiment.name], again) for experiment, config, seed in jobs]
     return pd.DataFrame(rows), {"runs": {e.name: len(e.runs) for e in experiments}, "workers": workers}
 
 
-def _compared(experiment: Experiment, config: Config, seed: int, store: Store, again: Store) -> dict:
+def _compared(experiment: Experiment, config: Config, seed: int, published: records.Published, again: Store) -> dict:
     now = records.load_run(again.folder(experiment.name, config, seed))
-    published = store.published_runs(experiment.name)
-    runs, curves = (t[(t.config_hash == config.hash) & (t.seed == seed)] for t in (published.runs, published.curves))
+    runs, curves = (only(table, {(config.hash, seed)}) for table in (published.runs, published.curves))
     (then,) = runs.to_dict("records")
     metrics = {name: value for name, value in now.record["metrics"].items() if name not in _TIMES}
     same = all(_equal(value, then[name]) for name, value in metrics.items())
