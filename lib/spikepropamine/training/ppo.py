@@ -148,7 +148,7 @@ def collect(agent: Agent, envs, walk: Walk, training: PPO, noise: torch.Generato
     """Let the agent act for ``training.rollout`` steps; also what ended episodes scored."""
     T, N = training.rollout, training.environments
     observation, valid, state = torch.as_tensor(walk.observations), walk.valid, walk.state
-    kept = {name: [] for name in ("observations", "actions", "log_probabilities", "values", "valid", "rewards", "terminated", "done")}
+    kept = {name: [] for name in ("observations", "means", "actions", "valid", "rewards", "terminated", "done")}
     ended: dict[str, list[float]] = {"return": [], "length": [], "diverged": []}
     age = torch.zeros(N, dtype=torch.long)  # of each environment's piece
     starts, states = [], []
@@ -161,8 +161,7 @@ def collect(agent: Agent, envs, walk: Walk, training: PPO, noise: torch.Generato
         action = mean[0] + agent.log_std.exp() * torch.randn(mean[0].shape, generator=noise)
         kept["observations"].append(observation)
         kept["actions"].append(action)
-        kept["log_probabilities"].append(agent.log_probability(mean[0], action))
-        kept["values"].append(agent.critic(observation).squeeze(-1))
+        kept["means"].append(mean[0])
         kept["valid"].append(valid)
         following, reward, terminated, truncated, info = envs.step(action.numpy())
         kept["rewards"].append(torch.as_tensor(reward, dtype=torch.float32))
@@ -177,12 +176,11 @@ def collect(agent: Agent, envs, walk: Walk, training: PPO, noise: torch.Generato
         age = torch.where(valid & (age + 1 < training.piece), age + 1, 0)
         observation, valid = torch.as_tensor(following), ~kept["done"][-1]
     data = {name: torch.stack(series) for name, series in kept.items()}
-    last = agent.critic(observation).squeeze(-1)
-    values = torch.cat([data["values"], last.unsqueeze(0)])
+    log_probabilities = agent.log_probability(data["means"], data["actions"])
+    values = agent.critic(torch.cat([data["observations"], observation.unsqueeze(0)])).squeeze(-1)
     advantages = advantage(data["rewards"], values, data["terminated"], data["done"], training)
-    names = ("observations", "actions", "log_probabilities", "values")
     pieces = _pieces(starts, data["valid"], training.piece)
-    rollout = Rollout(*(data[name] for name in names), advantages, data["valid"], *pieces, each(lambda *parts: torch.cat(parts), *states))
+    rollout = Rollout(data["observations"], data["actions"], log_probabilities, values[:-1], advantages, data["valid"], *pieces, each(lambda *parts: torch.cat(parts), *states))
     return rollout, Walk(observation.numpy(), valid, state), ended
 
 
