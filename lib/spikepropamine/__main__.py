@@ -11,13 +11,13 @@ import pandas as pd
 
 from . import (
     ablations, benchmark, cells, controls, experiments, gait, kernels, layers, locomotion, networks, novel_conditions, plasticity, policies, records,
-    retraining, scan, simd, sweeps, walking_speed,
+    retraining, scan, simd, sweeps, walking, walking_speed,
 )
 from .claims import PLASTIC
 from .networks import NETWORKS
 from .policies import POLICIES
 from .staleness import code_mark, difference, remake, stale_items, stale_measurements, stale_records, stale_timings
-from .tasks import cue_association, cue_reward, recall, task
+from .tasks import conditions, cue_association, cue_reward, recall, task
 from .tasks import locomotion as environments
 from .training import ppo, supervised
 from .verification import verify
@@ -37,6 +37,7 @@ EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments
     f"{name}{kind}": partial(make, name) for name in locomotion.EXPERIMENTS for kind, make in (("", locomotion.locomotion), ("-search", locomotion.search))
 }
 TEMPORAL = {name: make for name, make in EXPERIMENTS.items() if name.startswith(tuple(experiments.TASKS))}
+WALKING = {name: make for name, make in EXPERIMENTS.items() if name not in TEMPORAL}
 # what the commands on the pages make: published so that a reader sees what to expect, and a test that it still comes out
 EXPERIMENTS |= {experiments.named(name, "quick"): partial(make, profile="quick") for name, make in EXPERIMENTS.items() if not name.endswith("-search")}
 
@@ -46,13 +47,17 @@ TIMED = {
     "performance": (benchmark, *NETWORK_CODE),
     "retraining": (cells, controls, cue_association, cue_reward, recall, supervised, task, *NETWORK_CODE),
     "walking-speed": (walking_speed, policies, ppo, environments, *NETWORK_CODE),
+    "walking-again": (conditions, environments, novel_conditions, policies, ppo, walking, *NETWORK_CODE),
 }
 TIMINGS = {
     "performance": lambda store, workers: benchmark.run_plan("paper", list(NETWORKS)),
     "retraining": lambda store, workers: retraining.measure([make() for make in TEMPORAL.values()], store, workers),
     "walking-speed": lambda store, workers: walking_speed.measure("paper", list(POLICIES)),
+    "walking-again": lambda store, workers: walk_again(store, workers),
 }
-MEASUREMENTS = ("adaptation", "controls", "gait", "novel-conditions", "performance", "retraining", "walking-speed")
+# of trained policies: how, and of which
+WALKS = {"novel-conditions": (novel_conditions.fare, list(POLICIES)), "adaptation": (novel_conditions.adapt, list(PLASTIC))}
+MEASUREMENTS = tuple(sorted(("controls", "gait", *WALKS, *TIMINGS)))
 
 
 def main() -> None:
@@ -120,9 +125,17 @@ def measure(name: str, store: sweeps.Store, workers: int | str) -> None:
     elif name == "gait":
         keep(*gait.measure(store))
     else:
-        how, policies = {"novel-conditions": (novel_conditions.fare, POLICIES), "adaptation": (novel_conditions.adapt, PLASTIC)}[name]
+        how, of = WALKS[name]
         known = earlier(store.published / name, {"episodes": EPISODES}, novel_conditions.rehearse)
-        keep(*novel_conditions.measure(how, "paper", None, list(policies), store, workers, known, keep))
+        keep(*novel_conditions.measure(how, "paper", None, of, store, workers, known, keep))
+
+
+def walk_again(store: sweeps.Store, workers: int) -> tuple[pd.DataFrame, dict]:
+    """A part of the walking runs and of the measurements of their policies, made again; as :func:`spikepropamine.retraining.measure`."""
+    parts = [retraining.measure([make() for make in WALKING.values()], store, workers)]
+    parts += [retraining.measure_walks(name, how, of, store, workers) for name, (how, of) in WALKS.items()]
+    runs = {name: n for _, facts in parts for name, n in facts["runs"].items()}
+    return pd.concat([table for table, _ in parts], ignore_index=True), {"runs": runs, "workers": workers}
 
 
 def earlier(folder: Path, size: dict[str, int], rehearse: Callable[[], dict[str, float]]) -> pd.DataFrame | None:

@@ -102,7 +102,7 @@ def _said(config: LocomotionConfig, seed: int) -> dict:
             "git_commit": records.provenance()["git_commit"]}
 
 
-def _timed(how: Callable[..., list[dict]], *arguments) -> list[dict]:
+def timed(how: Callable[..., list[dict]], *arguments) -> list[dict]:
     """The rows of ``how``, each with what all of them took, in seconds."""
     started = time.perf_counter()
     rows = how(*arguments)
@@ -114,6 +114,28 @@ def measuring_hours(table: pd.DataFrame) -> tuple[float, int]:
     """Core hours that the policies of a table of :func:`measure` took, and how many of them are older than this record."""
     each = table.reindex(columns=["config_hash", "seed", "policy_seconds"]).drop_duplicates(["config_hash", "seed"]).policy_seconds
     return float(each.sum() / 3600), int(each.isna().sum())
+
+
+def jobs(size: Size, policies: list[str], store: Store, seeds: int | None = None) -> list[tuple[str, LocomotionConfig, int]]:
+    """The runs of the paper profile whose weights ``store`` holds, each with the name of its experiment.
+
+    Args:
+        size: whose seeds, unless ``seeds`` says.
+        policies: names.
+        store: where the weights are.
+        seeds: whose policies, from seed 0 up.
+
+    Raises:
+        ValueError: no weights.
+    """
+    found = [
+        (name, config, seed)
+        for name in EXPERIMENTS
+        for config, seed in locomotion(name, "paper", seeds or size.seeds, policies).runs
+        if store.has_weights(name, config, seed)
+    ]
+    require(len(found) > 0, "policies", policies, f"some whose trained weights are published in {store.published}")
+    return found
 
 
 def measure(
@@ -145,19 +167,11 @@ def measure(
         ValueError: no weights.
     """
     check_workers(workers)
-    size = SIZES[profile]
-    jobs = [
-        (name, config, seed)
-        for name in EXPERIMENTS
-        for config, seed in locomotion(name, "paper", seeds or size.seeds, policies).runs
-        if store.has_weights(name, config, seed)
-    ]
-    held = records.run_keys(earlier)
-    require(len(jobs) > 0, "policies", policies, f"some whose trained weights are published in {store.published}")
-    jobs = [(name, config, seed) for name, config, seed in jobs if (config.hash, seed) not in held]
-    done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(_timed)(how, *job, store, size) for job in jobs)
+    size, held = SIZES[profile], records.run_keys(earlier)
+    left = [(name, config, seed) for name, config, seed in jobs(size, policies, store, seeds) if (config.hash, seed) not in held]
+    done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(timed)(how, *job, store, size) for job in left)
     table, facts = earlier, {"episodes": size.episodes, "rehearsal": rehearse()}
-    for rows in tqdm(done, total=len(jobs), desc=how.__name__, unit="policy"):
+    for rows in tqdm(done, total=len(left), desc=how.__name__, unit="policy"):
         table = pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
         keep(table, facts)
     return table, facts

@@ -2,17 +2,20 @@
 
 A record tells how long its run took with the code and on the machine of its day, and a sweep is made over weeks. Of each
 experiment a few runs, spread evenly over configurations and seeds, are trained from nothing, in random order, and kept
-beside the published ones.
+beside the published ones. Of each measurement of trained policies, a few policies walk again.
 """
 
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from . import records
+from . import novel_conditions, records
 from .checks import require
 from .experiments import Config, Experiment
 from .files import digest
@@ -25,10 +28,14 @@ _TIMES = ("training_seconds",)
 
 
 def chosen(experiment: Experiment) -> list[tuple[Config, int]]:
-    """One in EVERY of the runs of ``experiment``, the first of them given by its name."""
-    runs = [(config, seed) for config in experiment.configs for seed in experiment.seeds]
-    every = max(1, min(EVERY, len(runs) // 2))
-    return runs[int(digest(experiment.name), 16) % every :: every]
+    """One in EVERY of the runs of ``experiment``."""
+    return _some(experiment.name, [(config, seed) for config in experiment.configs for seed in experiment.seeds])
+
+
+def _some(name: str, of: Sequence[Any]) -> Sequence[Any]:
+    # the first is given by the name, so that not every experiment's is its first
+    every = max(1, min(EVERY, len(of) // 2))
+    return of[int(digest(name), 16) % every :: every]
 
 
 def measure(experiments: Sequence[Experiment], store: Store, workers: int = 1) -> tuple[pd.DataFrame, dict]:
@@ -42,10 +49,10 @@ def measure(experiments: Sequence[Experiment], store: Store, workers: int = 1) -
         workers: runs at a time, in processes of this machine.
 
     Returns:
-        A row a run: experiment, config_hash, network, noise, seed, what its process held at the most (``peak_megabytes``),
-        ``seconds`` and ``accuracy`` now, ``published_seconds`` and ``published_accuracy``, and ``same``, whether every
-        metric and every value of its curves is as published to the last bit. Facts: how many runs each experiment has, how
-        many were trained at a time.
+        The table, a row for each run: experiment, config_hash, network, seed, what its process held at the most
+        (``peak_megabytes``), ``seconds`` and its metric, such as ``accuracy``, now, both again as published
+        (``published_seconds``, ``published_accuracy``), and ``same``, whether every metric and every value of its curves
+        is as published to the last bit. Facts: how many runs each experiment has, how many were trained at a time.
 
     Raises:
         ValueError: naming an experiment of which a chosen run is not published.
@@ -79,7 +86,7 @@ def _compared(experiment: Experiment, config: Config, seed: int, published: reco
     same = all(_equal(value, then[name]) for name, value in metrics.items())
     same = same and all(_equal(now.curves[name], curves[name]) for name in now.curves)
     return {
-        "experiment": experiment.name, "config_hash": config.hash, "network": config.network.name, "noise": config.task.noise, "seed": seed,
+        "experiment": experiment.name, "config_hash": config.hash, "network": config.network.name, "seed": seed,
         "peak_megabytes": now.record["peak_megabytes"], "seconds": now.record["wall_seconds"], "published_seconds": max(then["wall_seconds"], then["training_seconds"]),
         config.metric: metrics[config.metric], f"published_{config.metric}": then[config.metric], "same": same,
     }
@@ -87,6 +94,41 @@ def _compared(experiment: Experiment, config: Config, seed: int, published: reco
 
 def _equal(a, b) -> bool:
     return np.array_equal(np.asarray(a, float), np.asarray(b, float), equal_nan=True)
+
+
+def measure_walks(name: str, how: Callable[..., list[dict]], policies: list[str], store: Store, workers: int = 1) -> tuple[pd.DataFrame, dict]:
+    """Let one in EVERY of the policies of a published measurement walk again, and compare.
+
+    Args:
+        name: what the measurement is published as.
+        how: what is measured of a policy, such as :func:`spikepropamine.novel_conditions.fare`.
+        policies: names of those it has.
+        store: where the weights are.
+        workers: policies at a time, in processes of this machine.
+
+    Returns:
+        As :func:`measure`, a row for each policy, ``experiment`` being ``name`` with the robot's, such as
+        "adaptation, ant", and the metric the mean of its rows.
+    """
+    check_workers(workers)
+    published, _ = records.load_measurements(store.published / name)
+    size = novel_conditions.SIZES["paper"]
+    # by robot, and by policy before seed, as in `chosen`
+    robots = {f"{name}, {robot}": sorted(of, key=lambda job: job[1].hash)
+              for robot, of in itertools.groupby(novel_conditions.jobs(size, policies, store), key=lambda job: job[0])}
+    walking = [(called, *job) for called, of in robots.items() for job in _some(called, of)]
+    done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(novel_conditions.timed)(how, *job, store, size) for _, *job in walking)
+    rows = []
+    for (called, _, config, seed), found in zip(walking, tqdm(done, total=len(walking), desc=f"{name} again", unit="policy")):
+        now, then = pd.DataFrame(found), only(published, {(config.hash, seed)})
+        metric = "return" if "return" in now else "reward"
+        same = all(_equal(now[one], then[one]) for one in now.select_dtypes("number") if one != "policy_seconds")
+        rows.append({
+            "experiment": called, "config_hash": config.hash, "network": config.network.name, "seed": seed,
+            "seconds": now.policy_seconds[0], "published_seconds": then.policy_seconds.iloc[0] if "policy_seconds" in then else math.nan,
+            metric: now[metric].mean(), f"published_{metric}": then[metric].mean(), "same": same,
+        })
+    return pd.DataFrame(rows), {"runs": {called: len(of) for called, of in robots.items()}, "workers": workers}
 
 
 def hours(table: pd.DataFrame, runs: dict[str, int], names: Sequence[str] | None = None) -> Interval:
