@@ -1,8 +1,9 @@
 import dataclasses
+import shutil
 
 import pytest
 
-from spikepropamine import records, retraining, sweeps
+from spikepropamine import locomotion, novel_conditions, records, retraining, sweeps
 from spikepropamine.experiments import search, sizes, temporal
 from spikepropamine.sweeps import Store
 
@@ -62,3 +63,24 @@ def test_what_is_not_published_is_named(store):
     sweeps.publish(experiment, store)
     with pytest.raises(ValueError, match="recall-smoke = .*must be runs that are published"):
         retraining.measure([dataclasses.replace(experiment, seeds=(7, 8))], store)
+
+
+def test_policies_walk_again_as_they_did_and_what_was_published_otherwise_is_seen(tmp_path, repository, monkeypatch):
+    monkeypatch.setitem(novel_conditions.SIZES, "paper", novel_conditions.Size(1, 4, False, None))
+    store = Store(tmp_path / "runs", tmp_path / "published")
+    for robot in locomotion.EXPERIMENTS:
+        shutil.copytree(repository / "book" / "results" / robot, store.published / robot)
+    table, facts = novel_conditions.measure(novel_conditions.fare, "paper", None, ["snn"], store)
+
+    def again(published):
+        records.save_measurements(store.published / "novel-conditions", "novel-conditions", published, facts)
+        return retraining.measure_walks("novel-conditions", novel_conditions.fare, ["snn"], store)
+
+    walked, told = again(table)
+    assert told == {"runs": {"novel-conditions, ant": 5, "novel-conditions, half-cheetah": 5}, "workers": 1}
+    assert (walked.groupby("experiment").size() >= 2).all()
+    assert walked.same.all() and (walked["return"] == walked.published_return).all() and (walked.seconds > 0).all()
+    changed = walked.iloc[0]
+    other = (table.config_hash == changed.config_hash) & (table.seed == changed.seed)
+    walked, _ = again(table.assign(length=table.length + other))
+    assert walked.same.tolist() == [False] + [True] * (len(walked) - 1)

@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from .checks import require, require_choice
 from .comparison import PaperValue, beside
 from .files import checksum, whole_folder, write_json
+from .latex import PACKAGES, latex
 
 # Okabe and Ito's palette, told apart by the colour-blind; the marker says the same again.
 COLOURS = {"snn": "#000000", "dp-oja": "#E69F00", "dp-bcm": "#56B4E9", "ndp-oja": "#D55E00", "ndp-bcm": "#0072B2", "mlp": "#009E73"}
@@ -144,7 +145,9 @@ class Shelf:
         with whole_folder(self.folder / id) as draft:
             body = shown.to_markdown(index=False, disable_numparse=True)
             (draft / "table.md").write_text(f"{caption}\n\n{body}\n")
-            (draft / "table.tex").write_text(shown.style.hide(axis="index").to_latex(hrules=True, caption=caption, label=id))
+            in_latex = shown.rename(columns=latex).map(lambda cell: latex(str(cell)))
+            body_in_latex = in_latex.style.hide(axis="index").to_latex(hrules=True, caption=latex(caption), label=id)
+            (draft / "table.tex").write_text(PACKAGES + body_in_latex)
             self._finish(draft, id, data, caption, "")
         links = ("table.md", "table.tex", "data.csv", "provenance.json", "citation.bib")
         markdown = f":::{{table}} {caption}\n:name: {id}\n\n{body}\n:::\n\n{self._links(id, links)}\n"
@@ -191,8 +194,8 @@ def grid(rows: int = 1, columns: int = 1, height: float = 2.6, **options: Any):
 
 
 def minus(text: str) -> str:
-    """``text`` with a minus sign, and not a hyphen, before each negative number."""
-    return re.sub(r"(?<![\w.])-(?=\d)", "−", text)
+    """``text`` with a minus sign, and not a hyphen, before each negative number and exponent."""
+    return re.sub(r"((?<![\w.])|(?<=\de))-(?=\d)", "−", text)
 
 
 def network_style(name: str) -> dict[str, str]:
@@ -203,7 +206,7 @@ def network_style(name: str) -> dict[str, str]:
 
 def _citation(id: str, caption: str) -> str:
     return (
-        f"@misc{{{id},\n  title  = {{{_one_line(caption)}}},\n"
+        f"@misc{{{id},\n  title  = {{{{{latex(_one_line(caption).removesuffix('.'))}}}}},\n"
         f"  author = {{{{{AUTHOR}}}}},\n"
         f"  year   = {{2026}},\n  note   = {{Item {id} of the SpikePropamine companion, version {version('spikepropamine')}}}\n}}\n"
     )
