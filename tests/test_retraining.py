@@ -84,3 +84,9 @@ def test_policies_walk_again_as_they_did_and_what_was_published_otherwise_is_see
     other = (table.config_hash == changed.config_hash) & (table.seed == changed.seed)
     walked, _ = again(table.assign(length=table.length + other))
     assert walked.same.tolist() == [False] + [True] * (len(walked) - 1)
+
+
+def test_what_a_quick_measurement_takes_is_timed(tmp_path, repository, monkeypatch):
+    monkeypatch.setitem(novel_conditions.SIZES, "quick", novel_conditions.Size(1, 4, False, 1))
+    row = retraining.time_walks("novel-conditions", novel_conditions.fare, ["snn"], Store(tmp_path, repository / "book" / "results"))
+    assert (row["experiment"], row["policies"]) == ("novel-conditions", 2) and row["seconds"] > 0

@@ -48,12 +48,16 @@ TIMED = {
     "retraining": (cells, controls, cue_association, cue_reward, recall, supervised, task, *NETWORK_CODE),
     "walking-speed": (walking_speed, policies, ppo, environments, *NETWORK_CODE),
     "walking-again": (conditions, environments, novel_conditions, policies, ppo, walking, *NETWORK_CODE),
+    "walking-quick": (conditions, environments, novel_conditions, policies, walking, *NETWORK_CODE),
 }
 TIMINGS = {
     "performance": lambda store, workers: benchmark.run_plan("paper", list(NETWORKS)),
     "retraining": lambda store, workers: retraining.measure([make() for make in TEMPORAL.values()], store, workers),
     "walking-speed": lambda store, workers: walking_speed.measure("paper", list(POLICIES)),
     "walking-again": lambda store, workers: walk_again(store, workers),
+    "walking-quick": lambda store, workers: (
+        pd.DataFrame([retraining.time_walks(name, how, of, store, workers) for name, (how, of) in WALKS.items()]), {"workers": workers}
+    ),
 }
 # of trained policies: how, and of which
 WALKS = {"novel-conditions": (novel_conditions.fare, list(POLICIES)), "adaptation": (novel_conditions.adapt, list(PLASTIC))}

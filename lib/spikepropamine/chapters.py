@@ -150,7 +150,8 @@ class Chapter:
         return Shelf(folder, f"../_build/rerun/{folder.name}", provenance, self.root / "figures", paper)
 
     def panel(
-        self, given: str, made: Sequence[tuple[pd.DataFrame, Experiment]] = (), notes: Mapping[str, str] = MappingProxyType({})
+        self, given: str, made: Sequence[tuple[pd.DataFrame, Experiment]] = (), notes: Mapping[str, str] = MappingProxyType({}),
+        core_hours: float | None = None,
     ) -> Markdown:
         """How to make this page again: the command, what it takes and how long that takes.
 
@@ -158,16 +159,18 @@ class Chapter:
             given: the parameters of the command, as papermill takes them.
             made: the runs behind this page, a table of each kind, and what the command makes in their place.
             notes: what a parameter means on this page, where that is not its usual meaning.
+            core_hours: what the command was measured to take, where it makes no runs.
         """
         rows = pd.DataFrame([
             {"parameter": f"`{name}`", "meaning": notes.get(name, meaning), "allowed": "–" if name in notes else allowed, "default": f"`{default}`"}
             for name, default, meaning, allowed in type(self.parameters).described()
         ])
         made = [(runs, experiment) for runs, experiment in made if len(runs)]
-        took = [self._took(made), self._binder()] if made else [self._binder()]
+        took = [self._took(made)] if made else []
+        took += [f"The command took {_minutes(core_hours)} on two cores when that was measured."] if core_hours is not None else []
         return Markdown(
             "From the root of the repository, in the environment that `make book` sets up:\n\n"
-            f"```bash\n. .venv/bin/activate\npapermill book/{self.name}.ipynb out.ipynb {given}\n```\n\n{' '.join(took)}\n\n"
+            f"```bash\n. .venv/bin/activate\npapermill book/{self.name}.ipynb out.ipynb {given}\n```\n\n{' '.join([*took, self._binder()])}\n\n"
             f"{rows.to_markdown(index=False, disable_numparse=True)}\n\n"
             "With others than the published parameters, figures go to a folder of their own under `_build/rerun/`, and tables show the "
             "published values beside." + (" What was stopped goes on where it stopped." if made else "")
