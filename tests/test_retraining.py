@@ -49,8 +49,8 @@ def test_what_nothing_has_changed_ends_as_it_did_and_what_was_published_otherwis
 def test_a_measurement_that_was_stopped_goes_on(store, monkeypatch):
     experiment, store = store
     sweeps.publish(experiment, store)
-    made, train = [], retraining.run
-    monkeypatch.setattr(retraining, "run", lambda *arguments: made.append(arguments) or train(*arguments))
+    made, train = [], sweeps.run
+    monkeypatch.setattr(sweeps, "run", lambda *arguments: made.append(arguments) or train(*arguments))
     first, _ = retraining.measure([experiment], store)
     second, _ = retraining.measure([experiment], store)
     assert len(made) == len(first) and first.equals(second)

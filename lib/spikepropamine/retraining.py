@@ -22,7 +22,7 @@ from .experiments import Config, Experiment
 from .files import digest
 from .parameters import check_workers
 from .statistics import Interval, stratified_total
-from .sweeps import Store, only, run
+from .sweeps import Store, make, only
 
 EVERY = 8  # one run in so many, two of an experiment at the least
 _TIMES = ("training_seconds",)
@@ -69,12 +69,7 @@ def measure(experiments: Sequence[Experiment], store: Store, workers: int = 1) -
         require(not missing, experiment.name, missing, "runs that are published")
     order = np.random.default_rng(0).permutation(len(jobs))
     left = [jobs[k] for k in order if not again.folder(jobs[k][0].name, *jobs[k][1:]).exists()]
-    done = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(
-        joblib.delayed(run)(experiment.name, experiment.profile, config, seed, again.folder(experiment.name, config, seed))
-        for experiment, config, seed in left
-    )
-    for _ in tqdm(done, total=len(left), desc="training again", unit="run"):
-        pass
+    make(left, again, workers, "cpu", "training again")
     rows = [_compared(experiment, config, seed, published[experiment.name], again) for experiment, config, seed in jobs]
     return pd.DataFrame(rows), {"runs": {e.name: len(e.runs) for e in experiments}, "workers": workers}
 

@@ -3,7 +3,7 @@
 import dataclasses
 import resource
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -82,14 +82,16 @@ def sweep(experiment: Experiment, store: Store, workers: int | str = 1, device: 
     check_workers(workers)
     runs, _ = store.results(experiment)
     held = records.run_keys(runs)
-    missing = [(config, seed) for config, seed in experiment.runs if (config.hash, seed) not in held]
+    make([(experiment, config, seed) for config, seed in experiment.runs if (config.hash, seed) not in held], store, workers, device, experiment.name)
+
+
+def make(runs: Sequence[tuple[Experiment, Config, int]], store: Store, workers: int | str, device: str, called: str) -> None:
+    """Make ``runs``, of whatever experiments, into the working store; ``called`` on the progress bar. The rest is as in :func:`sweep`."""
     jobs = (
-        joblib.delayed(run)(
-            experiment.name, experiment.profile, config, seed, store.folder(experiment.name, config, seed), device
-        )
-        for config, seed in missing
+        joblib.delayed(run)(experiment.name, experiment.profile, config, seed, store.folder(experiment.name, config, seed), device)
+        for experiment, config, seed in runs
     )
-    with _workers(workers) as parallel, tqdm(total=len(missing), desc=experiment.name, unit="run") as bar:
+    with _workers(workers) as parallel, tqdm(total=len(runs), desc=called, unit="run") as bar:
         for label in parallel(jobs):
             bar.set_postfix_str(label)
             bar.update()
