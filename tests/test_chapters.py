@@ -13,9 +13,12 @@ def test_the_end_of_training_is_told_by_means_over_seeds_and_the_gain_of_its_las
         pd.DataFrame({"step": steps, "seed": seed, "accuracy": [s / 2000 + seed / 100 for s in steps], "firing_rate": 10.0 + seed, "gradient_norm": 0.2})
         for seed in (0, 1)
     )
-    assert chapters.how_it_ended(curves) == {"accuracy": "0.505", "gain, last fifth": "+0.100", "firing rate": "10.5 Hz", "gradient norm": "0.2"}
+    ended = chapters.how_it_ended(curves)
+    assert ended == pytest.approx({"accuracy": 0.505, "last_gain": 0.1, "firing_rate": 10.5, "gradient_norm": 0.2})
+    (shown,) = chapters.show_how_it_ended(pd.DataFrame([ended])).to_dict("records")
+    assert shown == {"accuracy": "0.505", "gain, last fifth": "+0.100", "firing rate": "10.5 Hz", "gradient norm": "0.2"}
     once = curves[curves.step == 1000]
-    assert chapters.how_it_ended(once)["gain, last fifth"] == "+0.000"
+    assert chapters.how_it_ended(once)["last_gain"] == 0
 
 
 def test_runs_at_hand_are_none_where_nothing_is_published_and_results_says_so(repository, tmp_path):

@@ -23,7 +23,7 @@ def save(folder, **changes):
 def test_a_figure_carries_everything_with_it(tmp_path):
     item = save(tmp_path)
     files = sorted(p.name for p in (tmp_path / "fig-demo").iterdir())
-    assert files == ["citation.bib", "data.csv", "figure.pdf", "figure.png", "figure.svg", "provenance.json"]
+    assert files == ["citation.bib", "data.csv", "data.csv-metadata.json", "figure.pdf", "figure.png", "figure.svg", "provenance.json"]
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "fig-demo" / "data.csv"), DATA)
     facts = json.loads((tmp_path / "fig-demo" / "provenance.json").read_text())
     assert facts["records"] == ["abc"] and facts["seeds"] == [0, 1] and facts["git_commits"] == ["c0ffee"]
@@ -50,7 +50,7 @@ def test_a_table_carries_everything_with_it(tmp_path):
     shelf = Shelf(tmp_path, "../figures", PROVENANCE)
     shelf.table("tab-demo", DATA, DATA.astype(str), "Two numbers.")
     files = sorted(p.name for p in (tmp_path / "tab-demo").iterdir())
-    assert files == ["citation.bib", "data.csv", "provenance.json", "table.md", "table.tex"]
+    assert files == ["citation.bib", "data.csv", "data.csv-metadata.json", "provenance.json", "table.md", "table.tex"]
     assert "0.25" in (tmp_path / "tab-demo" / "table.md").read_text()
 
 

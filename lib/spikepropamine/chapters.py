@@ -143,11 +143,12 @@ class Chapter:
             chapter_code=chapter_code(self.root / "book" / f"{self.name}.ipynb"),
         )
         paper = load_paper_values(self.root / "book" / "paper_values.yml")
+        meanings = load_yaml(self.root / "book" / "columns.yml")
         if self.parameters.as_published:
-            return Shelf(self.root / "figures", "../figures", provenance, None, paper)
+            return Shelf(self.root / "figures", "../figures", provenance, None, paper, meanings)
         mark = hashlib.sha256(repr(sorted(given.items())).encode()).hexdigest()[:8]
         folder = self.root / "_build" / "rerun" / f"{self.name}-{self.parameters.profile}-{mark}"
-        return Shelf(folder, f"../_build/rerun/{folder.name}", provenance, self.root / "figures", paper)
+        return Shelf(folder, f"../_build/rerun/{folder.name}", provenance, self.root / "figures", paper, meanings)
 
     def panel(
         self, given: str, made: Sequence[tuple[pd.DataFrame, Experiment]] = (), notes: Mapping[str, str] = MappingProxyType({}),
@@ -221,14 +222,20 @@ def counted(n: int, what: str) -> str:
     return f"{n} {what}" + ("" if n == 1 else "s")
 
 
-def how_it_ended(curves: pd.DataFrame) -> dict[str, str]:
-    """What the end of training looks like, means over the seeds of ``curves``: is it still learning, do neurons fire, do gradients flow?"""
+def how_it_ended(curves: pd.DataFrame) -> dict[str, float]:
+    """What the end of training looks like, means over the seeds of ``curves``: is it still learning, do neurons fire (Hz), do gradients flow?"""
     mean = curves.groupby("step")[["accuracy", "firing_rate", "gradient_norm"]].mean()
     last = mean.iloc[-1]
     earlier = mean[mean.index <= 0.8 * mean.index[-1]]
     before = earlier.iloc[-1] if len(earlier) else mean.iloc[0]
-    return {"accuracy": f"{last.accuracy:.3f}", "gain, last fifth": f"{last.accuracy - before.accuracy:+.3f}",
-            "firing rate": f"{last.firing_rate:.1f} Hz", "gradient norm": f"{last.gradient_norm:.2g}"}
+    return {"accuracy": last.accuracy, "last_gain": last.accuracy - before.accuracy, "firing_rate": last.firing_rate, "gradient_norm": last.gradient_norm}
+
+
+def show_how_it_ended(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of :func:`how_it_ended` as they are read."""
+    shown = {"accuracy": "{:.3f}", "last_gain": "{:+.3f}", "firing_rate": "{:.1f} Hz", "gradient_norm": "{:.2g}"}
+    titles = {"last_gain": "gain, last fifth", "firing_rate": "firing rate", "gradient_norm": "gradient norm"}
+    return rows[[*shown]].apply(lambda column: column.map(shown[column.name].format)).rename(columns=titles)
 
 
 def open_chapter(name: str, kind: type[ChapterParameters] = ChapterParameters, **parameters: Any) -> Chapter:

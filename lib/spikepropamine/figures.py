@@ -1,7 +1,7 @@
 """The house style, and saving a figure or table with its data, its provenance and how to cite it.
 
 Every item is one folder ``<id>/``: ``figure.svg``, ``.pdf`` and ``.png`` (a table: ``table.md`` and
-``table.tex``), ``data.csv``, ``provenance.json`` and ``citation.bib``. What is drawn is what is in
+``table.tex``), ``data.csv`` and what its columns are, ``provenance.json`` and ``citation.bib``. What is drawn is what is in
 ``data.csv``; the same facts are in the images' own metadata. For the same input the same bytes.
 """
 
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import matplotlib
@@ -21,6 +22,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from . import csvw
 from .checks import require, require_choice
 from .comparison import PaperValue, beside
 from .files import checksum, whole_folder, write_json
@@ -101,10 +103,14 @@ class Shelf:
         provenance: of every item of the chapter.
         published: the folder of the published items, to show a rerun's tables beside; None where these are they.
         paper: the paper's own values, to show tables beside.
+        meanings: of the columns of data, as :func:`spikepropamine.csvw.describe` takes them.
     """
 
-    def __init__(self, folder: Path, relative: str, provenance: Provenance, published: Path | None = None, paper: tuple[PaperValue, ...] = ()):
-        self.folder, self.relative, self.provenance, self.published, self.paper = folder, relative, provenance, published, paper
+    def __init__(
+        self, folder: Path, relative: str, provenance: Provenance, published: Path | None = None, paper: tuple[PaperValue, ...] = (),
+        meanings: Mapping[str, str] = MappingProxyType({}),
+    ):
+        self.folder, self.relative, self.provenance, self.published, self.paper, self.meanings = folder, relative, provenance, published, paper, meanings
 
     def figure(self, id: str, figure: Figure, data: pd.DataFrame, caption: str, alt: str) -> Item:
         """Save ``figure`` as ``id`` ("fig-…") with the ``data`` it draws, one observation a row, and close it."""
@@ -122,7 +128,7 @@ class Shelf:
             png = (draft / "figure.png").read_bytes()
             self._finish(draft, id, data, caption, alt)
         plt.close(figure)
-        links = ("figure.svg", "figure.pdf", "figure.png", "data.csv", "provenance.json", "citation.bib")
+        links = ("figure.svg", "figure.pdf", "figure.png", "data.csv", csvw.NAME, "provenance.json", "citation.bib")
         markdown = (
             f":::{{figure}} {self.relative}/{id}/figure.svg\n:name: {id}\n:alt: {_one_line(alt)}\n:width: 100%\n"
             f"{caption}\n\n{self._links(id, links)}\n:::\n\n{_how_to_cite(id, caption)}"
@@ -149,7 +155,7 @@ class Shelf:
             body_in_latex = in_latex.style.hide(axis="index").to_latex(hrules=True, caption=latex(caption), label=id)
             (draft / "table.tex").write_text(PACKAGES + body_in_latex)
             self._finish(draft, id, data, caption, "")
-        links = ("table.md", "table.tex", "data.csv", "provenance.json", "citation.bib")
+        links = ("table.md", "table.tex", "data.csv", csvw.NAME, "provenance.json", "citation.bib")
         markdown = f":::{{table}} {caption}\n:name: {id}\n\n{body}\n:::\n\n{self._links(id, links)}\n"
         rich = f"<p>{html.escape(caption)}</p>" + shown.to_html(index=False)
         text = f"{caption}\n{shown.to_string(index=False)}\n{self.folder / id}"
@@ -177,12 +183,13 @@ class Shelf:
     def _finish(self, draft: Path, id: str, data: pd.DataFrame, caption: str, alt: str) -> None:
         require(len(data) > 0, f"data of {id}", len(data), "one row or more: an item shows its data")
         data.to_csv(draft / "data.csv", index=False, float_format="%.6g")
+        write_json(draft / csvw.NAME, csvw.describe(data, f"{id}: {_one_line(caption)}", self.meanings))
         (draft / "citation.bib").write_text(_citation(id, caption) + "\n" + PAPER)
         files = {path.name: checksum(path) for path in sorted(draft.iterdir())}
         write_json(draft / "provenance.json", self._facts(id, caption, alt) | {"chapter_code": self.provenance.chapter_code, "files": files})
 
     def _links(self, id: str, names: tuple[str, ...]) -> str:
-        titles = {"provenance.json": "provenance", "citation.bib": "BibTeX", "data.csv": "data (CSV)"}
+        titles = {"provenance.json": "provenance", "citation.bib": "BibTeX", "data.csv": "data (CSV)", csvw.NAME: "its columns"}
         return " · ".join(
             f"{{download}}`{titles.get(name, name.rsplit('.', 1)[1].upper())} <{self.relative}/{id}/{name}>`" for name in names
         )
