@@ -89,7 +89,7 @@ class Agent(nn.Module):
 
     def log_probability(self, mean: Tensor, action: Tensor) -> Tensor:
         """The log density, (...), of ``action`` around ``mean``, (..., actions)."""
-        return torch.distributions.Normal(mean, self.log_std.exp()).log_prob(action).sum(-1)
+        return torch.distributions.Normal(mean, self.log_std.exp(), validate_args=False).log_prob(action).sum(-1)
 
     def lend_statistics(self, envs: gymnasium.vector.VectorEnv) -> None:
         """Make ``envs`` go on with the running statistics of this agent."""
@@ -235,6 +235,7 @@ def objective(agent: Agent, rollout: Rollout, pieces: Tensor, training: PPO) -> 
 
 def learn(agent: Agent, optimiser: torch.optim.Optimizer, rollout: Rollout, training: PPO, shuffle: torch.Generator) -> dict[str, float]:
     """Epochs over the rollout's pieces in minibatches; means of what was watched, and how many updates were skipped."""
+    learned = [p for p in agent.parameters() if p.requires_grad]
     seen: list[dict[str, Tensor]] = []
     skipped = 0
     for _ in range(training.epochs):
@@ -243,7 +244,7 @@ def learn(agent: Agent, optimiser: torch.optim.Optimizer, rollout: Rollout, trai
             loss, watched = objective(agent, rollout, pieces, training)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            norm = nn.utils.clip_grad_norm_((p for p in agent.parameters() if p.requires_grad), training.clip_norm)
+            norm = nn.utils.clip_grad_norm_(learned, training.clip_norm)
             if torch.isfinite(norm):
                 optimiser.step()
             else:
