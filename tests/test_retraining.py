@@ -90,3 +90,12 @@ def test_what_a_quick_measurement_takes_is_timed(tmp_path, repository, monkeypat
     monkeypatch.setitem(novel_conditions.SIZES, "quick", novel_conditions.Size(1, 4, False, 1))
     row = retraining.time_walks("novel-conditions", novel_conditions.fare, ["snn"], Store(tmp_path, repository / "book" / "results"))
     assert (row["experiment"], row["policies"]) == ("novel-conditions", 2) and row["seconds"] > 0
+
+
+def test_how_long_a_walk_took_does_not_count_among_what_it_did(tmp_path):
+    experiment = locomotion.locomotion("half-cheetah", "smoke", seeds=2, policies=["mlp"])
+    store = Store(tmp_path / "runs", tmp_path / "published")
+    sweeps.sweep(experiment, store)
+    sweeps.publish(experiment, store)
+    table, _ = retraining.measure([experiment], store)
+    assert len(table) == 2 and table.same.all() and (table["return"] == table.published_return).all()

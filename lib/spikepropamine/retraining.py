@@ -25,7 +25,7 @@ from .statistics import Interval, stratified_total
 from .sweeps import Store, make, only
 
 EVERY = 8  # one run in so many, two of an experiment at the least
-_TIMES = ("training_seconds",)
+_TIMES = ("training_seconds", "steps_per_second")
 
 
 def chosen(experiment: Experiment) -> list[tuple[Config, int]]:
