@@ -1,9 +1,10 @@
+import json
+
 import pandas as pd
 import pytest
 
 from spikepropamine import csvw
 from spikepropamine.checks import load_yaml
-from spikepropamine.files import read_json
 
 DATA = pd.DataFrame({"seed": [0, 1], "accuracy": [0.5, None], "network": ["snn", "dp-oja"], "angle.hip": [0.1, 0.2], "contact.left": [True, False], "other": [1, 2]})
 
@@ -21,7 +22,7 @@ def test_columns_are_described_in_their_order_with_kind_and_meaning():
 def described(repository):
     paths = sorted((repository / "figures").glob("*/data.csv"))
     assert paths
-    return [(path, pd.read_csv(path), read_json(path.with_name(csvw.NAME))["tableSchema"]["columns"]) for path in paths]
+    return [(path, pd.read_csv(path), json.loads(path.with_name(csvw.NAME).read_text())["tableSchema"]["columns"]) for path in paths]
 
 
 def test_every_column_of_all_published_data_is_explained(described):

@@ -183,7 +183,8 @@ class Shelf:
     def _finish(self, draft: Path, id: str, data: pd.DataFrame, caption: str, alt: str) -> None:
         require(len(data) > 0, f"data of {id}", len(data), "one row or more: an item shows its data")
         data.to_csv(draft / "data.csv", index=False, float_format="%.6g")
-        write_json(draft / csvw.NAME, csvw.describe(data, f"{id}: {_one_line(caption)}", self.meanings))
+        columns = csvw.describe(data, f"{id}: {_one_line(caption)}", self.meanings)
+        (draft / csvw.NAME).write_text(json.dumps(columns, indent=1, ensure_ascii=False) + "\n")
         (draft / "citation.bib").write_text(_citation(id, caption) + "\n" + PAPER)
         files = {path.name: checksum(path) for path in sorted(draft.iterdir())}
         write_json(draft / "provenance.json", self._facts(id, caption, alt) | {"chapter_code": self.provenance.chapter_code, "files": files})
