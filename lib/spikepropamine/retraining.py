@@ -50,10 +50,10 @@ def measure(experiments: Sequence[Experiment], store: Store, workers: int = 1) -
         workers: runs at a time, in processes of this machine.
 
     Returns:
-        The table, a row for each run: experiment, config_hash, network, seed, what its process held at the most
-        (``peak_megabytes``), ``seconds`` and its metric, such as ``accuracy``, now, both again as published
+        A table with a row for each run, and facts. A row has experiment, config_hash, network, seed, what its process held
+        at the most (``peak_megabytes``), ``seconds`` and its metric, such as ``accuracy``, now, both again as published
         (``published_seconds``, ``published_accuracy``), and ``same``, whether every metric and every value of its curves
-        is as published to the last bit. Facts: how many runs each experiment has, how many were trained at a time.
+        is as published to the last bit. The facts are how many runs each experiment has and how many were made at a time.
 
     Raises:
         ValueError: naming an experiment of which a chosen run is not published.
