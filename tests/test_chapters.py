@@ -43,7 +43,6 @@ def test_the_panel_tells_what_the_page_took_and_what_its_command_will(repository
     assert "took 2.00 core hours, 1.00 hours on two cores" in told
     assert "makes 2 runs: at the speed of these, 6 minutes on two cores" in told
     assert "core hours" not in chapter.panel("").data and "on two cores" not in chapter.panel("").data
-    assert "The command took 30 minutes on two cores when that was measured" in chapter.panel("", core_hours=1.0).data
     runs = chapter.everything.published_runs("recall-quick").runs
     seconds = runs[(runs["network.name"] == "snn") & (runs["task.noise"] == "low") & (runs.seed == 0)].wall_seconds.item()
     told = chapter.panel("-p profile quick", [(made, published)] * 60).data

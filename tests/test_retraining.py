@@ -86,12 +86,6 @@ def test_policies_walk_again_as_they_did_and_what_was_published_otherwise_is_see
     assert walked.same.tolist() == [False] + [True] * (len(walked) - 1)
 
 
-def test_what_a_quick_measurement_takes_is_timed(tmp_path, repository, monkeypatch):
-    monkeypatch.setitem(novel_conditions.SIZES, "quick", novel_conditions.Size(1, 4, False, 1))
-    row = retraining.time_walks("novel-conditions", novel_conditions.fare, ["snn"], Store(tmp_path, repository / "book" / "results"))
-    assert (row["experiment"], row["policies"]) == ("novel-conditions", 2) and row["seconds"] > 0
-
-
 def test_how_long_a_walk_took_does_not_count_among_what_it_did(tmp_path):
     experiment = locomotion.locomotion("half-cheetah", "smoke", seeds=2, policies=["mlp"])
     store = Store(tmp_path / "runs", tmp_path / "published")

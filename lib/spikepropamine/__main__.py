@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from . import (
-    ablations, benchmark, cells, controls, experiments, gait, kernels, layers, locomotion, networks, novel_conditions, plasticity, policies, records,
-    retraining, scan, simd, sweeps, walking, walking_speed,
+    ablations, benchmark, cells, controls, experiments, gait, kernels, layers, locomotion, networks, novel_conditions, page_times, plasticity, policies,
+    records, retraining, scan, simd, sweeps, walking, walking_speed,
 )
 from .claims import PLASTIC
 from .networks import NETWORKS
@@ -48,16 +48,14 @@ TIMED = {
     "retraining": (cells, controls, cue_association, cue_reward, recall, supervised, task, *NETWORK_CODE),
     "walking-speed": (walking_speed, policies, ppo, environments, *NETWORK_CODE),
     "walking-again": (conditions, environments, novel_conditions, policies, ppo, walking, *NETWORK_CODE),
-    "walking-quick": (conditions, environments, novel_conditions, policies, walking, *NETWORK_CODE),
+    "page-times": (benchmark, conditions, environments, novel_conditions, policies, walking, *NETWORK_CODE),
 }
 TIMINGS = {
     "performance": lambda store, workers: benchmark.run_plan("paper", list(NETWORKS)),
     "retraining": lambda store, workers: retraining.measure([make() for make in TEMPORAL.values()], store, workers),
     "walking-speed": lambda store, workers: walking_speed.measure("paper", list(POLICIES)),
     "walking-again": lambda store, workers: walk_again(store, workers),
-    "walking-quick": lambda store, workers: (
-        pd.DataFrame([retraining.time_walks(name, how, of, store, workers) for name, (how, of) in WALKS.items()]), {"workers": workers}
-    ),
+    "page-times": lambda store, workers: page_times.measure(Path().resolve()),
 }
 # of trained policies: how, and of which
 WALKS = {"novel-conditions": (novel_conditions.fare, list(POLICIES)), "adaptation": (novel_conditions.adapt, list(PLASTIC))}

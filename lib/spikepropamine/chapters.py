@@ -151,8 +151,7 @@ class Chapter:
         return Shelf(folder, f"../_build/rerun/{folder.name}", provenance, self.root / "figures", paper, meanings)
 
     def panel(
-        self, given: str, made: Sequence[tuple[pd.DataFrame, Experiment]] = (), notes: Mapping[str, str] = MappingProxyType({}),
-        core_hours: float | None = None,
+        self, given: str, made: Sequence[tuple[pd.DataFrame, Experiment]] = (), notes: Mapping[str, str] = MappingProxyType({})
     ) -> Markdown:
         """How to make this page again: the command, what it takes and how long that takes.
 
@@ -160,15 +159,13 @@ class Chapter:
             given: the parameters of the command, as papermill takes them.
             made: the runs behind this page, a table of each kind, and what the command makes in their place.
             notes: what a parameter means on this page, where that is not its usual meaning.
-            core_hours: what the command was measured to take, where it makes no runs.
         """
         rows = pd.DataFrame([
             {"parameter": f"`{name}`", "meaning": notes.get(name, meaning), "allowed": "–" if name in notes else allowed, "default": f"`{default}`"}
             for name, default, meaning, allowed in type(self.parameters).described()
         ])
         made = [(runs, experiment) for runs, experiment in made if len(runs)]
-        took = [self._took(made)] if made else []
-        took += [f"The command took {_minutes(core_hours)} on two cores when that was measured."] if core_hours is not None else []
+        took = [self._took(made)] if made else self._page_time()
         return Markdown(
             "From the root of the repository, in the environment that `make book` sets up:\n\n"
             f"```bash\n. .venv/bin/activate\npapermill book/{self.name}.ipynb out.ipynb {given}\n```\n\n{' '.join([*took, self._binder()])}\n\n"
@@ -191,6 +188,12 @@ class Chapter:
         if all(len(runs) == len(experiment.runs) for runs, (_, experiment) in zip(there, made)):
             return told + f", which took {_minutes(sum(map(core_hours, there)))} on two cores when they were published."
         return told + f": at the speed of these, {_minutes(sum(expected_hours(experiment, runs) for runs, experiment in made))} on two cores."
+
+    def _page_time(self) -> list[str]:
+        """How long the command takes of a page that makes no runs, where it was measured."""
+        folder = self.root / "book" / "results" / "page-times"
+        times = records.load_measurements(folder)[0].set_index("chapter").seconds if folder.exists() else {}
+        return [f"The command took {_minutes(times[self.name] / 1800)} on two cores when that was measured."] if self.name in times else []
 
     def _binder(self) -> str:
         """Where to run this chapter without installing anything, if the repository is public."""

@@ -7,7 +7,6 @@ beside the published ones. Of each measurement of trained policies, a few polici
 
 import itertools
 import math
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -125,13 +124,6 @@ def measure_walks(name: str, how: Callable[..., list[dict]], policies: list[str]
             metric: now[metric].mean(), f"published_{metric}": then[metric].mean(), "same": same,
         })
     return pd.DataFrame(rows), {"runs": {called: len(of) for called, of in robots.items()}, "workers": workers}
-
-
-def time_walks(name: str, how: Callable[..., list[dict]], policies: list[str], store: Store, workers: int = 1) -> dict:
-    """How long a measurement takes at the profile ``quick``, as :func:`measure_walks` has it; a row of a table."""
-    started = time.perf_counter()
-    table, _ = novel_conditions.measure(how, "quick", None, policies, store, workers)
-    return {"experiment": name, "policies": len(table.drop_duplicates(["config_hash", "seed"])), "seconds": time.perf_counter() - started}
 
 
 def hours(table: pd.DataFrame, runs: dict[str, int], names: Sequence[str] | None = None) -> Interval:
