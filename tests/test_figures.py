@@ -59,6 +59,8 @@ def test_a_negative_number_is_read_with_a_minus_sign_and_nothing_else_changes(tm
     Shelf(tmp_path, "../figures", PROVENANCE).table("tab-demo", DATA, shown, "One row.")
     told = (tmp_path / "tab-demo" / "table.md").read_text()
     assert all(cell in told for cell in ("dp-oja", "−0.5 (−0.7 to +0.1)", "6.7e−08", "2021-11-02", "3e-a"))
+    told = (tmp_path / "tab-demo" / "table.tex").read_text()
+    assert all(cell in told for cell in ("dp-oja", "$-$0.5 ($-$0.7 to +0.1)", "6.7e$-$08", "2021-11-02", "3e-a"))
 
 
 @pytest.mark.parametrize("changes, named", [
