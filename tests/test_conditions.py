@@ -27,11 +27,15 @@ def actions_of(env, n, seed=0):
 def test_with_nothing_different_it_is_gymnasium_s_step_for_step(id):
     ours, theirs = impose(Locomotion(id).make(), TRAINING), gymnasium.make(id)
     assert np.array_equal(ours.reset(seed=3)[0], theirs.reset(seed=3)[0])
-    for action in actions_of(theirs, 200):
+    touching = set()
+    for action in 2 * actions_of(theirs, 1000):
         a, b = ours.step(action), theirs.step(action)
         assert np.array_equal(a[0], b[0]) and a[1:4] == b[1:4]
+        touching.add(theirs.unwrapped.data.ncon)
         if a[2]:
             assert np.array_equal(ours.reset()[0], theirs.reset()[0])
+    # in the air and on several feet
+    assert min(touching) == 0 and max(touching) > 2
 
 
 @pytest.mark.parametrize("id", ENVIRONMENTS)

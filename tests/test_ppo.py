@@ -21,7 +21,7 @@ def started(name, task, training, seed=0):
     envs = task.make_many(training.environments, training.discount)
     observations, _ = envs.reset(seed=seed)
     n = training.environments
-    return agent, envs, Walk(observations, torch.ones(n, dtype=torch.bool), agent.policy.initial_state(n))
+    return agent, envs, Walk(observations, np.ones(n, dtype=bool), agent.policy.initial_state(n))
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -62,7 +62,7 @@ def test_an_episode_starts_with_nothing_in_mind():
 def test_forgetting_is_of_the_episodes_named():
     state = Policy("ndp-bcm", n_hidden=4).build(3, 2, 0).initial_state(3)
     state = each(lambda x: x + 1, state)
-    after = forget(state, torch.tensor([True, False, True]))
+    after = forget(state, np.array([True, False, True]))
     kept = []
     each(lambda x: kept.append(x.flatten(1).sum(1) != 0) or x, after)
     assert len(kept) == 7 and all(k.tolist() == [False, True, False] for k in kept)

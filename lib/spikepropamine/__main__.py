@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from . import (
-    ablations, benchmark, cells, controls, experiments, gait, kernels, layers, locomotion, networks, novel_conditions, page_times, plasticity, policies,
+    ablations, acting, benchmark, cells, controls, experiments, gait, kernels, layers, locomotion, networks, novel_conditions, page_times, plasticity, policies,
     records, retraining, scan, simd, sweeps, walking, walking_speed,
 )
 from .claims import PLASTIC
@@ -46,9 +46,9 @@ NETWORK_CODE = (kernels, layers, networks, plasticity, scan, simd)
 TIMED = {
     "performance": (benchmark, *NETWORK_CODE),
     "retraining": (cells, controls, cue_association, cue_reward, recall, supervised, task, *NETWORK_CODE),
-    "walking-speed": (walking_speed, policies, ppo, environments, *NETWORK_CODE),
-    "walking-again": (conditions, environments, novel_conditions, policies, ppo, walking, *NETWORK_CODE),
-    "page-times": (benchmark, conditions, environments, novel_conditions, policies, walking, *NETWORK_CODE),
+    "walking-speed": (acting, walking_speed, policies, ppo, environments, *NETWORK_CODE),
+    "walking-again": (acting, conditions, environments, novel_conditions, policies, ppo, walking, *NETWORK_CODE),
+    "page-times": (acting, benchmark, conditions, environments, novel_conditions, policies, walking, *NETWORK_CODE),
 }
 TIMINGS = {
     "performance": lambda store, workers: benchmark.run_plan("paper", list(NETWORKS)),

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -127,8 +128,9 @@ def each(function: Callable[..., Tensor], *states: Any) -> Any:
     return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
 
 
-def forget(state: Any, episodes: Tensor) -> Any:
+def forget(state: Any, episodes: np.ndarray) -> Any:
     """``state`` with everything zero in the batch members where ``episodes``, (B,) of bool, is true."""
     if not episodes.any():
         return state
-    return each(lambda x: x.masked_fill(episodes.view(-1, *[1] * (x.ndim - 1)), 0.0), state)
+    forgotten = torch.from_numpy(episodes)
+    return each(lambda x: x.masked_fill(forgotten.view(-1, *[1] * (x.ndim - 1)), 0.0), state)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .acting import acting
 from .checks import require_count
 from .policies import each
 from .tasks.conditions import TRAINING, impose
@@ -62,13 +63,15 @@ def walk(
     mean, variance = (x.numpy() for x in statistics)
     envs = [impose(Normalised(task.make(), mean, variance), condition, strength, onset) for _ in range(episodes)]
     observations = [env.reset(seed=_EVALUATION_SEED + k)[0] for k, env in enumerate(envs)]
+    before = acting(policy)
+    after = before if from_onset is None else acting(from_onset)
     state, going = policy.initial_state(episodes), list(range(episodes))
     rewards, diverged = [], np.zeros(episodes, dtype=bool)
     while going and len(rewards) < steps:
-        acting = policy if from_onset is None or len(rewards) < onset else from_onset
-        actions, state = acting.run(torch.as_tensor(np.stack(observations)).unsqueeze(0), state)
+        act = before if len(rewards) < onset else after
+        actions, state = act(torch.from_numpy(np.stack(observations)), state)
         earned, observations, stay = np.full(episodes, np.nan), [], []
-        for row, (k, action) in enumerate(zip(going, actions[0].clamp(-1, 1).numpy())):
+        for row, (k, action) in enumerate(zip(going, actions.clamp(-1, 1).numpy())):
             observation, earned[k], terminated, truncated, info = envs[k].step(action)
             diverged[k] = info["diverged"]
             if not (terminated or truncated):

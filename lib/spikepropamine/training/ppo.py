@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..acting import acting
 from ..checks import require, require_count, require_not_negative, require_positive
 from ..policies import SpikingPolicy, TanhPolicy, each, forget, perceptron
 from ..records import load_checkpoint, save_checkpoint
@@ -139,7 +140,7 @@ class Walk(NamedTuple):
     """Where the environments are between two rollouts."""
 
     observations: np.ndarray  # (N, inputs)
-    valid: Tensor  # (N,) of bool: whether the next step is one of an episode
+    valid: np.ndarray  # (N,) of bool: whether the next step is one of an episode
     state: Any  # of the policy
 
 
@@ -147,41 +148,38 @@ class Walk(NamedTuple):
 def collect(agent: Agent, envs, walk: Walk, training: PPO, noise: torch.Generator) -> tuple[Rollout, Walk, dict[str, list[float]]]:
     """Let the agent act for ``training.rollout`` steps; also what ended episodes scored."""
     T, N = training.rollout, training.environments
-    observation, valid, state = torch.as_tensor(walk.observations), walk.valid, walk.state
+    observation, valid, state = walk
+    act, std = acting(agent.policy), agent.log_std.exp()
     kept = {name: [] for name in ("observations", "means", "actions", "valid", "rewards", "terminated", "done")}
     ended: dict[str, list[float]] = {"return": [], "length": [], "diverged": []}
-    age = torch.zeros(N, dtype=torch.long)  # of each environment's piece
+    age = np.zeros(N, dtype=int)  # of each environment's piece
     starts, states = [], []
     for t in range(T):
-        (new,) = torch.nonzero(age == 0, as_tuple=True)
+        new = np.flatnonzero(age == 0)
         if len(new):
-            starts += [(t, n) for n in new.tolist()]
+            starts += [(t, n) for n in new]
             states.append(each(lambda x: x[new], state))
-        mean, state = agent.policy.run(observation.unsqueeze(0), state)
-        action = mean[0] + agent.log_std.exp() * torch.randn(mean[0].shape, generator=noise)
-        kept["observations"].append(observation)
-        kept["actions"].append(action)
-        kept["means"].append(mean[0])
-        kept["valid"].append(valid)
-        following, reward, terminated, truncated, info = envs.step(action.numpy())
-        kept["rewards"].append(torch.as_tensor(reward, dtype=torch.float32))
-        kept["terminated"].append(torch.as_tensor(terminated))
-        kept["done"].append(torch.as_tensor(terminated | truncated))
+        mean, state = act(torch.from_numpy(observation), state)
+        action = (mean + std * torch.randn(mean.shape, generator=noise)).numpy()
+        following, reward, terminated, truncated, info = envs.step(action)
+        done = terminated | truncated
+        for name, value in zip(kept, (observation, mean.numpy(), action, valid, reward.astype(np.float32), terminated, done)):
+            kept[name].append(value)
         for n in np.flatnonzero(info.get("_episode", [])):
             ended["return"].append(float(info["episode"]["r"][n]))
             ended["length"].append(float(info["episode"]["l"][n]))
             ended["diverged"].append(float("diverged" in info and info["diverged"][n]))
         # the step after an end resets: what follows it is a new episode, with nothing in mind
         state = forget(state, ~valid)
-        age = torch.where(valid & (age + 1 < training.piece), age + 1, 0)
-        observation, valid = torch.as_tensor(following), ~kept["done"][-1]
-    data = {name: torch.stack(series) for name, series in kept.items()}
+        age = np.where(valid & (age + 1 < training.piece), age + 1, 0)
+        observation, valid = following, ~done
+    data = {name: torch.from_numpy(np.stack(series)) for name, series in kept.items()}
     log_probabilities = agent.log_probability(data["means"], data["actions"])
-    values = agent.critic(torch.cat([data["observations"], observation.unsqueeze(0)])).squeeze(-1)
+    values = agent.critic(torch.cat([data["observations"], torch.from_numpy(observation).unsqueeze(0)])).squeeze(-1)
     advantages = advantage(data["rewards"], values, data["terminated"], data["done"], training)
     pieces = _pieces(starts, data["valid"], training.piece)
     rollout = Rollout(data["observations"], data["actions"], log_probabilities, values[:-1], advantages, data["valid"], *pieces, each(lambda *parts: torch.cat(parts), *states))
-    return rollout, Walk(observation.numpy(), valid, state), ended
+    return rollout, Walk(observation, valid, state), ended
 
 
 def advantage(rewards: Tensor, values: Tensor, terminated: Tensor, done: Tensor, training: PPO) -> Tensor:
@@ -335,13 +333,13 @@ def train(
 def set_up(policy: SpikingPolicy | TanhPolicy, task: Locomotion, training: PPO, seed: int) -> tuple[Agent, torch.optim.Adam]:
     """The agent around ``policy`` before it has learned anything, and its optimiser."""
     agent = Agent(policy, *task.sizes(), seed, training.initial_std)
-    return agent, torch.optim.Adam([p for p in agent.parameters() if p.requires_grad], lr=training.learning_rate, eps=1e-5)
+    return agent, torch.optim.Adam([p for p in agent.parameters() if p.requires_grad], lr=training.learning_rate, eps=1e-5, foreach=True)
 
 
 def set_out(agent: Agent, envs: gymnasium.vector.VectorEnv, seed: int) -> Walk:
     """All episodes of ``envs`` at their start, from ``seed`` on."""
     observations, _ = envs.reset(seed=seed)
-    return Walk(observations, torch.ones(envs.num_envs, dtype=torch.bool), agent.policy.initial_state(envs.num_envs))
+    return Walk(observations, np.ones(envs.num_envs, dtype=bool), agent.policy.initial_state(envs.num_envs))
 
 
 def _scores(ended: dict[str, list[float]]) -> dict[str, float]:
