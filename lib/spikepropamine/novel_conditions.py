@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import joblib
@@ -102,8 +102,15 @@ def _said(config: LocomotionConfig, seed: int) -> dict:
             "git_commit": records.provenance()["git_commit"]}
 
 
-def timed(how: Callable[..., list[dict]], *arguments) -> list[dict]:
-    """The rows of ``how``, each with what all of them took, in seconds."""
+def each_measured(
+    how: Callable[..., list[dict]], jobs: Sequence[tuple[str, LocomotionConfig, int]], store: Store, size: Size, workers: int, said: str
+) -> Iterator[list[dict]]:
+    """The rows of ``how`` of each of ``jobs``, in their order, ``workers`` at a time, each row with the seconds that its job took."""
+    done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(_timed)(how, *job, store, size) for job in jobs)
+    return iter(tqdm(done, total=len(jobs), desc=said, unit="policy"))
+
+
+def _timed(how: Callable[..., list[dict]], *arguments) -> list[dict]:
     started = time.perf_counter()
     rows = how(*arguments)
     took = time.perf_counter() - started
@@ -169,9 +176,8 @@ def measure(
     check_workers(workers)
     size, held = SIZES[profile], records.run_keys(earlier)
     left = [(name, config, seed) for name, config, seed in jobs(size, policies, store, seeds) if (config.hash, seed) not in held]
-    done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(timed)(how, *job, store, size) for job in left)
     table, facts = earlier, {"episodes": size.episodes, "rehearsal": rehearse()}
-    for rows in tqdm(done, total=len(left), desc=how.__name__, unit="policy"):
+    for rows in each_measured(how, left, store, size, workers, how.__name__):
         table = pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
         keep(table, facts)
     return table, facts

@@ -10,10 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from . import novel_conditions, records
 from .checks import require
@@ -112,9 +110,9 @@ def measure_walks(name: str, how: Callable[..., list[dict]], policies: list[str]
     robots = {f"{name}, {robot}": sorted(of, key=lambda job: job[1].hash)
               for robot, of in itertools.groupby(novel_conditions.jobs(size, policies, store), key=lambda job: job[0])}
     walking = [(called, *job) for called, of in robots.items() for job in _some(called, of)]
-    done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(novel_conditions.timed)(how, *job, store, size) for _, *job in walking)
+    done = novel_conditions.each_measured(how, [job for _, *job in walking], store, size, workers, f"{name} again")
     rows = []
-    for (called, _, config, seed), found in zip(walking, tqdm(done, total=len(walking), desc=f"{name} again", unit="policy")):
+    for (called, _, config, seed), found in zip(walking, done):
         now, then = pd.DataFrame(found), only(published, {(config.hash, seed)})
         metric = "return" if "return" in now else "reward"
         same = all(_equal(now[one], then[one]) for one in now.select_dtypes("number") if one != "policy_seconds")
