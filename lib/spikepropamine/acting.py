@@ -41,9 +41,10 @@ def acting(policy: SpikingPolicy | TanhPolicy) -> Act:
 
 
 def _fused(policy: SpikingPolicy) -> bool:
-    spikes = policy.encoder.weight
+    """Whether compiled code can compute both populations."""
     populations = (policy.encoder, policy.neuron), (policy.network.synapses, policy.network.neuron)
-    return all(_obstacle(layer, neuron, spikes) is None for layer, neuron in populations)
+    # spikes will be where the weights are, and of their dtype
+    return all(_obstacle(layer, neuron, spikes=layer.weight) is None for layer, neuron in populations)
 
 
 def _spiking(policy: SpikingPolicy) -> Act:
