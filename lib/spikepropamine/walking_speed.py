@@ -4,7 +4,6 @@ import statistics
 import time
 from collections.abc import Callable
 
-import gymnasium
 import mujoco
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from tqdm.auto import tqdm
 
 from .checks import require_count
 from .locomotion import EXPERIMENTS, locomotion
+from .tasks.locomotion import Locomotion
 from .training import ppo
 from .training.supervised import generator
 
@@ -21,7 +21,7 @@ RAW = "MuJoCo alone"
 
 def raw_stepping(environment: str, steps: int) -> Callable[[int], None]:
     """Stepping the environment's own model with random torques, as many physics steps as a control step has."""
-    env = gymnasium.make(environment).unwrapped
+    env = Locomotion(environment).make().unwrapped
     env.reset(seed=0)
     torques = np.random.default_rng(0).uniform(-0.3, 0.3, (steps, env.model.nu))
 
