@@ -186,14 +186,14 @@ class Chapter:
         told += f"{sum(len(experiment.runs) for _, experiment in made)} runs"
         there = [self._published(experiment) for _, experiment in made]
         if all(len(runs) == len(experiment.runs) for runs, (_, experiment) in zip(there, made)):
-            return told + f", which took {_minutes(sum(map(core_hours, there)))} on two cores when they were published."
-        return told + f": at the speed of these, {_minutes(sum(expected_hours(experiment, runs) for runs, experiment in made))} on two cores."
+            return told + f", which took {_minutes(sum(map(core_hours, there)) / 2)} on two cores when they were published."
+        return told + f": at the speed of these, {_minutes(sum(expected_hours(experiment, runs) for runs, experiment in made) / 2)} on two cores."
 
     def _page_time(self) -> list[str]:
         """How long the command takes of a page that makes no runs, where it was measured."""
         folder = self.root / "book" / "results" / "page-times"
         times = records.load_measurements(folder)[0].set_index("chapter").seconds if folder.exists() else {}
-        return [f"The command took {_minutes(times[self.name] / 1800)} on two cores when that was measured."] if self.name in times else []
+        return [f"The command took {_minutes(times[self.name] / 3600)} on two cores when that was measured."] if self.name in times else []
 
     def _binder(self) -> str:
         """Where to run this chapter without installing anything, if the repository is public."""
@@ -215,9 +215,8 @@ class Chapter:
         return sentence + (f" **Missing of this profile: {counted(missing, 'run')}.**" if missing else "")
 
 
-def _minutes(core_hours: float) -> str:
-    """What takes ``core_hours`` on one core, on two."""
-    return counted(max(1, round(30 * core_hours)), "minute")
+def _minutes(hours: float) -> str:
+    return counted(max(1, round(60 * hours)), "minute")
 
 
 def counted(n: int, what: str) -> str:
