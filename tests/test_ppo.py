@@ -10,18 +10,16 @@ from spikepropamine.files import DamagedRecord
 from spikepropamine.policies import POLICIES, Policy, each, forget
 from spikepropamine.tasks.locomotion import Locomotion
 from spikepropamine.training import ppo
-from spikepropamine.training.ppo import PPO, Agent, Walk, advantage, collect, objective
+from spikepropamine.training.ppo import PPO, advantage, collect, objective
 from spikepropamine.training.supervised import generator
 
 SMALL = PPO(steps=3000, environments=4, rollout=48, piece=8, epochs=2, minibatches=3, section=4)
 
 
 def started(name, task, training, seed=0):
-    agent = Agent(Policy(name, n_hidden=16).build(*task.sizes(), seed), *task.sizes(), seed, training.initial_std)
+    agent, _ = ppo.set_up(Policy(name, n_hidden=16).build(*task.sizes(), seed), task, training, seed)
     envs = task.make_many(training.environments, training.discount)
-    observations, _ = envs.reset(seed=seed)
-    n = training.environments
-    return agent, envs, Walk(observations, np.ones(n, dtype=bool), agent.policy.initial_state(n))
+    return agent, envs, ppo.set_out(agent, envs, seed)
 
 
 @pytest.mark.parametrize("name", POLICIES)
