@@ -133,11 +133,16 @@ def measure(name: str, store: sweeps.Store, workers: int | str) -> None:
 
 
 def walk_again(store: sweeps.Store, workers: int) -> tuple[pd.DataFrame, dict]:
-    """A part of the walking runs and of the measurements of their policies, made again; as :func:`spikepropamine.retraining.measure`."""
+    """A part of the walking runs and of the measurements of their policies, made again; as :func:`spikepropamine.retraining.measure`.
+
+    The facts tell as well how many steps of Ant a second MuJoCo alone made, on one core, just before and just after.
+    """
+    alone = partial(walking_speed.raw_speed, locomotion.EXPERIMENTS["ant"])
+    before = alone()
     parts = [retraining.measure([make() for make in WALKING.values()], store, workers)]
     parts += [retraining.measure_walks(name, how, of, store, workers) for name, (how, of) in WALKS.items()]
     runs = {name: n for _, facts in parts for name, n in facts["runs"].items()}
-    return pd.concat([table for table, _ in parts], ignore_index=True), {"runs": runs, "workers": workers}
+    return pd.concat([table for table, _ in parts], ignore_index=True), {"runs": runs, "workers": workers, "raw_steps_per_second": [before, alone()]}
 
 
 def earlier(folder: Path, size: dict[str, int], rehearse: Callable[[], dict[str, float]]) -> pd.DataFrame | None:
