@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from . import (
-    ablations, acting, benchmark, cells, controls, experiments, gait, kernels, layers, locomotion, networks, novel_conditions, page_times, plasticity, policies,
+    ablations, acting, benchmark, cells, controls, experiments, gait, gpu, kernels, layers, locomotion, networks, novel_conditions, page_times, plasticity, policies,
     records, retraining, scan, simd, sweeps, walking, walking_speed,
 )
 from .claims import PLASTIC
@@ -45,6 +45,7 @@ REHEARSALS = {"novel-conditions": novel_conditions.rehearse, "adaptation": novel
 NETWORK_CODE = (kernels, layers, networks, plasticity, scan, simd)
 TIMED = {
     "performance": (benchmark, *NETWORK_CODE),
+    "gpu": (gpu, *NETWORK_CODE),
     "retraining": (cells, controls, cue_association, cue_reward, recall, supervised, task, *NETWORK_CODE),
     "walking-speed": (acting, walking_speed, policies, ppo, environments, *NETWORK_CODE),
     "walking-again": (acting, conditions, environments, novel_conditions, policies, ppo, walking, *NETWORK_CODE),
@@ -52,6 +53,7 @@ TIMED = {
 }
 TIMINGS = {
     "performance": lambda store, workers: benchmark.run_plan("paper", list(NETWORKS)),
+    "gpu": lambda store, workers: gpu.measure(list(PLASTIC)),
     "retraining": lambda store, workers: retraining.measure([make() for make in TEMPORAL.values()], store, workers),
     "walking-speed": lambda store, workers: walking_speed.measure("paper", list(POLICIES)),
     "walking-again": lambda store, workers: walk_again(store, workers),
