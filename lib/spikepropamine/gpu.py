@@ -27,7 +27,7 @@ from .networks import NETWORKS, SpikingNetwork, build
 from .scan import initial_state, integrate
 
 Step = Callable[[], None]
-ROUNDS = 7
+ROUNDS = 5
 BATCHES = (512, 4096)  # of the first network, beside the batch that all have
 
 
