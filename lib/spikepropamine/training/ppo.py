@@ -214,15 +214,14 @@ def _pieces(starts: list[tuple[int, int]], valid: Tensor, length: int) -> tuple[
 def objective(agent: Agent, rollout: Rollout, pieces: Tensor, training: PPO) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss over ``pieces``, indices of some of the rollout's, and what is worth watching."""
     time_, environment = rollout.time[:, pieces], rollout.environment[pieces]
-    observations = rollout.observations[time_, environment]
+    at = (time_, environment)
+    observations = rollout.observations[at]
     mean, _ = agent.policy.run(observations, each(lambda x: x[pieces], rollout.states))
     counted = rollout.counts[:, pieces].flatten().nonzero().squeeze(-1)
-    mean, values = (x.flatten(0, 1).index_select(0, counted) for x in (mean, agent.critic(observations).squeeze(-1)))
-    at = (time_ * rollout.valid.shape[1] + environment).flatten()[counted]
-    actions, before, advantages, earlier = (
-        x.flatten(0, 1).index_select(0, at) for x in (rollout.actions, rollout.values, rollout.advantages, rollout.log_probabilities)
-    )
-    change = agent.log_probability(mean, actions) - earlier
+    change, advantages, before, values = (x.flatten().index_select(0, counted) for x in (
+        agent.log_probability(mean, rollout.actions[at]) - rollout.log_probabilities[at],
+        rollout.advantages[at], rollout.values[at], agent.critic(observations).squeeze(-1),
+    ))
     ratio = change.exp()
     returns = advantages + before
     advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
