@@ -347,8 +347,8 @@ def _backward(
     """The adjoint of ``_forward``, ticks last to first, for one in ``threads`` blocks of ``size`` batch members, from ``thread`` on.
 
     grad_E to grad_theta (batch first) come in as gradients of the final state and leave as those of the
-    initial state. sums, a row for each block, are added to; they hold what :func:`summed` says. W, alpha, their
-    gradients and V_back, the transpose of V, lie in columns. grad_spikes and grad_x_pre are filled only where
+    initial state. sums are added to: of each of what :func:`summed` says, one after the other, a row for each block.
+    W, alpha, their gradients and V_back, the transpose of V, lie in columns. grad_spikes and grad_x_pre are filled only where
     track_inputs. active to clipped are scratch.
     """
     step = width(W_)
@@ -360,10 +360,11 @@ def _backward(
     grad_drive, pull, grad_E = row(rows_, 2 * Q), row(rows_, 3 * Q), row(columns_, 0)
     for j in range(0, Q, step):
         store(ones, j, splat(zero) + 1)
-    for block in range(thread, (B + size - 1) // size, threads):
-        grad_W = row(sums_, block * ((2 * P + neurons + 3) * Q))
-        grad_alpha, grad_bias, grad_V = row(grad_W, P * Q), row(grad_W, 2 * P * Q), row(grad_W, (2 * P + 1) * Q)
-        grad_c, grad_eta = row(grad_V, neurons * Q), row(grad_V, (neurons + 1) * Q)
+    blocks = (B + size - 1) // size
+    for block in range(thread, blocks, threads):
+        grad_W, grad_alpha = row(sums_, block * P * Q), row(sums_, (blocks + block) * P * Q)
+        grad_V, rest = row(sums_, (2 * blocks * P + block * neurons) * Q), row(sums_, blocks * (2 * P + neurons) * Q)
+        grad_bias, grad_c, grad_eta = row(rest, block * Q), row(rest, (blocks + block) * Q), row(rest, (2 * blocks + block) * Q)
         for m in range(block * size, min(block * size + size, B)):
             gates = row(gates_, m * T * Q)
             grad_v, grad_x_pre = row(grad_v_, m * Q), row(grad_x_pre_, m * P)
@@ -476,8 +477,8 @@ def _backward(
 
 
 def summed(P: int, Q: int, neurons: int) -> list[int]:
-    """How many numbers ``_backward`` adds up of the gradients by W, alpha, bias, V, c and eta, in this order."""
-    return [P * Q, P * Q, Q, neurons * Q, Q, Q]
+    """How many numbers ``_backward`` adds up of the gradients by W, alpha, V, bias, c and eta, in this order."""
+    return [P * Q, P * Q, neurons * Q, Q, Q, Q]
 
 
 def forward_scratch(P: int, Q: int, dtype: np.dtype) -> list[np.ndarray]:

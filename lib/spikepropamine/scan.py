@@ -252,7 +252,7 @@ class _PlasticScan(torch.autograd.Function):
         size = max(1, -(-B // _BLOCKS))
         blocks = -(-B // size)
         parts = kernels.summed(P, Q, neurons)
-        sums = spikes.new_zeros(blocks, sum(parts))
+        sums = spikes.new_zeros(blocks * sum(parts))
         (V_back,) = numpy_views(_columns(spikes.new_empty(0, 0) if V is None else V.detach()))
         before = *numpy_views(spikes, out), potential, gates
         gradients = numpy_views(torch.zeros_like(out) if grad_out is None else _pad(grad_out), *g_state, g_spikes, sums)
@@ -262,7 +262,8 @@ class _PlasticScan(torch.autograd.Function):
                    checkpoints, stride, track_inputs, *gradients, *kernels.backward_scratch(P, Q, stride, W.dtype))
 
         _on_threads(run, blocks)
-        g_W, g_alpha, g_bias, g_V, g_c, g_eta = sums.sum(0).split(parts)
+        each = zip(sums.split([blocks * part for part in parts]), parts)
+        g_W, g_alpha, g_V, g_bias, g_c, g_eta = (rows.view(blocks, part).sum(0) for rows, part in each)
         g_modulator = (_square(g_V, neurons).t(), g_c[:neurons]) if modulated else (None, None)
         return (None, None, g_spikes if track_inputs else None, _from_columns(g_W, P, neurons), g_bias[:neurons],
                 _from_columns(g_alpha, P, neurons), g_eta.sum(), *g_modulator, *_as_state(g_state, neurons))
