@@ -1,5 +1,3 @@
-import time
-
 import pytest
 
 from spikepropamine import walking_speed
@@ -17,11 +15,3 @@ def test_every_policy_is_timed_beside_the_simulator_alone():
 def test_nothing_to_time_is_refused_by_name():
     with pytest.raises(ValueError, match="policies = 0"):
         walking_speed.measure("smoke", [])
-
-
-def test_the_simulator_alone_is_as_fast_as_the_clock_says():
-    started = time.perf_counter()
-    speed = walking_speed.raw_speed("HalfCheetah-v5", steps=300, rounds=3)
-    elapsed = time.perf_counter() - started
-    # two of three rounds took the median or longer, and all that was stepped took no longer than the call
-    assert 2 * 300 / elapsed < speed < 1e6

@@ -45,7 +45,7 @@ REHEARSALS = {"novel-conditions": novel_conditions.rehearse, "adaptation": novel
 NETWORK_CODE = (kernels, layers, networks, plasticity, scan, simd)
 TIMED = {
     "performance": (benchmark, *NETWORK_CODE),
-    "gpu": (gpu, *NETWORK_CODE),
+    "gpu": (gpu, layers, networks, plasticity),  # what runs on the GPU
     "retraining": (cells, controls, cue_association, cue_reward, recall, supervised, task, *NETWORK_CODE),
     "walking-speed": (acting, walking_speed, policies, ppo, environments, *NETWORK_CODE),
     "walking-again": (acting, conditions, environments, novel_conditions, policies, ppo, walking, *NETWORK_CODE),
@@ -135,16 +135,11 @@ def measure(name: str, store: sweeps.Store, workers: int | str) -> None:
 
 
 def walk_again(store: sweeps.Store, workers: int) -> tuple[pd.DataFrame, dict]:
-    """A part of the walking runs and of the measurements of their policies, made again; as :func:`spikepropamine.retraining.measure`.
-
-    The facts tell as well how many steps of Ant a second MuJoCo alone made, on one core, just before and just after.
-    """
-    alone = partial(walking_speed.raw_speed, locomotion.EXPERIMENTS["ant"])
-    before = alone()
+    """A part of the walking runs and of the measurements of their policies, made again; as :func:`spikepropamine.retraining.measure`."""
     parts = [retraining.measure([make() for make in WALKING.values()], store, workers)]
     parts += [retraining.measure_walks(name, how, of, store, workers) for name, (how, of) in WALKS.items()]
     runs = {name: n for _, facts in parts for name, n in facts["runs"].items()}
-    return pd.concat([table for table, _ in parts], ignore_index=True), {"runs": runs, "workers": workers, "raw_steps_per_second": [before, alone()]}
+    return pd.concat([table for table, _ in parts], ignore_index=True), {"runs": runs, "workers": workers}
 
 
 def earlier(folder: Path, size: dict[str, int], rehearse: Callable[[], dict[str, float]]) -> pd.DataFrame | None:

@@ -6,17 +6,18 @@ does not learn meanwhile and most of a single step's time went there.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
+import numpy as np
 import snntorch
 import torch
 from torch import Tensor, nn
 
+from . import kernels
 from .checks import require_tensor
-from .layers import PlasticLinear
+from .layers import PlasticLinear, PlasticState
 from .policies import PolicyState, SpikingPolicy, TanhPolicy
-from .scan import HiddenState, fire_laid_out, lay_out, leaky_constants, obstacle, run_laid_out
+from .scan import HiddenState, _fused_weights, _obstacle, _own, _pad, _square, _threshold, denormals_as_zero, numpy_views
 
 Act = Callable[[Tensor, Any], tuple[Tensor, Any]]
 
@@ -43,14 +44,14 @@ def _fused(policy: SpikingPolicy) -> bool:
     """Whether compiled code can compute both populations."""
     populations = (policy.encoder, policy.neuron), (policy.network.synapses, policy.network.neuron)
     # spikes will be where the weights are, and of their dtype
-    return all(obstacle(layer, neuron, spikes=layer.weight) is None for layer, neuron in populations)
+    return all(_obstacle(layer, neuron, spikes=layer.weight) is None for layer, neuron in populations)
 
 
 def _spiking(policy: SpikingPolicy) -> Act:
     network = policy.network
     encode, integrate = _linear(policy.encoder, policy.neuron), _linear(network.readout, network.integrator)
-    fire = _plastic if isinstance(network.synapses, PlasticLinear) else _firing
-    run = fire(network.synapses, network.neuron)
+    make = _plastic if isinstance(network.synapses, PlasticLinear) else _firing
+    run = make(network.synapses, network.neuron)
 
     @torch.no_grad()
     def act(observations: Tensor, state: PolicyState) -> tuple[Tensor, PolicyState]:
@@ -66,8 +67,17 @@ def _spiking(policy: SpikingPolicy) -> Act:
 
 def _linear(layer: nn.Linear, neuron: snntorch.Leaky) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
     """Of inputs, (T, B, P), and potentials, (B, Q): the spikes and the potentials, (T, B, Q), and the last potentials."""
-    constants = leaky_constants(neuron, layer.weight)
-    return lambda inputs, v: fire_laid_out(constants, layer(inputs), v)
+    scalar = layer.weight.detach().numpy().dtype.type
+    beta, threshold = scalar(neuron.beta), scalar(_threshold(neuron))
+
+    def run(inputs: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        current = layer(inputs)
+        out, potential, last = torch.empty_like(current), torch.empty_like(current), v.clone(memory_format=torch.contiguous_format)
+        with denormals_as_zero():
+            kernels.leaky_forward(*numpy_views(current, last), beta, threshold, *numpy_views(out, potential))
+        return out, potential, last
+
+    return run
 
 
 def _firing(layer: nn.Linear, neuron: snntorch.Leaky) -> Callable[[Tensor, HiddenState], tuple[Tensor, HiddenState]]:
@@ -83,4 +93,23 @@ def _firing(layer: nn.Linear, neuron: snntorch.Leaky) -> Callable[[Tensor, Hidde
 
 def _plastic(layer: PlasticLinear, neuron: snntorch.Leaky) -> Callable[[Tensor, HiddenState], tuple[Tensor, HiddenState]]:
     """As :func:`_firing`, of plastic synapses."""
-    return partial(run_laid_out, lay_out(layer, neuron))
+    P, neurons = layer.in_features, layer.out_features
+    Q = kernels.padded(neurons, layer.weight.itemsize)
+    modulator = (layer.modulator_weight, layer.modulator_bias) if layer.modulated else (None, None)
+    W, A, V, c = _fused_weights(layer.weight, layer.alpha, layer.bias, *modulator)
+    scalar = W.dtype.type
+    weights = W, A, *numpy_views(_pad(layer.bias.detach())), V, c, scalar(layer.rule.eta.item()), layer.modulated
+    constants = [scalar(x) for x in (neuron.beta, neuron.threshold, layer.trace_decay, layer.rule.theta_step(layer.dt), layer.e_max)]
+    scratch, no_history = kernels.forward_scratch(P, Q, W.dtype), [np.empty(0, W.dtype)] * 3
+    kernel, _ = kernels.compiled(type(layer.rule))
+
+    def run(spikes: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
+        T, B, _ = spikes.shape
+        own, out = _own(state.v, *state.plastic), spikes.new_empty(T, B, Q)
+        with denormals_as_zero():
+            kernel(0, B, T, B, P, neurons, *numpy_views(spikes), *weights, *constants, *numpy_views(*own, out), *no_history, 1, *scratch)
+        E, v, x_pre, x_post, theta = own
+        v, x_post, theta = (x[:, :neurons] for x in (v, x_post, theta))
+        return out[..., :neurons], HiddenState(v, PlasticState(_square(E, neurons).transpose(1, 2), x_pre, x_post, theta))
+
+    return run

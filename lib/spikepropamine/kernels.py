@@ -22,7 +22,6 @@ The rule's coefficients and slopes come from :mod:`spikepropamine.plasticity` an
 
 import hashlib
 import inspect
-import itertools
 import types
 from collections.abc import Callable
 from functools import cache
@@ -265,11 +264,11 @@ def add_scaled(target, scale, x, Q, step):
 
 
 def _forward(
-    thread, threads, T, B, P, neurons, spikes_, W_, alpha_, bias_, V_, c_, eta, modulated,
+    start, stop, T, B, P, neurons, spikes_, W_, alpha_, bias_, V_, c_, eta, modulated,
     beta, threshold, keep_trace, theta_step, e_max,
     E_, v_, x_pre_, x_post_, theta_, out_, potential_, gates_, checkpoints_, stride, active_, rows_, columns_,
 ):
-    """One in ``threads`` of the batch members, from ``thread`` on, over all ticks; E (B, P, Q) to theta hold the state and are overwritten.
+    """Batch members start..stop over all ticks; E (B, P, Q) to theta hold the state and are overwritten.
 
     spikes are (T, B, P) and out (T, B, Q); W and alpha lie in columns, V is (neurons, Q). potential and
     gates (B, T, Q), the v and M of each tick, and checkpoints (B, segments) of E in columns, x_pre, x_post and
@@ -283,7 +282,7 @@ def _forward(
     active, M, drive, E = row(active_, 0), row(rows_, 0), row(rows_, Q), row(columns_, 0)
     for j in range(0, Q, step):
         store(M, j, splat(zero) + 1)
-    for m in range(thread, B, threads):
+    for m in range(start, stop):
         v, x_pre, x_post, theta = row(v_, m * Q), row(x_pre_, m * P), row(x_post_, m * Q), row(theta_, m * Q)
         into_columns(row(E_, m * P * Q), E, P, Q, step)
         if modulated:
@@ -339,166 +338,158 @@ def _forward(
 
 
 def _backward(
-    thread, threads, size, T, B, P, neurons, spikes_, out_, potential_, gates_, W_, alpha_, V_back_, eta, modulated,
-    beta, threshold, keep_trace, theta_step, e_max, steepness, checkpoints_, stride, track_inputs,
-    grad_out_, grad_E_, grad_v_, grad_x_pre_, grad_x_post_, grad_theta_, grad_spikes_, sums_,
+    start, stop, block, T, B, P, neurons, spikes_, out_, potential_, gates_, W_, alpha_, V_back_, eta, modulated,
+    beta, threshold, steepness, keep_trace, theta_step, e_max, checkpoints_, stride, track_inputs,
+    grad_out_, grad_E_, grad_v_, grad_x_pre_, grad_x_post_, grad_theta_,
+    grad_spikes_, grad_W_, grad_alpha_, grad_bias_, grad_V_, grad_c_, grad_eta_,
     active_, rows_, columns_, x_pre_, x_post_, theta_, growth_, keep_, history_, clipped,
 ):
-    """The adjoint of ``_forward``, ticks last to first, for one in ``threads`` blocks of ``size`` batch members, from ``thread`` on.
+    """The adjoint of ``_forward``, ticks last to first, for batch members start..stop.
 
     grad_E to grad_theta (batch first) come in as gradients of the final state and leave as those of the
-    initial state. sums are added to: of each of what :func:`summed` says, one after the other, a row for each block.
-    W, alpha, their gradients and V_back, the transpose of V, lie in columns. grad_spikes and grad_x_pre are filled only where
-    track_inputs. active to clipped are scratch.
+    initial state. grad_W to grad_eta, block first, are added to at ``block``. W, alpha, their gradients and
+    V_back, the transpose of V, lie in columns. grad_spikes and grad_x_pre are filled only where track_inputs.
+    active to clipped are scratch.
     """
     step = width(W_)
     Q = W_.size // P
     zero = e_max - e_max
     segments = (T + stride - 1) // stride
     W, alpha, V_back = row(W_, 0), row(alpha_, 0), row(V_back_, 0)
+    grad_W, grad_alpha = row(grad_W_, block * P * Q), row(grad_alpha_, block * P * Q)
+    grad_bias, grad_c, grad_eta = row(grad_bias_, block * Q), row(grad_c_, block * Q), row(grad_eta_, block * Q)
+    grad_V = row(grad_V_, block * neurons * Q)
     active, ones, grad_current = row(active_, 0), row(rows_, 0), row(rows_, Q)
     grad_drive, pull, grad_E = row(rows_, 2 * Q), row(rows_, 3 * Q), row(columns_, 0)
     for j in range(0, Q, step):
         store(ones, j, splat(zero) + 1)
-    blocks = (B + size - 1) // size
-    for block in range(thread, blocks, threads):
-        grad_W, grad_alpha = row(sums_, block * P * Q), row(sums_, (blocks + block) * P * Q)
-        grad_V, rest = row(sums_, (2 * blocks * P + block * neurons) * Q), row(sums_, blocks * (2 * P + neurons) * Q)
-        grad_bias, grad_c, grad_eta = row(rest, block * Q), row(rest, (blocks + block) * Q), row(rest, (2 * blocks + block) * Q)
-        for m in range(block * size, min(block * size + size, B)):
-            gates = row(gates_, m * T * Q)
-            grad_v, grad_x_pre = row(grad_v_, m * Q), row(grad_x_pre_, m * P)
-            grad_x_post, grad_theta = row(grad_x_post_, m * Q), row(grad_theta_, m * Q)
-            into_columns(row(grad_E_, m * P * Q), grad_E, P, Q, step)
-            for j in range(0, Q, step):
-                store(grad_drive, j, splat(zero))
-                store(pull, j, splat(zero))
-            for segment in range(segments - 1, -1, -1):
-                first = segment * stride
-                last = min(first + stride, T)
-                kept = row(checkpoints_, (m * segments + segment) * (P * Q + P + 2 * Q))
-                copy(kept, row(history_, 0), P * Q)
-                copy(row(kept, P * Q), row(x_pre_, 0), P)
-                copy(row(kept, P * Q + P), row(x_post_, 0), Q)
-                copy(row(kept, P * Q + P + Q), row(theta_, 0), Q)
-                # once more what the forward did, given its spikes and M; row k + 1 holds what the segment's tick k leaves behind
-                for t in range(first, last):
-                    k = t - first
-                    spikes, out = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q)
-                    M = row(gates, t * Q) if modulated else ones
-                    x_post, theta = row(x_post_, k * Q), row(theta_, k * Q)
-                    fetch(row(spikes_, ((t + _AHEAD) * B + m) * P), P, step)
-                    fetch(row(out_, ((t + _AHEAD) * B + m) * Q), Q, step)
-                    smooth(row(x_pre_, k * P), spikes, P, row(x_pre_, (k + 1) * P), keep_trace)
-                    for j in range(0, Q, step):
-                        spike, th = load(out, j), load(theta, j)
-                        x = spike + keep_trace * (load(x_post, j) - spike)
-                        a, b = coefficients(x, th)
-                        rate = eta * load(M, j)
-                        store(x_post, Q + j, x)
-                        store(theta, Q + j, slide(th, x, theta_step))
-                        store(row(growth_, k * Q), j, rate * a)
-                        store(row(keep_, k * Q), j, 1 + rate * b)
-                for k in range(last - first):
-                    E, x_pre = row(history_, k * P * Q), row(x_pre_, (k + 1) * P)
-                    for j in range(0, Q, step):
-                        growth, keep = load(row(growth_, k * Q), j), load(row(keep_, k * Q), j)
-                        peak = advance(E, row(E, P * Q), x_pre, P, growth, keep, e_max, j, step)
-                        clipped[k * Q + j] = not peak < e_max
-                for t in range(last - 1, first - 1, -1):
-                    k = t - first
-                    spikes, out = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q)
-                    M = row(gates, t * Q) if modulated else ones
-                    E, theta = row(history_, k * P * Q), row(theta_, k * Q)
-                    x_pre, x_post = row(x_pre_, (k + 1) * P), row(x_post_, (k + 1) * Q)
-                    growth, keep = row(growth_, k * Q), row(keep_, k * Q)
-                    fetch(row(grad_out_, ((t - _AHEAD) * B + m) * Q), Q, step)
-                    grad_out, potential = row(grad_out_, (t * B + m) * Q), row(potential_, (m * T + t) * Q)
-                    # E[t+1] = clip(growth x_i + keep E)
-                    if track_inputs and any_of(clipped, k * Q, Q, step):
-                        retreat_to_inputs_clipped(E, grad_E, x_pre, P, growth, keep, e_max, grad_x_pre, Q, step)
-                    elif track_inputs:
-                        retreat_to_inputs(E, grad_E, x_pre, P, growth, keep, e_max, grad_x_pre, Q, step)
-                    for j in range(0, Q, step):
-                        if clipped[k * Q + j]:
-                            by_growth, by_decay = retreat_clipped(E, grad_E, x_pre, P, load(growth, j), load(keep, j), e_max, j, step)
-                        elif decays:
-                            by_growth, by_decay = retreat(E, grad_E, x_pre, P, load(growth, j), load(keep, j), e_max, j, step)
-                        else:
-                            by_growth, by_decay = weighted(grad_E, x_pre, P, zero, j, step), splat(zero)  # grad_E stays as it is
-                        x, th, gate = load(x_post, j), load(theta, j), load(M, j)
-                        a, b = coefficients(x, th)
-                        a_x, b_x, a_theta, b_theta = slopes(x, th)
-                        # growth = η M a and keep = 1 + η M b
-                        rate = eta * gate
-                        grad_rate = by_growth * a + by_decay * b
-                        store(grad_eta, j, load(grad_eta, j) + grad_rate * gate)
-                        # θ[t+1] = θ + (dt/τ_θ)(x² − θ), and θ and x in a and b
-                        g_th = load(grad_theta, j)
-                        g_x = 2 * theta_step * x * g_th + rate * (by_growth * a_x + by_decay * b_x)
-                        store(grad_x_post, j, load(grad_x_post, j) + g_x)
-                        store(grad_theta, j, g_th - theta_step * g_th + rate * (by_growth * a_theta + by_decay * b_theta))
-                        if modulated:
-                            # M = tanh(V x + c), and V x[t] = λ V x[t−1] + (1 − λ) V s[t]
-                            g = eta * grad_rate * (1 - gate * gate)
-                            store(grad_c, j, load(grad_c, j) + g)
-                            store(grad_drive, j, g + keep_trace * load(grad_drive, j))
+    for m in range(start, stop):
+        gates = row(gates_, m * T * Q)
+        grad_v, grad_x_pre = row(grad_v_, m * Q), row(grad_x_pre_, m * P)
+        grad_x_post, grad_theta = row(grad_x_post_, m * Q), row(grad_theta_, m * Q)
+        into_columns(row(grad_E_, m * P * Q), grad_E, P, Q, step)
+        for j in range(0, Q, step):
+            store(grad_drive, j, splat(zero))
+            store(pull, j, splat(zero))
+        for segment in range(segments - 1, -1, -1):
+            first = segment * stride
+            last = min(first + stride, T)
+            kept = row(checkpoints_, (m * segments + segment) * (P * Q + P + 2 * Q))
+            copy(kept, row(history_, 0), P * Q)
+            copy(row(kept, P * Q), row(x_pre_, 0), P)
+            copy(row(kept, P * Q + P), row(x_post_, 0), Q)
+            copy(row(kept, P * Q + P + Q), row(theta_, 0), Q)
+            # once more what the forward did, given its spikes and M; row k + 1 holds what the segment's tick k leaves behind
+            for t in range(first, last):
+                k = t - first
+                spikes, out = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q)
+                M = row(gates, t * Q) if modulated else ones
+                x_post, theta = row(x_post_, k * Q), row(theta_, k * Q)
+                fetch(row(spikes_, ((t + _AHEAD) * B + m) * P), P, step)
+                fetch(row(out_, ((t + _AHEAD) * B + m) * Q), Q, step)
+                smooth(row(x_pre_, k * P), spikes, P, row(x_pre_, (k + 1) * P), keep_trace)
+                for j in range(0, Q, step):
+                    spike, th = load(out, j), load(theta, j)
+                    x = spike + keep_trace * (load(x_post, j) - spike)
+                    a, b = coefficients(x, th)
+                    rate = eta * load(M, j)
+                    store(x_post, Q + j, x)
+                    store(theta, Q + j, slide(th, x, theta_step))
+                    store(row(growth_, k * Q), j, rate * a)
+                    store(row(keep_, k * Q), j, 1 + rate * b)
+            for k in range(last - first):
+                E, x_pre = row(history_, k * P * Q), row(x_pre_, (k + 1) * P)
+                for j in range(0, Q, step):
+                    growth, keep = load(row(growth_, k * Q), j), load(row(keep_, k * Q), j)
+                    peak = advance(E, row(E, P * Q), x_pre, P, growth, keep, e_max, j, step)
+                    clipped[k * Q + j] = not peak < e_max
+            for t in range(last - 1, first - 1, -1):
+                k = t - first
+                spikes, out = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q)
+                M = row(gates, t * Q) if modulated else ones
+                E, theta = row(history_, k * P * Q), row(theta_, k * Q)
+                x_pre, x_post = row(x_pre_, (k + 1) * P), row(x_post_, (k + 1) * Q)
+                growth, keep = row(growth_, k * Q), row(keep_, k * Q)
+                fetch(row(grad_out_, ((t - _AHEAD) * B + m) * Q), Q, step)
+                grad_out, potential = row(grad_out_, (t * B + m) * Q), row(potential_, (m * T + t) * Q)
+                # E[t+1] = clip(growth x_i + keep E)
+                if track_inputs and any_of(clipped, k * Q, Q, step):
+                    retreat_to_inputs_clipped(E, grad_E, x_pre, P, growth, keep, e_max, grad_x_pre, Q, step)
+                elif track_inputs:
+                    retreat_to_inputs(E, grad_E, x_pre, P, growth, keep, e_max, grad_x_pre, Q, step)
+                for j in range(0, Q, step):
+                    if clipped[k * Q + j]:
+                        by_growth, by_decay = retreat_clipped(E, grad_E, x_pre, P, load(growth, j), load(keep, j), e_max, j, step)
+                    elif decays:
+                        by_growth, by_decay = retreat(E, grad_E, x_pre, P, load(growth, j), load(keep, j), e_max, j, step)
+                    else:
+                        by_growth, by_decay = weighted(grad_E, x_pre, P, zero, j, step), splat(zero)  # grad_E stays as it is
+                    x, th, gate = load(x_post, j), load(theta, j), load(M, j)
+                    a, b = coefficients(x, th)
+                    a_x, b_x, a_theta, b_theta = slopes(x, th)
+                    # growth = η M a and keep = 1 + η M b
+                    rate = eta * gate
+                    grad_rate = by_growth * a + by_decay * b
+                    store(grad_eta, j, load(grad_eta, j) + grad_rate * gate)
+                    # θ[t+1] = θ + (dt/τ_θ)(x² − θ), and θ and x in a and b
+                    g_th = load(grad_theta, j)
+                    g_x = 2 * theta_step * x * g_th + rate * (by_growth * a_x + by_decay * b_x)
+                    store(grad_x_post, j, load(grad_x_post, j) + g_x)
+                    store(grad_theta, j, g_th - theta_step * g_th + rate * (by_growth * a_theta + by_decay * b_theta))
                     if modulated:
-                        for j in range(0, Q, step):
-                            store(pull, j, weighted(V_back, grad_drive, neurons, zero, j, step))
-                        for a in range(spiking(out, neurons, active)):
-                            add_scaled(row(grad_V, active[a] * Q), 1 - keep_trace, grad_drive, Q, step)
-                    n = spiking(spikes, P, active)
+                        # M = tanh(V x + c), and V x[t] = λ V x[t−1] + (1 − λ) V s[t]
+                        g = eta * grad_rate * (1 - gate * gate)
+                        store(grad_c, j, load(grad_c, j) + g)
+                        store(grad_drive, j, g + keep_trace * load(grad_drive, j))
+                if modulated:
                     for j in range(0, Q, step):
-                        # x = λ x[t−1] + (1 − λ) s, s = step(v), v = β v[t−1] + I − reset (no gradient)
-                        g_x = load(grad_x_post, j)
-                        g_s = load(grad_out, j) + (1 - keep_trace) * (g_x + load(pull, j))
-                        g = load(grad_v, j) + surrogate(load(potential, j) - threshold, steepness) * g_s
-                        store(grad_x_post, j, keep_trace * g_x)
-                        store(grad_v, j, beta * g)
-                        store(grad_bias, j, load(grad_bias, j) + g)
-                        store(grad_current, j, g)
-                        # I = b + Σ_i (W + α E) s_i
-                        conduct_back(g, spikes, active, n, alpha, E, grad_W, grad_alpha, grad_E, j, P, step)
-                    if track_inputs:
-                        # x = λ x[t−1] + (1 − λ) s
-                        grad_spikes = row(grad_spikes_, (t * B + m) * P)
-                        for i in range(P):
-                            g_x_i = grad_x_pre[i]
-                            grad_spikes[i] = (1 - keep_trace) * g_x_i
-                            grad_x_pre[i] = keep_trace * g_x_i
-                        conduct_back_to_spikes(grad_current, W, alpha, E, grad_spikes, P, zero, Q, step)
-            out_of_columns(grad_E, row(grad_E_, m * P * Q), P, Q, step)
-            if modulated and T > 0:
-                # the traces at the start, which the first segment left in x_post_, drove M as well
-                add_scaled(grad_x_post, keep_trace, pull, Q, step)
-                for k in range(neurons):
-                    add_scaled(row(grad_V, k * Q), keep_trace * x_post_[k], grad_drive, Q, step)
-
-
-def summed(P: int, Q: int, neurons: int) -> list[int]:
-    """How many numbers ``_backward`` adds up of the gradients by W, alpha, V, bias, c and eta, in this order."""
-    return [P * Q, P * Q, neurons * Q, Q, Q, Q]
+                        store(pull, j, weighted(V_back, grad_drive, neurons, zero, j, step))
+                    for a in range(spiking(out, neurons, active)):
+                        add_scaled(row(grad_V, active[a] * Q), 1 - keep_trace, grad_drive, Q, step)
+                n = spiking(spikes, P, active)
+                for j in range(0, Q, step):
+                    # x = λ x[t−1] + (1 − λ) s, s = step(v), v = β v[t−1] + I − reset (no gradient)
+                    g_x = load(grad_x_post, j)
+                    g_s = load(grad_out, j) + (1 - keep_trace) * (g_x + load(pull, j))
+                    g = load(grad_v, j) + surrogate(load(potential, j) - threshold, steepness) * g_s
+                    store(grad_x_post, j, keep_trace * g_x)
+                    store(grad_v, j, beta * g)
+                    store(grad_bias, j, load(grad_bias, j) + g)
+                    store(grad_current, j, g)
+                    # I = b + Σ_i (W + α E) s_i
+                    conduct_back(g, spikes, active, n, alpha, E, grad_W, grad_alpha, grad_E, j, P, step)
+                if track_inputs:
+                    # x = λ x[t−1] + (1 − λ) s
+                    grad_spikes = row(grad_spikes_, (t * B + m) * P)
+                    for i in range(P):
+                        g_x_i = grad_x_pre[i]
+                        grad_spikes[i] = (1 - keep_trace) * g_x_i
+                        grad_x_pre[i] = keep_trace * g_x_i
+                    conduct_back_to_spikes(grad_current, W, alpha, E, grad_spikes, P, zero, Q, step)
+        out_of_columns(grad_E, row(grad_E_, m * P * Q), P, Q, step)
+        if modulated and T > 0:
+            # the traces at the start, which the first segment left in x_post_, drove M as well
+            add_scaled(grad_x_post, keep_trace, pull, Q, step)
+            for k in range(neurons):
+                add_scaled(row(grad_V, k * Q), keep_trace * x_post_[k], grad_drive, Q, step)
 
 
 def forward_scratch(P: int, Q: int, dtype: np.dtype) -> list[np.ndarray]:
     """What ``_forward`` works on beside its arguments."""
-    return [np.empty(max(P, Q), np.intp), *aligned(dtype, 4 * Q, P * Q)]
+    return [np.empty(max(P, Q), np.intp), _aligned(4 * Q, dtype), _aligned(P * Q, dtype)]
 
 
 def backward_scratch(P: int, Q: int, stride: int, dtype: np.dtype) -> list[np.ndarray]:
     """What ``_backward`` works on beside its arguments."""
     sizes = ((stride + 1) * P, (stride + 1) * Q, (stride + 1) * Q, stride * Q, stride * Q, (stride + 1) * P * Q)
-    return [np.empty(max(P, Q), np.intp), *aligned(dtype, 4 * Q, P * Q, *sizes), np.empty(stride * Q, np.bool_)]
+    return [*forward_scratch(P, Q, dtype), *(_aligned(size, dtype) for size in sizes), np.empty(stride * Q, np.bool_)]
 
 
-def aligned(dtype: np.dtype, *sizes: int) -> list[np.ndarray]:
-    """Arrays of ``sizes`` with nothing in them yet, each on a cache line: a vector that straddles two costs twice."""
-    lanes = simd.BYTES // dtype.itemsize
-    starts = list(itertools.accumulate((padded(size, dtype.itemsize) for size in sizes), initial=lanes))
-    raw = np.empty(starts[-1], dtype)
-    first = -raw.ctypes.data % simd.BYTES // dtype.itemsize - lanes
-    return [raw[first + start : first + start + size] for start, size in zip(starts, sizes)]
+def _aligned(size: int, dtype: np.dtype) -> np.ndarray:
+    # on a cache line: a vector that straddles two costs twice
+    raw = np.empty(size + simd.BYTES, dtype)
+    start = (-raw.ctypes.data % simd.BYTES) // raw.itemsize
+    return raw[start : start + size]
 
 
 @cache

@@ -13,7 +13,7 @@
 import logging
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -79,48 +79,44 @@ def scan(
         state = initial_state(layer, spikes.shape[1])
     if path == "reference":
         return _reference(layer, neuron, spikes, state)
-    reason = obstacle(layer, neuron, spikes)
-    if reason is None:
+    obstacle = _obstacle(layer, neuron, spikes)
+    if obstacle is None:
         return _fused(layer, neuron, spikes, state)
     if path == "fused":
-        raise ValueError(f"path = 'fused': must be 'auto' or 'reference' where {reason}")
-    _tell_once(reason)
+        raise ValueError(f"path = 'fused': must be 'auto' or 'reference' where {obstacle}")
+    _tell_once(obstacle)
     return _reference(layer, neuron, spikes, state)
 
 
 @cache
-def _tell_once(reason: str) -> None:
-    log.warning("the fused path does not apply, taking the reference path: %s", reason)
+def _tell_once(obstacle: str) -> None:
+    log.warning("the fused path does not apply, taking the reference path: %s", obstacle)
 
 
-def obstacle(layer: nn.Module, neuron: nn.Module, spikes: Tensor) -> str | None:
-    """Why the fused path cannot compute what :func:`scan` would, or None where it can."""
-    return next(_obstacles(layer, neuron, spikes), None)
-
-
-def _obstacles(layer, neuron, spikes: Tensor) -> Iterator[str]:
-    if isinstance(layer, PlasticLinear) and type(layer.rule).update is not Rule.update:
-        yield "the rule has an update of its own"
-    if not _computes_as(layer, PlasticLinear, "current", "step") and not _computes_as(layer, nn.Linear, "forward"):
-        yield f"the layer is a {type(layer).__name__}"
-    if type(neuron) is not snntorch.Leaky:
-        yield f"the neuron is a {type(neuron).__name__}"
-    if spikes.device.type != "cpu":
-        yield f"the spikes are on {spikes.device}"
-    if spikes.dtype not in (torch.float32, torch.float64):
-        yield f"the dtype is {spikes.dtype}"
-    if not isinstance(neuron.spike_grad, Spike):
-        yield "the neuron's spike function is not layers.Spike"
-    if neuron.reset_mechanism != "subtract":
-        yield f"the neuron's reset is {neuron.reset_mechanism!r}"
-    if not neuron.reset_delay:
-        yield "the neuron resets without delay"
-    if any(True for _ in neuron.parameters()):
-        yield "the neuron's β or threshold is learned"
-    if neuron.beta.numel() > 1 or neuron.threshold.numel() > 1:
-        yield "the neurons differ in β or threshold"
-    if neuron.inhibition or neuron.state_quant or neuron.init_hidden or (neuron.graded_spikes_factor != 1).any():
-        yield "the neuron has an option of snnTorch's that is not fused"
+def _obstacle(layer, neuron, spikes: Tensor) -> str | None:
+    """Why the fused path cannot compute this, or None where it can."""
+    obstacles = {
+        "the rule has an update of its own": isinstance(layer, PlasticLinear)
+        and type(layer.rule).update is not Rule.update,
+        f"the layer is a {type(layer).__name__}": not _computes_as(layer, PlasticLinear, "current", "step")
+        and not _computes_as(layer, nn.Linear, "forward"),
+        f"the neuron is a {type(neuron).__name__}": type(neuron) is not snntorch.Leaky,
+        f"the spikes are on {spikes.device}": spikes.device.type != "cpu",
+        f"the dtype is {spikes.dtype}": spikes.dtype not in (torch.float32, torch.float64),
+    }
+    if type(neuron) is snntorch.Leaky:
+        obstacles |= {
+            "the neuron's spike function is not layers.Spike": not isinstance(neuron.spike_grad, Spike),
+            f"the neuron's reset is {neuron.reset_mechanism!r}": neuron.reset_mechanism != "subtract",
+            "the neuron resets without delay": not neuron.reset_delay,
+            "the neuron's β or threshold is learned": any(True for _ in neuron.parameters()),
+            "the neurons differ in β or threshold": neuron.beta.numel() > 1 or neuron.threshold.numel() > 1,
+            "the neuron has an option of snnTorch's that is not fused": bool(
+                neuron.inhibition or neuron.state_quant or neuron.init_hidden
+            )
+            or bool((neuron.graded_spikes_factor != 1).any()),
+        }
+    return next((reason for reason, holds in obstacles.items() if holds), None)
 
 
 def _computes_as(layer, kind: type, *methods: str) -> bool:
@@ -145,12 +141,13 @@ def _fused(layer, neuron, spikes: Tensor, state: HiddenState) -> tuple[Tensor, H
     if isinstance(layer, nn.Linear):
         out, v = fire(layer(spikes), state.v, neuron)
         return out, HiddenState(v, None)
-    learned = _learned(layer)
-    inputs = (spikes, *learned, state.v, *state.plastic)
+    modulator = (layer.modulator_weight, layer.modulator_bias) if layer.modulated else (None, None)
+    inputs = (spikes, layer.weight, layer.bias, layer.alpha, layer.rule.eta, *modulator, state.v, *state.plastic)
     if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs):
         out, v, *plastic = _PlasticScan.apply(layer, neuron, *inputs)
-        return out, HiddenState(v, PlasticState(*plastic))
-    return run_laid_out(_lay_out(layer, neuron, *learned), spikes, state)
+    else:
+        out, v, *plastic = _run_forward(layer, neuron, *inputs)[0]
+    return out, HiddenState(v, PlasticState(*plastic))
 
 
 def fire(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tensor, Tensor]:
@@ -184,33 +181,26 @@ def integrate(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tenso
     return torch.stack(potential) if potential else current, v
 
 
+def _threshold(neuron: snntorch.Leaky) -> float:
+    return math.inf if neuron.reset_mechanism == "none" else float(neuron.threshold)
+
+
 def _steepness(neuron: snntorch.Leaky) -> float:
     """k of the fast sigmoid; a neuron that never spikes has no use for it."""
     return neuron.spike_grad.slope if isinstance(neuron.spike_grad, Spike) else 1.0
 
 
-def leaky_constants(neuron: snntorch.Leaky, like: Tensor) -> tuple[np.floating, np.floating]:
-    """β and the threshold as :func:`fire_laid_out` takes them, of the dtype of ``like``."""
-    scalar = _scalar(like)
-    return scalar(neuron.beta), scalar(math.inf if neuron.reset_mechanism == "none" else neuron.threshold)
-
-
-def fire_laid_out(constants: tuple, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Spikes and potentials, (T, B, Q), of currents, and the last potentials, (B, Q), without gradients."""
-    out, potential = (torch.empty_like(current, memory_format=torch.contiguous_format) for _ in range(2))
-    last = v.detach().clone(memory_format=torch.contiguous_format)
-    with denormals_as_zero():
-        kernels.leaky_forward(*numpy_views(current, last), *constants, *numpy_views(out, potential))
-    return out, potential, last
-
-
 class _LeakyScan(torch.autograd.Function):
     @staticmethod
     def forward(ctx, neuron, current, v):
-        constants = leaky_constants(neuron, current)
-        out, potential, last = fire_laid_out(constants, current, v)
+        out, potential = (torch.empty_like(current, memory_format=torch.contiguous_format) for _ in range(2))
+        last = v.detach().clone(memory_format=torch.contiguous_format)
+        scalar = last.numpy().dtype.type
+        beta, threshold = scalar(neuron.beta), scalar(_threshold(neuron))
+        with denormals_as_zero():
+            kernels.leaky_forward(*numpy_views(current, last), beta, threshold, *numpy_views(out, potential))
         ctx.save_for_backward(potential)
-        ctx.constants = *constants, _scalar(current)(_steepness(neuron))
+        ctx.constants = beta, threshold, scalar(_steepness(neuron))
         return out, potential, last
 
     @staticmethod
@@ -226,122 +216,90 @@ class _LeakyScan(torch.autograd.Function):
 class _PlasticScan(torch.autograd.Function):
     @staticmethod
     def forward(ctx, layer, neuron, *inputs):
-        spikes, *learned = inputs[:7]
-        laid = _lay_out(layer, neuron, *learned)
-        outputs, out, ctx.history = _run_forward(laid, spikes, *inputs[7:], keep=True)
-        ctx.save_for_backward(*inputs, out)
-        ctx.laid, ctx.steepness = laid, _steepness(neuron)
+        outputs, out, potential, gates, checkpoints, stride = _run_forward(layer, neuron, *inputs, keep=True)
+        ctx.save_for_backward(*inputs, out, potential, gates)
+        ctx.layer, ctx.neuron, ctx.checkpoints, ctx.stride = layer, neuron, checkpoints, stride
         ctx.set_materialize_grads(False)
         return outputs
 
     @staticmethod
     def backward(ctx, grad_out, *grad_state):
-        *inputs, out = ctx.saved_tensors
-        spikes, V = inputs[0], inputs[5]
-        (W, A, *_), (eta, modulated, *constants), neurons, (_, kernel) = ctx.laid
-        potential, gates, checkpoints, stride = ctx.history
+        layer, neuron = ctx.layer, ctx.neuron
+        *inputs, out, potential, gates = ctx.saved_tensors
+        spikes, weight, bias, alpha, eta, V, c, v, E, x_pre, x_post, theta = inputs
         track_inputs = ctx.needs_input_grad[2] or any(ctx.needs_input_grad[9:])
-        T, B, P = spikes.shape
-        Q = out.shape[-1]
-        g_state = [spikes.new_zeros(B, size) for size in (P * Q, Q, P, Q, Q)]  # overwritten from the final to the initial state's
-        for mine, given in zip(_as_state(g_state, neurons), grad_state):
-            if given is not None:
-                mine.copy_(given)
+        neurons, P = weight.shape
+        Q = kernels.padded(neurons, weight.itemsize)
+        T, B, _ = spikes.shape
+        blocks = _blocks(B)
+        grad_v, *grad_plastic = (torch.zeros_like(x) if g is None else g for x, g in zip((v, E, x_pre, x_post, theta), grad_state))
+        g_state = _own(grad_v, *grad_plastic)  # overwritten from the final to the initial state's
         g_spikes = torch.zeros_like(spikes, memory_format=torch.contiguous_format) if track_inputs else spikes.new_empty(0, 0, 0)
-        # the split follows from the batch size alone, so that the number of threads changes no sum
-        size = max(1, -(-B // _BLOCKS))
-        blocks = -(-B // size)
-        parts = kernels.summed(P, Q, neurons)
-        sums = spikes.new_zeros(blocks * sum(parts))
-        (V_back,) = numpy_views(_columns(spikes.new_empty(0, 0) if V is None else V.detach()))
-        before = *numpy_views(spikes, out), potential, gates
-        gradients = numpy_views(torch.zeros_like(out) if grad_out is None else _pad(grad_out), *g_state, g_spikes, sums)
+        sums = [weight.new_zeros(len(blocks), size) for size in (P * Q, P * Q, Q, neurons * Q, Q, Q)]
+        W, A, *_ = _fused_weights(weight, alpha, bias, V, c)
+        (V_back,) = numpy_views(_columns(bias.new_empty(0, 0) if V is None else V.detach()))
+        scalar = W.dtype.type
+        rest = [scalar(x) for x in (neuron.beta, neuron.threshold, _steepness(neuron), layer.trace_decay,
+                                    layer.rule.theta_step(layer.dt), layer.e_max)]
+        before = numpy_views(spikes, out, potential, gates)
+        grad_out = torch.zeros_like(out) if grad_out is None else _pad(grad_out)
+        gradients = numpy_views(grad_out, *g_state, g_spikes, *sums)
+        _, kernel = kernels.compiled(type(layer.rule))
 
-        def run(thread: int, threads: int) -> None:
-            kernel(thread, threads, size, T, B, P, neurons, *before, W, A, V_back, eta, modulated, *constants, W.dtype.type(ctx.steepness),
-                   checkpoints, stride, track_inputs, *gradients, *kernels.backward_scratch(P, Q, stride, W.dtype))
+        def run(block: int, scratch: list[np.ndarray]) -> None:
+            kernel(*blocks[block], block, T, B, P, neurons, *before, W, A, V_back, scalar(eta.item()), layer.modulated,
+                   *rest, ctx.checkpoints, ctx.stride, track_inputs, *gradients, *scratch)
 
-        _on_threads(run, blocks)
-        each = zip(sums.split([blocks * part for part in parts]), parts)
-        g_W, g_alpha, g_V, g_bias, g_c, g_eta = (rows.view(blocks, part).sum(0) for rows, part in each)
-        g_modulator = (_square(g_V, neurons).t(), g_c[:neurons]) if modulated else (None, None)
+        _each_block(run, lambda: kernels.backward_scratch(P, Q, ctx.stride, W.dtype), len(blocks))
+        g_W, g_alpha, g_bias, g_V, g_c, g_eta = (s.sum(0) for s in sums)
+        g_modulator = (_square(g_V, neurons).t(), g_c[:neurons]) if layer.modulated else (None, None)
+        g_E, g_v, g_x_pre, g_x_post, g_theta = g_state
+        g_v, g_x_post, g_theta = (g[:, :neurons] for g in (g_v, g_x_post, g_theta))
         return (None, None, g_spikes if track_inputs else None, _from_columns(g_W, P, neurons), g_bias[:neurons],
-                _from_columns(g_alpha, P, neurons), g_eta.sum(), *g_modulator, *_as_state(g_state, neurons))
+                _from_columns(g_alpha, P, neurons), g_eta.sum(), *g_modulator, g_v, _square(g_E, neurons).transpose(1, 2),
+                g_x_pre, g_x_post, g_theta)
 
 
-class LaidOut(NamedTuple):
-    """A plastic layer and its neurons as compiled code takes them."""
-
-    weights: tuple[np.ndarray, ...]  # W and α in columns, b, V presynaptic-major, c; V is empty where not modulated
-    constants: tuple  # η, whether modulated, β, threshold, λ, dt/τ_θ, E_max
-    neurons: int
-    kernels: tuple[Callable, Callable]  # forward and backward
-
-
-def lay_out(layer: PlasticLinear, neuron: snntorch.Leaky) -> LaidOut:
-    """``layer`` and ``neuron``, to which there is no :func:`obstacle`, with the weights that they have now."""
-    return _lay_out(layer, neuron, *_learned(layer))
-
-
-def _learned(layer: PlasticLinear) -> tuple[Tensor | None, ...]:
-    modulator = (layer.modulator_weight, layer.modulator_bias) if layer.modulated else (None, None)
-    return layer.weight, layer.bias, layer.alpha, layer.rule.eta, *modulator
-
-
-def _lay_out(layer, neuron, weight, bias, alpha, eta, V, c) -> LaidOut:
-    V = bias.new_empty(0, 0) if V is None else V
-    c = torch.zeros_like(bias) if c is None else c
-    W, bias, A, V, c = (x.detach() for x in (weight, bias, alpha, V, c))
-    weights = numpy_views(_columns(W.t()), _columns(A.t()), _pad(bias), _pad(V.t()), _pad(c))
-    scalar = _scalar(weight)
-    rest = (scalar(x) for x in (layer.trace_decay, layer.rule.theta_step(layer.dt), layer.e_max))
-    constants = scalar(eta.item()), layer.modulated, *leaky_constants(neuron, weight), *rest
-    return LaidOut(weights, constants, layer.out_features, kernels.compiled(type(layer.rule)))
-
-
-def run_laid_out(laid: LaidOut, spikes: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
-    """What :func:`scan` returns, without gradients and unchecked."""
-    (out, v, *plastic), *_ = _run_forward(laid, spikes, state.v, *state.plastic)
-    return out, HiddenState(v, PlasticState(*plastic))
-
-
-class _History(NamedTuple):
-    """What the backward pass needs of the forward.
-
-    √T/2 checkpoints of the plastic state, 2√T ticks apart: memory for it grows as √T, and most of it is the backward's
-    segment, which stays in the second-level cache where checkpoints do not.
-    """
-
-    potential: np.ndarray  # v, (B, T, Q)
-    gates: np.ndarray  # M, (B, T, Q); empty where not modulated
-    checkpoints: np.ndarray
-    stride: int
-
-
-def _run_forward(laid: LaidOut, spikes, v, E, x_pre, x_post, theta, keep=False) -> tuple[tuple[Tensor, ...], Tensor, _History]:
-    (W, *_), (_, modulated, *_), neurons, (kernel, _) = laid
+def _run_forward(layer, neuron, spikes, weight, bias, alpha, eta, V, c, v, E, x_pre, x_post, theta, keep=False):
     T, B, P = spikes.shape
-    Q = kernels.padded(neurons, W.itemsize)
+    neurons = layer.out_features
+    Q = kernels.padded(neurons, weight.itemsize)
+    # √T/2 checkpoints of the plastic state, 2√T ticks apart: memory for it grows as √T, and most of it is the backward's
+    # segment, which stays in the second-level cache where checkpoints do not
     stride = max(1, math.isqrt(4 * T))
     segments = -(-T // stride) if keep else 0
-    history = kernels.aligned(
-        W.dtype, B * T * Q if keep else 0, B * T * Q if keep and modulated else 0, segments * B * (P * Q + P + 2 * Q)
-    )
+    W, A, V_flat, c_flat = _fused_weights(weight, alpha, bias, V, c)
+    checkpoints = np.empty(segments * B * (P * Q + P + 2 * Q), dtype=W.dtype)
+    potential = spikes.new_empty(B, T if keep else 0, Q)
+    gates = spikes.new_empty(B, T if keep and layer.modulated else 0, Q)
     out = spikes.new_empty(T, B, Q)
-    state = _own(*(x.detach() for x in (v, E, x_pre, x_post, theta)))  # overwritten from the initial to the final one
-    given, *arrays = numpy_views(spikes, *state, out)
+    E, v, x_pre, x_post, theta = (x.detach() for x in (E, v, x_pre, x_post, theta))
+    state = _own(v, E, x_pre, x_post, theta)  # overwritten from the initial to the final one
+    scalar = W.dtype.type
+    rest = [scalar(x) for x in (neuron.beta, neuron.threshold, layer.trace_decay,
+                                layer.rule.theta_step(layer.dt), layer.e_max)]
+    arrays = numpy_views(spikes.detach(), _pad(bias.detach()), *state, out, potential, gates)
+    # no sum runs over the batch here, so any split gives the same bits: one block a thread
+    blocks = _blocks(B, min(_BLOCKS, torch.get_num_threads()))
+    kernel, _ = kernels.compiled(type(layer.rule))
 
-    def run(thread: int, threads: int) -> None:
-        kernel(thread, threads, T, B, P, neurons, given, *laid.weights, *laid.constants, *arrays, *history, stride,
-               *kernels.forward_scratch(P, Q, W.dtype))
+    def run(block: int, scratch: list[np.ndarray]) -> None:
+        kernel(*blocks[block], T, B, P, neurons, arrays[0], W, A, arrays[1], V_flat, c_flat, scalar(eta.item()), layer.modulated,
+               *rest, *arrays[2:], checkpoints, stride, *scratch)
 
-    _on_threads(run, B)
-    return (out[..., :neurons], *_as_state(state, neurons)), out, _History(*history, stride)
+    _each_block(run, lambda: kernels.forward_scratch(P, Q, W.dtype), len(blocks))
+    E, v, x_pre, x_post, theta = state
+    E = _square(E, neurons).transpose(1, 2)
+    v, x_post, theta = (x[..., :neurons] for x in (v, x_post, theta))
+    return (out[..., :neurons], v, E, x_pre, x_post, theta), out, potential, gates, checkpoints, stride
 
 
-def _scalar(x: Tensor) -> type:
-    """NumPy's type of the numbers in ``x``."""
-    return x.detach().numpy().dtype.type
+def _fused_weights(weight, alpha, bias, V, c) -> tuple[np.ndarray, ...]:
+    """W and α in columns, V presynaptic-major; an unused V and c where the layer is not modulated."""
+    V = bias.new_empty(0, 0) if V is None else V
+    c = torch.zeros_like(bias) if c is None else c
+    W, A, V, c = (x.detach() for x in (weight, alpha, V, c))
+    return numpy_views(_columns(W.t()), _columns(A.t()), _pad(V.t()), _pad(c))
 
 
 def _columns(x: Tensor) -> Tensor:
@@ -361,16 +319,9 @@ def _pad(x: Tensor) -> Tensor:
 
 
 def _own(v: Tensor, E: Tensor, x_pre: Tensor, x_post: Tensor, theta: Tensor) -> list[Tensor]:
-    """The state in memory that the kernels may overwrite: E first, (B, P Q), neurons padded."""
+    """The state, or its gradient, in memory that the kernels may overwrite: E first, (B, P Q), neurons padded."""
     E, v, x_pre, x_post, theta = (x.clone(memory_format=torch.contiguous_format) for x in (E.transpose(1, 2), v, x_pre, x_post, theta))
     return [_pad(E).flatten(1), _pad(v), x_pre, _pad(x_post), _pad(theta)]
-
-
-def _as_state(own: list[Tensor], neurons: int) -> tuple[Tensor, ...]:
-    """What :func:`_own` made, seen as the state again, in its order: v, E, x_pre, x_post and theta."""
-    E, v, x_pre, x_post, theta = own
-    v, x_post, theta = (x[:, :neurons] for x in (v, x_post, theta))
-    return v, _square(E, neurons).transpose(1, 2), x_pre, x_post, theta
 
 
 def _square(x: Tensor, neurons: int) -> Tensor:
@@ -383,13 +334,21 @@ def numpy_views(*tensors: Tensor) -> tuple[np.ndarray, ...]:
     return tuple(x.detach().contiguous().view(-1).numpy() for x in tensors)
 
 
-def _on_threads(run: Callable[[int, int], None], most: int) -> None:
-    """``run(thread, threads)`` on as many threads as torch may use, ``most`` of them at the most."""
-    threads = max(1, min(torch.get_num_threads(), most))
+def _blocks(batch: int, most: int = _BLOCKS) -> list[tuple[int, int]]:
+    """Batch members in at most ``most`` runs of neighbours; the backward's split follows from the batch size alone."""
+    size = max(1, -(-batch // most))
+    return [(start, min(start + size, batch)) for start in range(0, batch, size)]
 
-    def take(thread: int) -> None:
+
+def _each_block(run, scratch, blocks: int) -> None:
+    # a thread takes every so manieth block, and what it works on from block to block
+    threads = max(1, min(torch.get_num_threads(), blocks))
+
+    def take(first: int) -> None:
+        own = scratch()
         with denormals_as_zero():
-            run(thread, threads)
+            for block in range(first, blocks, threads):
+                run(block, own)
 
     if threads == 1:
         take(0)

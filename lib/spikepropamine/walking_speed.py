@@ -33,17 +33,6 @@ def raw_stepping(environment: str, steps: int) -> Callable[[int], None]:
     return turn
 
 
-def raw_speed(environment: str, steps: int = 2000, rounds: int = 5) -> float:
-    """Steps a second of :func:`raw_stepping`: the median over rounds of ``steps`` steps, after one to warm up."""
-    turn = raw_stepping(environment, steps)
-    seconds = []
-    for k in range(rounds + 1):
-        started = time.perf_counter()
-        turn(k)
-        seconds.append(time.perf_counter() - started)
-    return steps / statistics.median(seconds[1:])
-
-
 def learning(experiment: str, policy: str, profile: str = "paper") -> tuple[Callable[[int], None], int]:
     """One update of a policy's training: collecting and learning; and how many environment steps it has."""
     (config,) = locomotion(experiment, profile, policies=[policy]).configs

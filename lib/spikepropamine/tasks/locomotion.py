@@ -91,7 +91,7 @@ class Normalised(wrappers.TransformObservation):
         deviation = np.sqrt(variance + 1e-8)
 
         def normalise(observation):
-            return np.minimum(np.maximum((observation - mean) / deviation, -CLIP), CLIP).astype(np.float32)
+            return np.clip((observation - mean) / deviation, -CLIP, CLIP).astype(np.float32)
 
         space = gymnasium.spaces.Box(-CLIP, CLIP, env.observation_space.shape, np.float32)
         super().__init__(env, normalise, space)

@@ -213,20 +213,18 @@ def _pieces(starts: list[tuple[int, int]], valid: Tensor, length: int) -> tuple[
 
 def objective(agent: Agent, rollout: Rollout, pieces: Tensor, training: PPO) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss over ``pieces``, indices of some of the rollout's, and what is worth watching."""
-    time_, environment = rollout.time[:, pieces], rollout.environment[pieces]
+    time_, environment, counts = rollout.time[:, pieces], rollout.environment[pieces], rollout.counts[:, pieces]
     at = (time_, environment)
     observations = rollout.observations[at]
     mean, _ = agent.policy.run(observations, each(lambda x: x[pieces], rollout.states))
-    counted = rollout.counts[:, pieces].flatten().nonzero().squeeze(-1)
-    change, advantages, before, values = (x.flatten().index_select(0, counted) for x in (
-        agent.log_probability(mean, rollout.actions[at]) - rollout.log_probabilities[at],
-        rollout.advantages[at], rollout.values[at], agent.critic(observations).squeeze(-1),
-    ))
+    change = (agent.log_probability(mean, rollout.actions[at]) - rollout.log_probabilities[at])[counts]
     ratio = change.exp()
-    returns = advantages + before
+    advantages = rollout.advantages[at][counts]
+    returns = advantages + rollout.values[at][counts]
     advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
     # the worse of the gain and the gain with the ratio held within 1 ± clip
     gain = torch.minimum(ratio * advantages, ratio.clamp(1 - training.clip, 1 + training.clip) * advantages).mean()
+    before, values = rollout.values[at][counts], agent.critic(observations).squeeze(-1)[counts]
     held = before + (values - before).clamp(-training.clip, training.clip)
     value_loss = 0.5 * torch.maximum((values - returns).square(), (held - returns).square()).mean()
     watched = {"kl": (ratio - 1 - change).mean(), "clipped": ((ratio - 1).abs() > training.clip).float().mean(), "value_loss": value_loss}
