@@ -9,14 +9,12 @@ import torch
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from spikepropamine import records
-from spikepropamine.claims import load_claims
-from spikepropamine.comparison import load_paper_values
-from spikepropamine.figures import Provenance, Shelf
-from spikepropamine.files import DamagedRecord, write_json
-from spikepropamine.locomotion import WalkingParameters
-from spikepropamine.parameters import ChapterParameters
+from spikepropamine.book.claims import load_claims
+from spikepropamine.book.figures import Provenance, Shelf
+from spikepropamine.book.parameters import ChapterParameters, WalkingParameters
+from spikepropamine.book.side_by_side import load_paper_values
+from spikepropamine.records.atomic import DamagedRecord, write_json
 
 often = settings(max_examples=300, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 

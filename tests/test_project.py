@@ -12,11 +12,10 @@ import pandas as pd
 import papermill
 import pytest
 import yaml
-
 from spikepropamine import records
 from spikepropamine.__main__ import EXPERIMENTS, MEASUREMENTS
-from spikepropamine.chapters import find_root, open_chapter
-from spikepropamine.experiments import TASKS
+from spikepropamine.book.chapters import find_root, open_chapter
+from spikepropamine.experiments.temporal import TASKS
 
 CHAPTERS = sorted(p.name for p in find_root().joinpath("book").glob("*.ipynb"))
 

@@ -1,8 +1,7 @@
 """Policies that nothing has trained."""
 
 import torch
-
-from spikepropamine.locomotion import locomotion
+from spikepropamine.experiments.locomotion import locomotion
 
 
 def untrained(name="dp-oja", environment="half-cheetah"):

@@ -1,5 +1,20 @@
 """Differentiable plasticity in spiking neural networks, on snnTorch's neurons.
 
-Start at :func:`spikepropamine.networks.build`; the equations are in :mod:`spikepropamine.plasticity`
-and :mod:`spikepropamine.layers`, how they run over time in :mod:`spikepropamine.scan`.
+Start at :func:`spikepropamine.build`; the equations are in :mod:`spikepropamine.snn.plasticity` and
+:mod:`spikepropamine.snn.layers`, how they run over time in :mod:`spikepropamine.snn.scan`.
 """
+
+import sys
+
+from .snn import layers, networks, plasticity, scan
+from .snn.layers import PlasticLinear, PlasticState, leaky
+from .snn.networks import NETWORKS, NetworkOptions, SpikingNetwork, build
+from .snn.plasticity import BCM, Oja, Rule, bcm, oja
+
+__all__ = [
+    "BCM", "NETWORKS", "NetworkOptions", "Oja", "PlasticLinear", "PlasticState", "Rule", "SpikingNetwork", "bcm", "build", "leaky", "oja",
+]
+
+# where these were before they had a room, and where code of others may look for them still
+for _module in (layers, networks, plasticity, scan):
+    sys.modules[f"{__name__}.{_module.__name__.rpartition('.')[2]}"] = _module

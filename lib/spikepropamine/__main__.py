@@ -9,47 +9,49 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import (
-    ablations, acting, benchmark, cells, controls, experiments, gait, gpu, kernels, layers, locomotion, networks, novel_conditions, page_times, plasticity, policies,
-    records, retraining, scan, simd, sweeps, walking, walking_speed,
-)
-from .claims import PLASTIC
-from .networks import NETWORKS
-from .policies import POLICIES
-from .staleness import code_mark, difference, remake, stale_items, stale_measurements, stale_records, stale_timings
-from .tasks import conditions, cue_association, cue_reward, recall, task
-from .tasks import locomotion as environments
+from . import records
+from .audit.staleness import code_mark, difference, remake, stale_items, stale_measurements, stale_records, stale_timings
+from .audit.verification import verify
+from .book.claims import PLASTIC
+from .experiments import ablations, gait, locomotion, novel_conditions, sweeps, temporal
+from .snn import controls, layers, networks, plasticity, scan
+from .snn.fused import kernels, neurons, simd
+from .snn.networks import NETWORKS
+from .tasks import cue_association, cue_reward, recall, task
+from .timing import benchmark, gpu, page_times, retraining, walking_speed
 from .training import ppo, supervised
-from .verification import verify
-from .walking import EPISODES
+from .walking import conditions, evaluation, inference, policies
+from .walking import robots as environments
+from .walking.evaluation import EPISODES
+from .walking.policies import POLICIES
 
-EXPERIMENTS = {name: partial(experiments.temporal, name) for name in experiments.TASKS} | {
+EXPERIMENTS = {name: partial(temporal.temporal, name) for name in temporal.TASKS} | {
     f"{name}-{kind}": partial(make, name)
-    for name in experiments.TASKS
+    for name in temporal.TASKS
     for kind, make in (
-        ("search", experiments.search),
-        ("controls", experiments.controls),
-        ("controls-search", experiments.controls_search),
-        ("restricted", experiments.restricted),
-        ("sizes", experiments.sizes),
+        ("search", temporal.search),
+        ("controls", temporal.controls),
+        ("controls-search", temporal.controls_search),
+        ("restricted", temporal.restricted),
+        ("sizes", temporal.sizes),
     )
-} | {"cue-reward-controls-longer": partial(experiments.longer, "cue-reward")} | {
+} | {"cue-reward-controls-longer": partial(temporal.longer, "cue-reward")} | {
     f"{name}{kind}": partial(make, name) for name in locomotion.EXPERIMENTS for kind, make in (("", locomotion.locomotion), ("-search", locomotion.search))
 }
-TEMPORAL = {name: make for name, make in EXPERIMENTS.items() if name.startswith(tuple(experiments.TASKS))}
+TEMPORAL = {name: make for name, make in EXPERIMENTS.items() if name.startswith(tuple(temporal.TASKS))}
 WALKING = {name: make for name, make in EXPERIMENTS.items() if name not in TEMPORAL}
 # what the commands on the pages make: published so that a reader sees what to expect, and a test that it still comes out
-EXPERIMENTS |= {experiments.named(name, "quick"): partial(make, profile="quick") for name, make in EXPERIMENTS.items() if not name.endswith("-search")}
+EXPERIMENTS |= {temporal.named(name, "quick"): partial(make, profile="quick") for name, make in EXPERIMENTS.items() if not name.endswith("-search")}
 
 REHEARSALS = {"novel-conditions": novel_conditions.rehearse, "adaptation": novel_conditions.rehearse, "controls": ablations.rehearse}
 NETWORK_CODE = (kernels, layers, networks, plasticity, scan, simd)
 TIMED = {
     "performance": (benchmark, *NETWORK_CODE),
     "gpu": (gpu, layers, networks, plasticity),  # what runs on the GPU
-    "retraining": (cells, controls, cue_association, cue_reward, recall, supervised, task, *NETWORK_CODE),
-    "walking-speed": (acting, walking_speed, policies, ppo, environments, *NETWORK_CODE),
-    "walking-again": (acting, conditions, environments, novel_conditions, policies, ppo, walking, *NETWORK_CODE),
-    "page-times": (acting, benchmark, conditions, environments, novel_conditions, policies, walking, *NETWORK_CODE),
+    "retraining": (neurons, controls, cue_association, cue_reward, recall, supervised, task, *NETWORK_CODE),
+    "walking-speed": (inference, walking_speed, policies, ppo, environments, *NETWORK_CODE),
+    "walking-again": (inference, conditions, environments, novel_conditions, policies, ppo, evaluation, *NETWORK_CODE),
+    "page-times": (inference, benchmark, conditions, environments, novel_conditions, policies, evaluation, *NETWORK_CODE),
 }
 TIMINGS = {
     "performance": lambda store, workers: benchmark.run_plan("paper", list(NETWORKS)),
@@ -135,7 +137,7 @@ def measure(name: str, store: sweeps.Store, workers: int | str) -> None:
 
 
 def walk_again(store: sweeps.Store, workers: int) -> tuple[pd.DataFrame, dict]:
-    """A part of the walking runs and of the measurements of their policies, made again; as :func:`spikepropamine.retraining.measure`."""
+    """A part of the walking runs and of the measurements of their policies, made again; as :func:`spikepropamine.timing.retraining.measure`."""
     parts = [retraining.measure([make() for make in WALKING.values()], store, workers)]
     parts += [retraining.measure_walks(name, how, of, store, workers) for name, (how, of) in WALKS.items()]
     runs = {name: n for _, facts in parts for name, n in facts["runs"].items()}

@@ -1,11 +1,9 @@
 """One way to refuse bad input: name the parameter, show the value, say what is allowed."""
 
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 
 def require(holds: bool, name: str, value: Any, allowed: str) -> None:
@@ -53,14 +51,6 @@ def require_tensor(name: str, value: Any, shape: tuple[int | str, ...], dtype: t
     if not torch.isfinite(value.sum()):
         bad = int((~torch.isfinite(value)).sum())
         require(bad == 0, name, f"{bad} of {value.numel()} entries NaN or infinite", "finite everywhere")
-
-
-def load_yaml(path: Path) -> Any:
-    """What ``path`` holds, plain values alone; ValueError with its name where it is not YAML."""
-    try:
-        return yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, ValueError) as error:
-        raise ValueError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
 
 
 def _is_number(value: Any) -> bool:

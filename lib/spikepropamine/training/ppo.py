@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..acting import acting
 from ..checks import require, require_count, require_not_negative, require_positive
-from ..policies import SpikingPolicy, TanhPolicy, each, forget, perceptron
-from ..records import load_checkpoint, save_checkpoint
-from ..tasks.locomotion import Locomotion
+from ..records.runs import load_checkpoint, save_checkpoint
+from ..walking.inference import acting
+from ..walking.policies import SpikingPolicy, TanhPolicy, each, forget, perceptron
+from ..walking.robots import Locomotion
 from .supervised import Progress, Trained, generator, learned_eta, relative_change
 
 

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import require, require_count, require_not_negative, require_positive
-from ..layers import PlasticLinear
-from ..networks import Run
-from ..records import load_checkpoint, save_checkpoint
+from ..records.runs import load_checkpoint, save_checkpoint
+from ..snn.layers import PlasticLinear
+from ..snn.networks import Run
 from ..tasks.task import Task, Trials
 
 

@@ -1,0 +1,148 @@
+"""What is no longer what it was: records whose configuration or code has changed, and what is older than its data.
+
+Code has changed where it does something else, not where its text differs. Every published configuration was rehearsed
+(:meth:`spikepropamine.experiments.temporal.Config.rehearse`) when it was published, and what came out lies beside its runs; here it
+is rehearsed again and compared. So a changed rule marks the records that go through it, and a changed docstring, page or
+faster kernel marks none. What was timed is another matter, since a faster kernel does make it old: there the code itself is
+compared, without its comments and docstrings. Engines such as Snakemake, DVC, pytask and joblib's Memory compare files or source text: any edit
+of a file would mark every record made through it, which is days of training. What is cheap to make again, pages and
+figures, is left to make, which compares times of files.
+"""
+
+import ast
+import hashlib
+import inspect
+import math
+import shutil
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from .. import records
+from ..book.provenance import chapter_code
+from ..experiments import sweeps
+from ..experiments.sweeps import Store
+from ..experiments.temporal import Experiment
+from ..records.atomic import read_json
+
+TOLERANCE = 0.02  # relative; another processor rounds differently, in float32 up to a spike; a changed rule does much more
+
+
+class Stale(NamedTuple):
+    """A configuration whose published runs are not what the code would make today."""
+
+    experiment: str
+    config_hash: str
+    why: str
+
+
+def stale_records(known: Mapping[str, Callable[[], Experiment]], store: Store) -> Iterator[Stale]:
+    """The stale configurations of each published experiment of ``known``, by name."""
+    for name, make in known.items():
+        published = store.published_runs(name)
+        if published is None:
+            continue
+        configs = {config.hash: config for config in make().configs}
+        for config_hash in published.manifest["configurations"]:
+            if config_hash not in configs:
+                yield Stale(name, config_hash, "no configuration of today's code is this one")
+            elif config_hash not in published.rehearsals:
+                yield Stale(name, config_hash, "was never rehearsed: publish it again")
+            else:
+                change = difference(published.rehearsals[config_hash], configs[config_hash].rehearse())
+                if change:
+                    yield Stale(name, config_hash, f"the code does something else with {configs[config_hash].label}: {change}")
+
+
+def stale_measurements(rehearsals: Mapping[str, Callable[[], dict[str, float]]], published: Path) -> Iterator[str]:
+    """The published measurements whose code does something else now, a line each.
+
+    Args:
+        rehearsals: by the name of the measurements, what their code does, in a few numbers.
+        published: the folder of what is published.
+    """
+    for name, rehearse in rehearsals.items():
+        if (published / name).exists():
+            _, manifest = records.load_measurements(published / name)
+            change = difference(manifest["facts"].get("rehearsal", {}), rehearse())
+            if change:
+                yield f"{published / name}: the code does something else: {change}"
+
+
+def stale_timings(timed: Mapping[str, Iterable[ModuleType]], published: Path) -> Iterator[str]:
+    """The published timings of other code than today's, a line each.
+
+    Args:
+        timed: by the name of the measurements, the modules whose speed they tell.
+        published: the folder of what is published.
+    """
+    for name, modules in timed.items():
+        if (published / name).exists():
+            _, manifest = records.load_measurements(published / name)
+            then, now = manifest["facts"].get("code"), code_mark(modules)
+            if then != now:
+                yield f"{published / name}: timed other code than today's ({then or 'of no mark'}, now {now})"
+
+
+def code_mark(modules: Iterable[ModuleType]) -> str:
+    """Twelve hex digits that name the code of ``modules``; comments, docstrings and layout do not count."""
+    trees = [ast.parse(inspect.getsource(module)) for module in modules]
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return hashlib.sha256("\n".join(map(ast.dump, trees)).encode()).hexdigest()[:12]
+
+
+def difference(before: Mapping[str, float], now: Mapping[str, float]) -> str:
+    """The first quantity that is not what it was, in words; empty where all are."""
+    for name in dict.fromkeys([*before, *now]):
+        a, b = before.get(name, math.nan), now.get(name, math.nan)
+        if not math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=1e-6):
+            return f"{name} was {a:.6g}, is {b:.6g}"
+    return ""
+
+
+def stale_items(root: Path) -> Iterator[str]:
+    """Figures, tables and measurements that are older than what they are made of, a line each.
+
+    An item that shows one single run shows an example: that there are more runs does not age it.
+    """
+    seeds: dict[str, set[int]] = {}
+    for folder in sorted(path.parent for path in (root / "book" / "results").glob("*/runs.parquet")):
+        for config_hash, cell in records.load_published(folder).runs.groupby("config_hash"):
+            seeds.setdefault(config_hash, set()).update(cell["seed"])
+    for folder in sorted(path.parent for path in (root / "book" / "results").glob("*/measurements.parquet")):
+        table, _ = records.load_measurements(folder)
+        if "config_hash" in table:
+            gone = sorted(set(table["config_hash"]) - set(seeds))
+            if gone:
+                yield f"{folder}: measures runs of {gone[0]}, which are not published any more"
+    for path in sorted((root / "figures").glob("*/provenance.json")):
+        facts = read_json(path)
+        shown, there = set(facts["seeds"]), {seed for key in facts["records"] for seed in seeds.get(key, ())}
+        if len(facts["records"]) * len(shown) != 1 and there - shown:
+            yield f"{path.parent}: does not show seeds {', '.join(map(str, sorted(there - shown)))}, published since"
+        if facts["chapter_code"] != chapter_code(root / "book" / f"{facts['chapter']}.ipynb"):
+            yield f"{path.parent}: the code of book/{facts['chapter']}.ipynb has changed since"
+
+
+def remake(stale: Collection[Stale], known: Mapping[str, Callable[[], Experiment]], store: Store, workers: int | str) -> None:
+    """Make the runs of ``stale`` again, and those alone, and publish them in place of the old ones.
+
+    Where a configuration is none of today's, those of today that are not published are made in its place.
+    """
+    for name in dict.fromkeys(one.experiment for one in stale):
+        replaced = {one.config_hash for one in stale if one.experiment == name}
+        experiment, published = known[name](), store.published_runs(name)
+        today = {config.hash for config in experiment.configs}
+        wanted = replaced & today
+        if replaced - today:
+            wanted |= today - set(published.manifest["configurations"])
+        again = Experiment(name, experiment.profile, tuple(c for c in experiment.configs if c.hash in wanted),
+                           tuple(published.manifest["seeds"]), experiment.weights_of)
+        fresh = Store(store.working)
+        for config, seed in again.runs:
+            shutil.rmtree(fresh.folder(name, config, seed), ignore_errors=True)
+        sweeps.sweep(again, fresh, workers)
+        sweeps.publish(experiment, store, replaced)

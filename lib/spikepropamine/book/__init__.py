@@ -1,0 +1,1 @@
+"""What a chapter needs: its parameters, figures, tables, claims and provenance."""

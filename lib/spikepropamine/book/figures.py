@@ -1,0 +1,233 @@
+"""The house style, and saving a figure or table with its data, its provenance and how to cite it.
+
+Every item is one folder ``<id>/``: ``figure.svg``, ``.pdf`` and ``.png`` (a table: ``table.md`` and
+``table.tex``), ``data.csv`` and what its columns are, ``provenance.json`` and ``citation.bib``. What is drawn is what is in
+``data.csv``; the same facts are in the images' own metadata. For the same input the same bytes.
+"""
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import matplotlib
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..checks import require, require_choice
+from ..records.atomic import checksum, whole_folder, write_json
+from . import csvw
+from .latex import PACKAGES, latex
+from .side_by_side import PaperValue, beside
+
+# Okabe and Ito's palette, told apart by the colour-blind; the marker says the same again.
+COLOURS = {"snn": "#000000", "dp-oja": "#E69F00", "dp-bcm": "#56B4E9", "ndp-oja": "#D55E00", "ndp-bcm": "#0072B2", "mlp": "#009E73"}
+MARKERS = {"snn": "o", "dp-oja": "s", "dp-bcm": "^", "ndp-oja": "D", "ndp-bcm": "v", "mlp": "P"}
+WIDTH = 6.8  # inches: the book's column
+
+_STYLE = {
+    "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8,
+    "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.frameon": False,
+    "axes.spines.top": False, "axes.spines.right": False, "figure.constrained_layout.use": True,
+    "savefig.facecolor": "white", "figure.facecolor": "white", "svg.hashsalt": "spikepropamine", "svg.fonttype": "path",
+    "savefig.dpi": 200,
+}
+
+AUTHOR = "The SpikePropamine companion's maintainers"
+PAPER = """@article{schmidgall2021,
+  author  = {Schmidgall, Samuel and Ashkanazy, Julia and Lawson, Wallace and Hays, Joe},
+  title   = {{SpikePropamine}: Differentiable Plasticity in Spiking Neural Networks},
+  journal = {Frontiers in Neurorobotics},
+  volume  = {15},
+  pages   = {629210},
+  year    = {2021},
+  doi     = {10.3389/fnbot.2021.629210}
+}
+"""
+PAPER_IN_WORDS = (
+    "Schmidgall S, Ashkanazy J, Lawson W, Hays J (2021). SpikePropamine: Differentiable Plasticity in Spiking Neural Networks. "
+    "Frontiers in Neurorobotics 15:629210. doi:10.3389/fnbot.2021.629210"
+)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where an item comes from."""
+
+    chapter: str
+    parameters: Mapping[str, Any]
+    records: tuple[str, ...]  # config hashes of the runs it shows; empty where it shows none
+    seeds: tuple[int, ...]
+    git_commits: tuple[str, ...]  # of the code that made the runs
+    versions: Mapping[str, str]  # packages of the environment that drew it
+    chapter_code: str = ""  # what the chapter's code was
+
+    @property
+    def command(self) -> str:
+        """The command that remakes the item, from the root of the repository."""
+        given = "".join(f" -p {key} {value}" for key, value in self.parameters.items())
+        return f"papermill book/{self.chapter}.ipynb out.ipynb{given}"
+
+
+class Item:
+    """A saved figure or table: shows itself in a notebook, and as a figure of the book."""
+
+    def __init__(self, markdown: str, rich: str, text: str):
+        self._bundle = {"text/markdown": markdown, "text/html": rich, "text/plain": text}
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        return self._bundle
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the house style."""
+    with matplotlib.rc_context(_STYLE):
+        yield
+
+
+class Shelf:
+    """Where one chapter puts its figures and tables.
+
+    Args:
+        folder: the folder of items.
+        relative: the same folder as seen from the chapter's page.
+        provenance: of every item of the chapter.
+        published: the folder of the published items, to show a rerun's tables beside; None where these are they.
+        paper: the paper's own values, to show tables beside.
+        meanings: of the columns of data, as :func:`spikepropamine.book.csvw.describe` takes them.
+    """
+
+    def __init__(
+        self, folder: Path, relative: str, provenance: Provenance, published: Path | None = None, paper: tuple[PaperValue, ...] = (),
+        meanings: Mapping[str, str] = MappingProxyType({}),
+    ):
+        self.folder, self.relative, self.provenance, self.published, self.paper, self.meanings = folder, relative, provenance, published, paper, meanings
+
+    def figure(self, id: str, figure: Figure, data: pd.DataFrame, caption: str, alt: str) -> Item:
+        """Save ``figure`` as ``id`` ("fig-…") with the ``data`` it draws, one observation a row, and close it."""
+        require(re.fullmatch(r"fig-[a-z0-9-]+", id) is not None, "id", id, "fig- and lower-case words")
+        require(alt.strip() != "", "alt", alt, "a description of what the figure shows")
+        with whole_folder(self.folder / id) as draft, matplotlib.rc_context(_STYLE):
+            facts = json.dumps(self._facts(id, caption, alt), sort_keys=True, default=str)
+            metadata = {
+                "svg": {"Title": caption, "Description": facts, "Identifier": id, "Date": None},
+                "pdf": {"Title": caption, "Subject": facts, "Keywords": id, "CreationDate": None},
+                "png": {"Title": caption, "Description": facts, "Software": None},
+            }
+            for kind, fields in metadata.items():
+                figure.savefig(draft / f"figure.{kind}", metadata=fields)
+            png = (draft / "figure.png").read_bytes()
+            self._finish(draft, id, data, caption, alt)
+        plt.close(figure)
+        links = ("figure.svg", "figure.pdf", "figure.png", "data.csv", csvw.NAME, "provenance.json", "citation.bib")
+        markdown = (
+            f":::{{figure}} {self.relative}/{id}/figure.svg\n:name: {id}\n:alt: {_one_line(alt)}\n:width: 100%\n"
+            f"{caption}\n\n{self._links(id, links)}\n:::\n\n{_how_to_cite(id, caption)}"
+        )
+        image = base64.b64encode(png).decode()
+        rich = (
+            f'<figure id="{id}"><img alt="{html.escape(alt)}" style="max-width:100%" '
+            f'src="data:image/png;base64,{image}"><figcaption>{html.escape(caption)}</figcaption></figure>'
+        )
+        return Item(markdown, rich, f"{id}: {caption}\n{self.folder / id}")
+
+    def table(self, id: str, data: pd.DataFrame, shown: pd.DataFrame, caption: str, value: str | None = None) -> Item:
+        """Save ``data``, one observation a row, and ``shown``, the table as it is read, as ``id`` ("tab-…").
+
+        Where ``value`` names the column of ``data`` that was measured, it is shown beside the published one, if this is a
+        rerun, and beside the paper's own.
+        """
+        require(re.fullmatch(r"tab-[a-z0-9-]+", id) is not None, "id", id, "tab- and lower-case words")
+        shown = shown.map(lambda cell: minus(cell) if isinstance(cell, str) else cell)
+        with whole_folder(self.folder / id) as draft:
+            body = shown.to_markdown(index=False, disable_numparse=True)
+            (draft / "table.md").write_text(f"{caption}\n\n{body}\n")
+            in_latex = shown.rename(columns=latex).map(lambda cell: latex(str(cell)))
+            body_in_latex = in_latex.style.hide(axis="index").to_latex(hrules=True, caption=latex(caption), label=id)
+            (draft / "table.tex").write_text(PACKAGES + body_in_latex)
+            self._finish(draft, id, data, caption, "")
+        links = ("table.md", "table.tex", "data.csv", csvw.NAME, "provenance.json", "citation.bib")
+        markdown = f":::{{table}} {caption}\n:name: {id}\n\n{body}\n:::\n\n{self._links(id, links)}\n"
+        rich = f"<p>{html.escape(caption)}</p>" + shown.to_html(index=False)
+        text = f"{caption}\n{shown.to_string(index=False)}\n{self.folder / id}"
+        if value is not None:
+            rows, line = self._beside(id, data, value)
+            markdown += f"\n{line}\n"
+            rich += f"<p>{html.escape(line)}</p>"
+            text += f"\n{line}"
+            if {"published", "the paper"} & set(rows):
+                markdown += f"\n{rows.to_markdown(index=False, disable_numparse=True)}\n"
+                rich += rows.to_html(index=False)
+                text += f"\n{rows.to_string(index=False)}"
+        return Item(f"{markdown}\n{_how_to_cite(id, caption)}", rich, text)
+
+    def _beside(self, id: str, data: pd.DataFrame, value: str) -> tuple[pd.DataFrame, str]:
+        file = None if self.published is None else self.published / id / "data.csv"
+        published = pd.read_csv(file) if file is not None and file.is_file() else None
+        return beside(data, value, published, [entry for entry in self.paper if entry.item == id])
+
+    def _facts(self, id: str, caption: str, alt: str) -> dict[str, Any]:
+        facts = {"id": id, "caption": caption, **asdict(self.provenance), "command": self.provenance.command}
+        del facts["chapter_code"]  # changes where the image does not
+        return facts | ({"alt": alt} if alt else {}) | {"drawn_with": {"spikepropamine": version("spikepropamine"), "matplotlib": matplotlib.__version__}}
+
+    def _finish(self, draft: Path, id: str, data: pd.DataFrame, caption: str, alt: str) -> None:
+        require(len(data) > 0, f"data of {id}", len(data), "one row or more: an item shows its data")
+        data.to_csv(draft / "data.csv", index=False, float_format="%.6g")
+        columns = csvw.describe(data, f"{id}: {_one_line(caption)}", self.meanings)
+        (draft / csvw.NAME).write_text(json.dumps(columns, indent=1, ensure_ascii=False) + "\n")
+        (draft / "citation.bib").write_text(_citation(id, caption) + "\n" + PAPER)
+        files = {path.name: checksum(path) for path in sorted(draft.iterdir())}
+        write_json(draft / "provenance.json", self._facts(id, caption, alt) | {"chapter_code": self.provenance.chapter_code, "files": files})
+
+    def _links(self, id: str, names: tuple[str, ...]) -> str:
+        titles = {"provenance.json": "provenance", "citation.bib": "BibTeX", "data.csv": "data (CSV)", csvw.NAME: "its columns"}
+        return " · ".join(
+            f"{{download}}`{titles.get(name, name.rsplit('.', 1)[1].upper())} <{self.relative}/{id}/{name}>`" for name in names
+        )
+
+
+def grid(rows: int = 1, columns: int = 1, height: float = 2.6, **options: Any):
+    """``plt.subplots`` at the book's column width."""
+    return plt.subplots(rows, columns, figsize=(WIDTH, height), **options)
+
+
+def minus(text: str) -> str:
+    """``text`` with a minus sign, and not a hyphen, before each negative number and exponent."""
+    return re.sub(r"((?<![\w.])|(?<=\de))-(?=\d)", "−", text)
+
+
+def network_style(name: str) -> dict[str, str]:
+    """Colour, marker and label of a network or policy, the same in every figure."""
+    require_choice("name", name, COLOURS)
+    return {"color": COLOURS[name], "marker": MARKERS[name], "label": name}
+
+
+def _citation(id: str, caption: str) -> str:
+    return (
+        f"@misc{{{id},\n  title  = {{{{{latex(_one_line(caption).removesuffix('.'))}}}}},\n"
+        f"  author = {{{{{AUTHOR}}}}},\n"
+        f"  year   = {{2026}},\n  note   = {{Item {id} of the SpikePropamine companion, version {version('spikepropamine')}}}\n}}\n"
+    )
+
+
+def _how_to_cite(id: str, caption: str) -> str:
+    """A box to open, with what to copy."""
+    words = f"{AUTHOR} (2026). {_one_line(caption)} Item {id} of the SpikePropamine companion, version {version('spikepropamine')}."
+    return (
+        f":::{{dropdown}} How to cite {id}\n```text\n{words}\n\n{PAPER_IN_WORDS}\n```\n\n"
+        f"```bibtex\n{_citation(id, caption)}\n{PAPER}```\n:::\n"
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,183 @@
+"""What trained policies keep of their walk under conditions that no training has seen, and whether E has a part in it."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import joblib
+import numpy as np
+import pandas as pd
+import torch
+from tqdm.auto import tqdm
+
+from .. import records
+from ..checks import require
+from ..walking.conditions import CONDITIONS, TRAINING, impose
+from ..walking.evaluation import EPISODES, summary, walk, without_plasticity
+from ..walking.robots import Locomotion, Normalised
+from .choices import check_workers
+from .locomotion import EXPERIMENTS, LocomotionConfig, locomotion, revive
+from .sweeps import Store
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured."""
+
+    episodes: int
+    steps: int  # control steps of an episode
+    every_strength: bool  # or the moderate ones alone
+    seeds: int | None  # whose policies; None takes all
+
+    @property
+    def quarter(self) -> int:
+        """Control steps of a quarter of an episode; a condition to adapt to sets in after the first."""
+        return self.steps // 4
+
+
+SIZES = {"smoke": Size(2, 40, False, 1), "quick": Size(4, 1000, False, 1), "paper": Size(EPISODES, 1000, True, None)}
+
+
+def fare(experiment: str, config: LocomotionConfig, seed: int, store: Store, size: Size) -> list[dict]:
+    """How one trained run fares under every condition and strength, a row each."""
+    torch.set_num_threads(1)
+    policy, statistics = revive(config, store.weights(experiment, config, seed))
+    tested = [(TRAINING, None)]
+    for condition, kind in CONDITIONS.items():
+        tested += [(condition, strength) for strength in (kind.strengths if size.every_strength else (kind.moderate,))]
+    said, rows = _said(config, seed), []
+    for condition, strength in tested:
+        found = walk(policy, statistics, config.task, condition, strength, episodes=size.episodes, steps=size.steps)
+        rows.append(said | {"condition": condition, "strength": math.nan if strength is None else float(strength)} | summary(found))
+    return rows
+
+
+def adapt(experiment: str, config: LocomotionConfig, seed: int, store: Store, size: Size) -> list[dict]:
+    """How one trained run copes with each condition that sets in after a quarter, with E free and with E frozen from there on.
+
+    A row for each condition (TRAINING too, in which nothing sets in), way and quarter: the mean reward of a control step,
+    over the episodes that got as far as the onset; steps after a fall count as zero.
+    """
+    torch.set_num_threads(1)
+    policy, statistics = revive(config, store.weights(experiment, config, seed))
+    onset, said, rows = size.quarter, _said(config, seed), []
+    for condition in (TRAINING, *CONDITIONS):
+        for way, later in (("E free", None), ("E frozen", without_plasticity(policy))):
+            found = walk(policy, statistics, config.task, condition, None, onset, size.episodes, size.steps, later)
+            counted = ~found.diverged & np.isfinite(found.rewards[:, : onset + 1]).all(1)
+            for quarter, rewards in enumerate(np.split(np.nan_to_num(found.rewards[counted]), range(onset, 4 * onset, onset), axis=1), 1):
+                reward = float(rewards.sum(1).mean() / onset) if counted.any() else math.nan
+                rows.append(said | {"condition": condition, "way": way, "quarter": quarter, "reward": reward, "episodes": int(counted.sum())})
+    return rows
+
+
+REHEARSED_STEPS = 25  # control steps: the first push comes after 20
+
+
+def rehearse() -> dict[str, float]:
+    """What each condition does, in a number: how far what is sensed in a fixed walk is from what is sensed without it."""
+    found = {}
+    for name, environment in EXPERIMENTS.items():
+        sensed = {condition: _fixed_walk(Locomotion(environment), condition) for condition in (TRAINING, *CONDITIONS)}
+        for condition, observations in sensed.items():
+            other = 0 if condition == TRAINING else sensed[TRAINING]
+            found[f"{name}, {condition}"] = float(np.abs(observations - other).sum())
+    return found
+
+
+def _fixed_walk(task: Locomotion, condition: str) -> np.ndarray:
+    """The observations, (steps, inputs), of a walk by rote."""
+    inputs, actions = task.sizes()
+    env = impose(Normalised(task.make(), np.zeros(inputs), np.ones(inputs)), condition)
+    observations = [env.reset(seed=0)[0]]
+    for step in range(REHEARSED_STEPS):
+        observations.append(env.step(np.full(actions, 0.5 * (-1) ** step, np.float32))[0])
+    env.close()
+    return np.stack(observations)
+
+
+def _said(config: LocomotionConfig, seed: int) -> dict:
+    return {"environment": config.task.environment, "network": config.network.name, "seed": seed, "config_hash": config.hash,
+            "git_commit": records.provenance()["git_commit"]}
+
+
+def each_measured(
+    how: Callable[..., list[dict]], jobs: Sequence[tuple[str, LocomotionConfig, int]], store: Store, size: Size, workers: int, said: str
+) -> Iterator[list[dict]]:
+    """The rows of ``how`` of each of ``jobs``, in their order, ``workers`` at a time, each row with the seconds that its job took."""
+    done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(_timed)(how, *job, store, size) for job in jobs)
+    return iter(tqdm(done, total=len(jobs), desc=said, unit="policy"))
+
+
+def _timed(how: Callable[..., list[dict]], *arguments) -> list[dict]:
+    started = time.perf_counter()
+    rows = how(*arguments)
+    took = time.perf_counter() - started
+    return [row | {"policy_seconds": took} for row in rows]
+
+
+def measuring_hours(table: pd.DataFrame) -> tuple[float, int]:
+    """Core hours that the policies of a table of :func:`measure` took, and how many of them are older than this record."""
+    each = table.reindex(columns=["config_hash", "seed", "policy_seconds"]).drop_duplicates(["config_hash", "seed"]).policy_seconds
+    return float(each.sum() / 3600), int(each.isna().sum())
+
+
+def jobs(size: Size, policies: list[str], store: Store, seeds: int | None = None) -> list[tuple[str, LocomotionConfig, int]]:
+    """The runs of the paper profile whose weights ``store`` holds, each with the name of its experiment.
+
+    Args:
+        size: whose seeds, unless ``seeds`` says.
+        policies: names.
+        store: where the weights are.
+        seeds: whose policies, from seed 0 up.
+
+    Raises:
+        ValueError: no weights.
+    """
+    found = [
+        (name, config, seed)
+        for name in EXPERIMENTS
+        for config, seed in locomotion(name, "paper", seeds or size.seeds, policies).runs
+        if store.has_weights(name, config, seed)
+    ]
+    require(len(found) > 0, "policies", policies, f"some whose trained weights are published in {store.published}")
+    return found
+
+
+def measure(
+    how: Callable[..., list[dict]],
+    profile: str,
+    seeds: int | None,
+    policies: list[str],
+    store: Store,
+    workers: int | str = 1,
+    earlier: pd.DataFrame | None = None,
+    keep: Callable[[pd.DataFrame, dict], None] = lambda table, facts: None,
+) -> tuple[pd.DataFrame, dict]:
+    """:func:`fare` or :func:`adapt`, at the size of ``profile``, of every run of the paper profile whose weights ``store`` holds.
+
+    Args:
+        how: what is measured of a run.
+        profile: one of PROFILES.
+        seeds: whose policies, from seed 0 up; None takes the size's own.
+        policies: names; :func:`adapt` is for those with plasticity.
+        store: where the weights are.
+        workers: policies at a time.
+        earlier: rows of the same kind and size; they stay, and their runs are not measured again.
+        keep: called after each policy with all there is so far, so that a measurement that was stopped can be taken up.
+
+    Returns:
+        The rows, with the seconds that all of a policy's took; how many episodes each rests on, and what the conditions do.
+
+    Raises:
+        ValueError: no weights.
+    """
+    check_workers(workers)
+    size, held = SIZES[profile], records.run_keys(earlier)
+    left = [(name, config, seed) for name, config, seed in jobs(size, policies, store, seeds) if (config.hash, seed) not in held]
+    table, facts = earlier, {"episodes": size.episodes, "rehearsal": rehearse()}
+    for rows in each_measured(how, left, store, size, workers, how.__name__):
+        table = pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
+        keep(table, facts)
+    return table, facts

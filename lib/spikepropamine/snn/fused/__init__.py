@@ -1,0 +1,1 @@
+"""The fused path on the CPU: compiled kernels and their hand-derived backward passes."""

@@ -1,0 +1,545 @@
+"""The fused path: a plastic layer over time, compiled for the CPU, with its backward derived by hand.
+
+A loop of tensor operations passes over the efficacies E of the whole batch many times a tick and
+keeps every pass for the backward. Here one batch member runs through all its ticks before the next
+one starts, so its E (16 kB at 64×64) stays in the first-level cache; a column of neighbouring
+postsynaptic neurons stays in registers while the inputs go by (:mod:`spikepropamine.snn.fused.simd`); what
+only spikes cause is computed only at spikes; and the backward pass recomputes E from checkpoints
+2√T ticks apart.
+
+Why numba. Its compiler is in the wheel; a C++ extension and torch.compile on a CPU both need a
+compiler on the reader's machine.
+
+Layout. Within this file every array is flat. Synapses lie in columns, (Q/w, P, w) with w the width of
+Lanes: the w neurons from j on have their synapse from input i at j·P + i·w, so that a walk along the
+inputs is a walk through memory at any size. Q is a multiple of w (:func:`padded`; the neurons added
+have no weight and stay at rest). A name that ends in _ is an array, without it a row of that array.
+Batch members are grouped in blocks; each block adds up its own gradients and the blocks
+are added in order, so the number of threads changes no bit.
+
+The rule's coefficients and slopes come from :mod:`spikepropamine.snn.plasticity` and are inlined.
+"""
+
+import hashlib
+import inspect
+import types
+from collections.abc import Callable
+from functools import cache
+
+import numba
+import numpy as np
+
+from ..plasticity import Rule
+from . import simd
+from .simd import absolute, clip, larger, largest, load, lowest, nonzero, prefetch, row, splat, store, tanh, total, where_above, width
+
+_FAST = dict(nogil=True, fastmath=set(simd.FASTMATH), error_model="numpy")
+OPTIONS = dict(**_FAST, cache=True)
+_AHEAD = 4  # ticks
+_inline = numba.njit(**_FAST, forceinline=True)
+
+
+def padded(neurons: int, itemsize: int) -> int:
+    """``neurons`` rounded up to whole Lanes of numbers of ``itemsize`` bytes."""
+    width = simd.BYTES // itemsize
+    return -(-neurons // width) * width
+
+
+# ---------------------------------------------------------------- pieces of a tick
+
+
+@_inline
+def copy(source, target, size):
+    for k in range(size):
+        target[k] = source[k]
+
+
+@_inline
+def fetch(source, size, step):
+    # rows of one batch member lie far apart from tick to tick: without asking ahead, each would be waited for
+    for k in range(0, size, step):
+        prefetch(source, k)
+
+
+@_inline
+def into_columns(source, target, P, Q, step):
+    # (P, Q) into (Q/w, P, w)
+    for j in range(0, Q, step):
+        for i in range(P):
+            store(target, j * P + i * step, load(source, i * Q + j))
+
+
+@_inline
+def out_of_columns(source, target, P, Q, step):
+    for j in range(0, Q, step):
+        for i in range(P):
+            store(target, i * Q + j, load(source, j * P + i * step))
+
+
+@_inline
+def spiking(spikes, size, active):
+    # the indices of spikes that are not zero, into active; their number
+    n, step = 0, width(spikes)
+    whole = size - size % step
+    for start in range(0, whole, step):
+        bits = nonzero(load(spikes, start))
+        while bits != 0:
+            active[n] = start + lowest(bits)
+            bits &= bits - 1
+            n += 1
+    for i in range(whole, size):
+        if spikes[i] != 0:
+            active[n] = i
+            n += 1
+    return n
+
+
+@_inline
+def smooth(x, spikes, size, x_next, keep):
+    # x[t] = λ x[t−1] + (1 − λ) s[t]; x_next may be x itself
+    step = width(x)
+    whole = size - size % step
+    for i in range(0, whole, step):
+        s = load(spikes, i)
+        store(x_next, i, s + keep * (load(x, i) - s))
+    for i in range(whole, size):
+        x_next[i] = spikes[i] + keep * (x[i] - spikes[i])
+
+
+@_inline
+def slide(theta, x, step):
+    # θ[t+1] = θ[t] + (dt/τ_θ)(x[t]² − θ[t])
+    return theta + step * (x * x - theta)
+
+
+@_inline
+def conduct(current, spikes, active, n, W, alpha, E, j, P, step):
+    # I_j + Σ_i (W_ji + α_ji E_ji) s_i, over the inputs that spike
+    for a in range(n):
+        i = active[a]
+        k = j * P + i * step
+        current += (load(W, k) + load(alpha, k) * load(E, k)) * spikes[i]
+    return current
+
+
+@_inline
+def advance(E, E_next, x_pre, P, growth, keep, e_max, j, step):
+    # E[t+1] = clip(growth x_i + keep E[t], −E_max, E_max), where growth and keep hold η M.
+    # The largest |E[t+1]|: below E_max, nothing was clipped.
+    peak = splat(e_max - e_max)
+    for i in range(P):
+        k = j * P + i * step
+        e = clip(growth * x_pre[i] + keep * load(E, k), e_max)
+        peak = larger(peak, absolute(e))
+        store(E_next, k, e)
+    return largest(peak)
+
+
+@_inline
+def surrogate(u, steepness):
+    # ∂s/∂v = 1 / (1 + k |v − threshold|)²: snntorch.surrogate.fast_sigmoid
+    root = 1 + steepness * absolute(u)
+    return 1 / (root * root)
+
+
+# ---------------------------------------------------------------- their adjoints
+
+
+@_inline
+def past_clip(g, e, x, growth, keep, e_max):
+    # a gradient passes the clip of advance inside the bounds only
+    return where_above(absolute(growth * x + keep * e), e_max, 0.0, g)
+
+
+def _retreating(clips: bool) -> Callable:
+    def retreat(E, grad_E, x_pre, P, growth, keep, e_max, j, step):
+        # the adjoint of advance by E, and by_growth_j = Σ_i g x_i and by_decay_j = Σ_i g E_ji, where g is the
+        # gradient past the clip. Two sums in turn, since one would wait for itself.
+        by_growth = by_decay = by_growth_2 = by_decay_2 = splat(e_max - e_max)
+        for i in range(0, P - 1, 2):
+            k = j * P + i * step
+            e, e_2, g, g_2 = load(E, k), load(E, k + step), load(grad_E, k), load(grad_E, k + step)
+            if clips:
+                g = past_clip(g, e, x_pre[i], growth, keep, e_max)
+                g_2 = past_clip(g_2, e_2, x_pre[i + 1], growth, keep, e_max)
+            by_growth += g * x_pre[i]
+            by_growth_2 += g_2 * x_pre[i + 1]
+            by_decay += g * e
+            by_decay_2 += g_2 * e_2
+            store(grad_E, k, g * keep)
+            store(grad_E, k + step, g_2 * keep)
+        if P % 2:
+            k = j * P + (P - 1) * step
+            e, g = load(E, k), load(grad_E, k)
+            if clips:
+                g = past_clip(g, e, x_pre[P - 1], growth, keep, e_max)
+            by_growth += g * x_pre[P - 1]
+            by_decay += g * e
+            store(grad_E, k, g * keep)
+        return by_growth + by_growth_2, by_decay + by_decay_2
+
+    return _inline(retreat)
+
+
+# the same code twice, here and below: where it is known that nothing was clipped, it takes half the time
+retreat, retreat_clipped = _retreating(clips=False), _retreating(clips=True)
+
+
+def _retreating_to_inputs(clips: bool) -> Callable:
+    def retreat_to_inputs(E, grad_E, x_pre, P, growth, keep, e_max, grad_x_pre, Q, step):
+        # the adjoint of advance by x_pre, before grad_E moves on
+        for i in range(P):
+            by_x = splat(e_max - e_max)
+            for j in range(0, Q, step):
+                k, growth_j = j * P + i * step, load(growth, j)
+                g = load(grad_E, k)
+                if clips:
+                    g = past_clip(g, load(E, k), x_pre[i], growth_j, load(keep, j), e_max)
+                by_x += growth_j * g
+            grad_x_pre[i] += total(by_x)
+
+    return _inline(retreat_to_inputs)
+
+
+retreat_to_inputs, retreat_to_inputs_clipped = _retreating_to_inputs(clips=False), _retreating_to_inputs(clips=True)
+
+
+@_inline
+def any_of(flags, start, Q, step):
+    # whether a flag is set, of those at every step
+    for j in range(0, Q, step):
+        if flags[start + j]:
+            return True
+    return False
+
+
+@_inline
+def conduct_back(grad_current, spikes, active, n, alpha, E, grad_W, grad_alpha, grad_E, j, P, step):
+    # the adjoint of conduct by W, α and E
+    for a in range(n):
+        i = active[a]
+        k = j * P + i * step
+        g = grad_current * spikes[i]
+        store(grad_W, k, load(grad_W, k) + g)
+        store(grad_alpha, k, load(grad_alpha, k) + g * load(E, k))
+        store(grad_E, k, load(grad_E, k) + g * load(alpha, k))
+
+
+@_inline
+def conduct_back_to_spikes(grad_current, W, alpha, E, grad_spikes, P, zero, Q, step):
+    # the adjoint of conduct by s
+    for i in range(P):
+        by_s = splat(zero)
+        for j in range(0, Q, step):
+            k = j * P + i * step
+            by_s += load(grad_current, j) * (load(W, k) + load(alpha, k) * load(E, k))
+        grad_spikes[i] += total(by_s)
+
+
+@_inline
+def weighted(A, x, size, zero, j, step):
+    # Σ_i x_i A_ij: the adjoint of advance by growth where nothing was clipped, and that of V x by x. Four sums in turn.
+    sum_0 = sum_1 = sum_2 = sum_3 = splat(zero)
+    whole = size - size % 4
+    for i in range(0, whole, 4):
+        k = j * size + i * step
+        sum_0 += load(A, k) * x[i]
+        sum_1 += load(A, k + step) * x[i + 1]
+        sum_2 += load(A, k + 2 * step) * x[i + 2]
+        sum_3 += load(A, k + 3 * step) * x[i + 3]
+    for i in range(whole, size):
+        sum_0 += load(A, j * size + i * step) * x[i]
+    return (sum_0 + sum_1) + (sum_2 + sum_3)
+
+
+@_inline
+def add_scaled(target, scale, x, Q, step):
+    for j in range(0, Q, step):
+        store(target, j, load(target, j) + scale * load(x, j))
+
+
+# ---------------------------------------------------------------- a layer over time
+
+# The next two are templates: `coefficients`, `slopes` and `decays` are the rule's, put in place by `compiled`.
+
+
+def _forward(
+    start, stop, T, B, P, neurons, spikes_, W_, alpha_, bias_, V_, c_, eta, modulated,
+    beta, threshold, keep_trace, theta_step, e_max,
+    E_, v_, x_pre_, x_post_, theta_, out_, potential_, gates_, checkpoints_, stride, active_, rows_, columns_,
+):
+    """Batch members start..stop over all ticks; E (B, P, Q) to theta hold the state and are overwritten.
+
+    spikes are (T, B, P) and out (T, B, Q); W and alpha lie in columns, V is (neurons, Q). potential and
+    gates (B, T, Q), the v and M of each tick, and checkpoints (B, segments) of E in columns, x_pre, x_post and
+    theta are filled where they are not empty. active to columns are scratch.
+    """
+    Q, step = bias_.size, width(bias_)
+    zero = threshold - threshold
+    keep_history = potential_.size > 0
+    segments = (T + stride - 1) // stride
+    W, alpha, bias, V, c = row(W_, 0), row(alpha_, 0), row(bias_, 0), row(V_, 0), row(c_, 0)
+    active, M, drive, E = row(active_, 0), row(rows_, 0), row(rows_, Q), row(columns_, 0)
+    for j in range(0, Q, step):
+        store(M, j, splat(zero) + 1)
+    for m in range(start, stop):
+        v, x_pre, x_post, theta = row(v_, m * Q), row(x_pre_, m * P), row(x_post_, m * Q), row(theta_, m * Q)
+        into_columns(row(E_, m * P * Q), E, P, Q, step)
+        if modulated:
+            # V x, kept up to date from spike to spike as the traces are
+            for j in range(0, Q, step):
+                store(drive, j, splat(zero))
+            for k in range(neurons):
+                add_scaled(drive, x_post[k], row(V, k * Q), Q, step)
+        for t in range(T):
+            spikes, out, history = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q), (m * T + t) * Q
+            if keep_history and t % stride == 0:
+                kept = row(checkpoints_, (m * segments + t // stride) * (P * Q + P + 2 * Q))
+                copy(E, kept, P * Q)
+                copy(x_pre, row(kept, P * Q), P)
+                copy(x_post, row(kept, P * Q + P), Q)
+                copy(theta, row(kept, P * Q + P + Q), Q)
+            fetch(row(spikes_, ((t + _AHEAD) * B + m) * P), P, step)
+            n = spiking(spikes, P, active)
+            for j in range(0, Q, step):
+                # I_j = b_j + Σ_i (W_ji + α_ji E_ji) s_i
+                current = conduct(load(bias, j), spikes, active, n, W, alpha, E, j, P, step)
+                # v[t] = β v[t−1] + I[t] − [v[t−1] > 1]; s[t] = [v[t] > 1]: snntorch.Leaky
+                before = load(v, j)
+                u = beta * before + current - where_above(before, threshold, threshold, 0.0)
+                spike = where_above(u, threshold, 1.0, 0.0)
+                store(v, j, u)
+                store(out, j, spike)
+                # x[t] = λ x[t−1] + (1 − λ) s[t]
+                store(x_post, j, spike + keep_trace * (load(x_post, j) - spike))
+                if keep_history:
+                    store(row(potential_, history), j, u)
+            smooth(x_pre, spikes, P, x_pre, keep_trace)
+            if modulated:
+                n = spiking(out, neurons, active)
+                for j in range(0, Q, step):
+                    # M = tanh(V x + c), and V x[t] = λ V x[t−1] + (1 − λ) V s[t]
+                    arriving = splat(zero)
+                    for a in range(n):
+                        arriving += load(V, active[a] * Q + j)
+                    driving = arriving + keep_trace * (load(drive, j) - arriving)
+                    gate = tanh(driving + load(c, j))
+                    store(drive, j, driving)
+                    store(M, j, gate)
+                    if keep_history:
+                        store(row(gates_, history), j, gate)
+            for j in range(0, Q, step):
+                x, th = load(x_post, j), load(theta, j)
+                a, b = coefficients(x, th)
+                rate = eta * load(M, j)
+                advance(E, E, x_pre, P, rate * a, 1 + rate * b, e_max, j, step)
+                store(theta, j, slide(th, x, theta_step))
+        out_of_columns(E, row(E_, m * P * Q), P, Q, step)
+
+
+def _backward(
+    start, stop, block, T, B, P, neurons, spikes_, out_, potential_, gates_, W_, alpha_, V_back_, eta, modulated,
+    beta, threshold, steepness, keep_trace, theta_step, e_max, checkpoints_, stride, track_inputs,
+    grad_out_, grad_E_, grad_v_, grad_x_pre_, grad_x_post_, grad_theta_,
+    grad_spikes_, grad_W_, grad_alpha_, grad_bias_, grad_V_, grad_c_, grad_eta_,
+    active_, rows_, columns_, x_pre_, x_post_, theta_, growth_, keep_, history_, clipped,
+):
+    """The adjoint of ``_forward``, ticks last to first, for batch members start..stop.
+
+    grad_E to grad_theta (batch first) come in as gradients of the final state and leave as those of the
+    initial state. grad_W to grad_eta, block first, are added to at ``block``. W, alpha, their gradients and
+    V_back, the transpose of V, lie in columns. grad_spikes and grad_x_pre are filled only where track_inputs.
+    active to clipped are scratch.
+    """
+    step = width(W_)
+    Q = W_.size // P
+    zero = e_max - e_max
+    segments = (T + stride - 1) // stride
+    W, alpha, V_back = row(W_, 0), row(alpha_, 0), row(V_back_, 0)
+    grad_W, grad_alpha = row(grad_W_, block * P * Q), row(grad_alpha_, block * P * Q)
+    grad_bias, grad_c, grad_eta = row(grad_bias_, block * Q), row(grad_c_, block * Q), row(grad_eta_, block * Q)
+    grad_V = row(grad_V_, block * neurons * Q)
+    active, ones, grad_current = row(active_, 0), row(rows_, 0), row(rows_, Q)
+    grad_drive, pull, grad_E = row(rows_, 2 * Q), row(rows_, 3 * Q), row(columns_, 0)
+    for j in range(0, Q, step):
+        store(ones, j, splat(zero) + 1)
+    for m in range(start, stop):
+        gates = row(gates_, m * T * Q)
+        grad_v, grad_x_pre = row(grad_v_, m * Q), row(grad_x_pre_, m * P)
+        grad_x_post, grad_theta = row(grad_x_post_, m * Q), row(grad_theta_, m * Q)
+        into_columns(row(grad_E_, m * P * Q), grad_E, P, Q, step)
+        for j in range(0, Q, step):
+            store(grad_drive, j, splat(zero))
+            store(pull, j, splat(zero))
+        for segment in range(segments - 1, -1, -1):
+            first = segment * stride
+            last = min(first + stride, T)
+            kept = row(checkpoints_, (m * segments + segment) * (P * Q + P + 2 * Q))
+            copy(kept, row(history_, 0), P * Q)
+            copy(row(kept, P * Q), row(x_pre_, 0), P)
+            copy(row(kept, P * Q + P), row(x_post_, 0), Q)
+            copy(row(kept, P * Q + P + Q), row(theta_, 0), Q)
+            # once more what the forward did, given its spikes and M; row k + 1 holds what the segment's tick k leaves behind
+            for t in range(first, last):
+                k = t - first
+                spikes, out = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q)
+                M = row(gates, t * Q) if modulated else ones
+                x_post, theta = row(x_post_, k * Q), row(theta_, k * Q)
+                fetch(row(spikes_, ((t + _AHEAD) * B + m) * P), P, step)
+                fetch(row(out_, ((t + _AHEAD) * B + m) * Q), Q, step)
+                smooth(row(x_pre_, k * P), spikes, P, row(x_pre_, (k + 1) * P), keep_trace)
+                for j in range(0, Q, step):
+                    spike, th = load(out, j), load(theta, j)
+                    x = spike + keep_trace * (load(x_post, j) - spike)
+                    a, b = coefficients(x, th)
+                    rate = eta * load(M, j)
+                    store(x_post, Q + j, x)
+                    store(theta, Q + j, slide(th, x, theta_step))
+                    store(row(growth_, k * Q), j, rate * a)
+                    store(row(keep_, k * Q), j, 1 + rate * b)
+            for k in range(last - first):
+                E, x_pre = row(history_, k * P * Q), row(x_pre_, (k + 1) * P)
+                for j in range(0, Q, step):
+                    growth, keep = load(row(growth_, k * Q), j), load(row(keep_, k * Q), j)
+                    peak = advance(E, row(E, P * Q), x_pre, P, growth, keep, e_max, j, step)
+                    clipped[k * Q + j] = not peak < e_max
+            for t in range(last - 1, first - 1, -1):
+                k = t - first
+                spikes, out = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q)
+                M = row(gates, t * Q) if modulated else ones
+                E, theta = row(history_, k * P * Q), row(theta_, k * Q)
+                x_pre, x_post = row(x_pre_, (k + 1) * P), row(x_post_, (k + 1) * Q)
+                growth, keep = row(growth_, k * Q), row(keep_, k * Q)
+                fetch(row(grad_out_, ((t - _AHEAD) * B + m) * Q), Q, step)
+                grad_out, potential = row(grad_out_, (t * B + m) * Q), row(potential_, (m * T + t) * Q)
+                # E[t+1] = clip(growth x_i + keep E)
+                if track_inputs and any_of(clipped, k * Q, Q, step):
+                    retreat_to_inputs_clipped(E, grad_E, x_pre, P, growth, keep, e_max, grad_x_pre, Q, step)
+                elif track_inputs:
+                    retreat_to_inputs(E, grad_E, x_pre, P, growth, keep, e_max, grad_x_pre, Q, step)
+                for j in range(0, Q, step):
+                    if clipped[k * Q + j]:
+                        by_growth, by_decay = retreat_clipped(E, grad_E, x_pre, P, load(growth, j), load(keep, j), e_max, j, step)
+                    elif decays:
+                        by_growth, by_decay = retreat(E, grad_E, x_pre, P, load(growth, j), load(keep, j), e_max, j, step)
+                    else:
+                        by_growth, by_decay = weighted(grad_E, x_pre, P, zero, j, step), splat(zero)  # grad_E stays as it is
+                    x, th, gate = load(x_post, j), load(theta, j), load(M, j)
+                    a, b = coefficients(x, th)
+                    a_x, b_x, a_theta, b_theta = slopes(x, th)
+                    # growth = η M a and keep = 1 + η M b
+                    rate = eta * gate
+                    grad_rate = by_growth * a + by_decay * b
+                    store(grad_eta, j, load(grad_eta, j) + grad_rate * gate)
+                    # θ[t+1] = θ + (dt/τ_θ)(x² − θ), and θ and x in a and b
+                    g_th = load(grad_theta, j)
+                    g_x = 2 * theta_step * x * g_th + rate * (by_growth * a_x + by_decay * b_x)
+                    store(grad_x_post, j, load(grad_x_post, j) + g_x)
+                    store(grad_theta, j, g_th - theta_step * g_th + rate * (by_growth * a_theta + by_decay * b_theta))
+                    if modulated:
+                        # M = tanh(V x + c), and V x[t] = λ V x[t−1] + (1 − λ) V s[t]
+                        g = eta * grad_rate * (1 - gate * gate)
+                        store(grad_c, j, load(grad_c, j) + g)
+                        store(grad_drive, j, g + keep_trace * load(grad_drive, j))
+                if modulated:
+                    for j in range(0, Q, step):
+                        store(pull, j, weighted(V_back, grad_drive, neurons, zero, j, step))
+                    for a in range(spiking(out, neurons, active)):
+                        add_scaled(row(grad_V, active[a] * Q), 1 - keep_trace, grad_drive, Q, step)
+                n = spiking(spikes, P, active)
+                for j in range(0, Q, step):
+                    # x = λ x[t−1] + (1 − λ) s, s = step(v), v = β v[t−1] + I − reset (no gradient)
+                    g_x = load(grad_x_post, j)
+                    g_s = load(grad_out, j) + (1 - keep_trace) * (g_x + load(pull, j))
+                    g = load(grad_v, j) + surrogate(load(potential, j) - threshold, steepness) * g_s
+                    store(grad_x_post, j, keep_trace * g_x)
+                    store(grad_v, j, beta * g)
+                    store(grad_bias, j, load(grad_bias, j) + g)
+                    store(grad_current, j, g)
+                    # I = b + Σ_i (W + α E) s_i
+                    conduct_back(g, spikes, active, n, alpha, E, grad_W, grad_alpha, grad_E, j, P, step)
+                if track_inputs:
+                    # x = λ x[t−1] + (1 − λ) s
+                    grad_spikes = row(grad_spikes_, (t * B + m) * P)
+                    for i in range(P):
+                        g_x_i = grad_x_pre[i]
+                        grad_spikes[i] = (1 - keep_trace) * g_x_i
+                        grad_x_pre[i] = keep_trace * g_x_i
+                    conduct_back_to_spikes(grad_current, W, alpha, E, grad_spikes, P, zero, Q, step)
+        out_of_columns(grad_E, row(grad_E_, m * P * Q), P, Q, step)
+        if modulated and T > 0:
+            # the traces at the start, which the first segment left in x_post_, drove M as well
+            add_scaled(grad_x_post, keep_trace, pull, Q, step)
+            for k in range(neurons):
+                add_scaled(row(grad_V, k * Q), keep_trace * x_post_[k], grad_drive, Q, step)
+
+
+def forward_scratch(P: int, Q: int, dtype: np.dtype) -> list[np.ndarray]:
+    """What ``_forward`` works on beside its arguments."""
+    return [np.empty(max(P, Q), np.intp), _aligned(4 * Q, dtype), _aligned(P * Q, dtype)]
+
+
+def backward_scratch(P: int, Q: int, stride: int, dtype: np.dtype) -> list[np.ndarray]:
+    """What ``_backward`` works on beside its arguments."""
+    sizes = ((stride + 1) * P, (stride + 1) * Q, (stride + 1) * Q, stride * Q, stride * Q, (stride + 1) * P * Q)
+    return [*forward_scratch(P, Q, dtype), *(_aligned(size, dtype) for size in sizes), np.empty(stride * Q, np.bool_)]
+
+
+def _aligned(size: int, dtype: np.dtype) -> np.ndarray:
+    # on a cache line: a vector that straddles two costs twice
+    raw = np.empty(size + simd.BYTES, dtype)
+    start = (-raw.ctypes.data % simd.BYTES) // raw.itemsize
+    return raw[start : start + size]
+
+
+@cache
+def compiled(rule: type[Rule]) -> tuple[Callable, Callable]:
+    """The forward and the backward kernel of ``rule``, compiled on first use and cached on disk."""
+    source = inspect.getsource(rule.coefficients) + inspect.getsource(rule.slopes) + inspect.getsource(simd)
+    mark = f"{rule.name}_{hashlib.sha256(source.encode()).hexdigest()[:12]}"
+
+    def compile_with(function: Callable, **names) -> Callable:
+        # The rule enters as a global name, not as an argument, so that numba inlines it; its source
+        # is part of the name under which numba caches, so that a changed rule is never served stale.
+        code = function.__code__.replace(co_name=f"{function.__name__}_{mark}")
+        specialised = types.FunctionType(code, {**globals(), **names})
+        specialised.__qualname__ = code.co_name
+        return numba.njit(specialised, **OPTIONS)
+
+    coefficients = numba.njit(rule.coefficients, inline="always")
+    slopes = numba.njit(rule.slopes, inline="always")
+    forward = compile_with(_forward, coefficients=coefficients)
+    return forward, compile_with(_backward, coefficients=coefficients, slopes=slopes, decays=rule.decays)
+
+
+# ---------------------------------------------------------------- neurons without plastic synapses
+
+
+@numba.njit(**OPTIONS)
+def leaky_forward(current, v, beta, threshold, out, potential):
+    """``snntorch.Leaky`` over the ticks of current (T, N), flat; v (N,) holds the state.
+
+    With an infinite threshold it never spikes: the leaky readout.
+    """
+    zero = beta - beta
+    for start in range(0, current.size, v.size):
+        I, s, u = row(current, start), row(out, start), row(potential, start)
+        for n in range(v.size):
+            # v[t] = β v[t−1] + I[t] − [v[t−1] > threshold] threshold
+            v[n] = beta * v[n] + I[n] - (threshold if v[n] > threshold else zero)
+            s[n] = v[n] > threshold
+            u[n] = v[n]
+
+
+@numba.njit(**OPTIONS)
+def leaky_backward(grad_out, grad_potential, potential, beta, threshold, steepness, grad_v, grad_current):
+    """The adjoint of :func:`leaky_forward`; grad_v (N,) comes in as the final state's gradient."""
+    one = beta / beta  # of the weights' dtype: numba makes float32 · integer a float64
+    for start in range(potential.size - grad_v.size, -1, -grad_v.size):
+        g_s, g_u, g_I, u = row(grad_out, start), row(grad_potential, start), row(grad_current, start), row(potential, start)
+        for n in range(grad_v.size):
+            # ∂s/∂v = 1 / (1 + k |v − threshold|)²
+            root = one + steepness * abs(u[n] - threshold)
+            g = grad_v[n] + g_u[n] + g_s[n] / (root * root)
+            g_I[n] = g
+            grad_v[n] = beta * g

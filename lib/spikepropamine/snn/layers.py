@@ -1,0 +1,164 @@
+"""The layers: a spiking neuron of snnTorch, and synapses that are plastic within a trial."""
+
+import math
+from typing import NamedTuple
+
+import snntorch
+import torch
+from snntorch import surrogate
+from torch import Tensor, nn
+
+from ..checks import require, require_count, require_positive
+from .plasticity import Rule, slide
+
+
+class _Step(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, u, spike):
+        ctx.save_for_backward(u)
+        ctx.spike = spike
+        return (u > 0).to(u.dtype)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (u,) = ctx.saved_tensors
+        return grad * ctx.spike.derivative(u), None
+
+
+class Spike:
+    """A step forward, a surrogate of ``snntorch.surrogate`` backward, in the dtype of its input.
+
+    snnTorch's surrogates return float32 whatever they are given, which costs float64 runs their
+    precision. This calls the same surrogate for its derivative and keeps the dtype.
+
+    Args:
+        slope: steepness k of the fast sigmoid, 1/(1 + k|u|)² (Zenke and Ganguli 2018).
+    """
+
+    def __init__(self, slope: float = 25.0):
+        require_positive("slope", slope)
+        self.slope = slope
+        self._surrogate = surrogate.fast_sigmoid(slope=slope)
+
+    def __call__(self, u: Tensor) -> Tensor:
+        return _Step.apply(u, self)
+
+    def derivative(self, u: Tensor) -> Tensor:
+        """The surrogate derivative ∂s/∂u at ``u``, any shape."""
+        with torch.enable_grad():
+            u = u.detach().requires_grad_()
+            (slope,) = torch.autograd.grad(self._surrogate(u).sum(), u)
+        return slope
+
+
+def leaky(tau: float, dt: float = 5.0, slope: float = 25.0) -> snntorch.Leaky:
+    """The hidden neuron: ``snntorch.Leaky`` with β = exp(−dt/τ), threshold 1, reset by subtraction.
+
+    Args:
+        tau: membrane time constant in milliseconds, > 0.
+        dt: tick in milliseconds, > 0.
+        slope: steepness of the surrogate gradient, > 0.
+    """
+    require_positive("tau", tau)
+    require_positive("dt", dt)
+    return snntorch.Leaky(beta=math.exp(-dt / tau), threshold=1.0, spike_grad=Spike(slope))
+
+
+class PlasticState(NamedTuple):
+    """What a plastic layer carries from tick to tick: nothing of it is learned."""
+
+    E: Tensor  # (B, Q, P) plastic efficacies, in [−E_max, E_max]
+    x_pre: Tensor  # (B, P) presynaptic traces, in [0, 1]
+    x_post: Tensor  # (B, Q) postsynaptic traces, in [0, 1]
+    theta: Tensor  # (B, Q) sliding threshold; stays 0 under a rule that has none
+
+
+class PlasticLinear(nn.Module):
+    """A linear layer whose synapses each have a fixed weight and a plastic efficacy.
+
+    ``I_j = b_j + Σ_i (W_ji + α_ji E_ji) s_i``: W, b, α and the rule's rate η are learned by
+    gradient descent across trials; E starts each trial at zero and is written by the rule
+    within it (differentiable plasticity, Miconi et al. 2018). Where ``modulated``, the layer's
+    own activity gates the rule: ``M_j = tanh(Σ_k V_jk x_k + c_j)`` (Miconi et al. 2019).
+
+    State is passed, never kept: ``state = layer.initial_state(B)``, then at each tick
+    ``layer.current(s_pre, state)`` and ``state = layer.step(s_pre, s_post, state)``.
+
+    Args:
+        in_features: presynaptic neurons P.
+        out_features: postsynaptic neurons Q.
+        rule: the plasticity rule, which owns η.
+        modulated: whether V and c exist and gate the rule.
+        e_max: bound of ``|E|``, > 0.
+        dt: tick in milliseconds, > 0.
+        tau_trace: time constant of both traces in milliseconds, > 0.
+
+    Raises:
+        ValueError: naming the parameter, its value and what is allowed.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        rule: Rule,
+        modulated: bool = False,
+        e_max: float = 3.0,
+        dt: float = 5.0,
+        tau_trace: float = 100.0,
+    ):
+        super().__init__()
+        require_count("in_features", in_features)
+        require_count("out_features", out_features)
+        require(isinstance(rule, Rule), "rule", rule, "an instance of a plasticity.Rule, such as Oja()")
+        require_positive("e_max", e_max)
+        require_positive("dt", dt)
+        require_positive("tau_trace", tau_trace)
+        self.in_features, self.out_features = in_features, out_features
+        self.rule, self.modulated, self.e_max, self.dt = rule, modulated, e_max, dt
+        self.trace_decay = math.exp(-dt / tau_trace)
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) / math.sqrt(in_features))
+        self.bias = nn.Parameter(torch.zeros(out_features))
+        self.alpha = nn.Parameter(0.1 * torch.randn(out_features, in_features))
+        if modulated:
+            self.modulator_weight = nn.Parameter(
+                torch.randn(out_features, out_features) / math.sqrt(out_features)
+            )
+            self.modulator_bias = nn.Parameter(torch.zeros(out_features))
+
+    def initial_state(self, batch_size: int) -> PlasticState:
+        """The state before the first tick: zero efficacies, traces and thresholds."""
+        require_count("batch_size", batch_size)
+        # E is laid out presynaptic-major, as the fused path reads it
+        E = self.weight.new_zeros(batch_size, self.in_features, self.out_features).transpose(1, 2)
+        x_pre = self.weight.new_zeros(batch_size, self.in_features)
+        x_post = self.weight.new_zeros(batch_size, self.out_features)
+        return PlasticState(E, x_pre, x_post, torch.zeros_like(x_post))
+
+    def current(self, spikes: Tensor, state: PlasticState) -> Tensor:
+        """The current into the postsynaptic neurons, (B, Q), of spikes (B, P)."""
+        # I_j = b_j + Σ_i (W_ji + α_ji E_ji) s_i
+        synapse = self.weight + self.alpha * state.E
+        return self.bias + torch.einsum("bqp,bp->bq", synapse, spikes)
+
+    def modulator(self, x_post: Tensor) -> Tensor:
+        """The gate M, (B, Q), of the postsynaptic traces (B, Q); ones where not modulated."""
+        if not self.modulated:
+            return torch.ones_like(x_post)
+        # M_j = tanh(Σ_k V_jk x_k + c_j)
+        return torch.tanh(nn.functional.linear(x_post, self.modulator_weight, self.modulator_bias))
+
+    def step(self, pre_spikes: Tensor, post_spikes: Tensor, state: PlasticState) -> PlasticState:
+        """The state one tick later, of the spikes (B, P) and (B, Q) of this tick."""
+        # x[t] = λ x[t−1] + (1 − λ) s[t]
+        x_pre = self.trace_decay * state.x_pre + (1 - self.trace_decay) * pre_spikes
+        x_post = self.trace_decay * state.x_post + (1 - self.trace_decay) * post_spikes
+        # E[t+1] = clip(E[t] + η M Δ, −E_max, E_max)
+        rate = self.rule.eta * self.modulator(x_post)
+        E = self.rule.update(state.E, x_pre, x_post, state.theta, rate).clamp(-self.e_max, self.e_max)
+        # θ[t+1] from x[t], after the rule has used θ[t]
+        theta = slide(state.theta, x_post, self.rule.theta_step(self.dt))
+        return PlasticState(E, x_pre, x_post, theta)
+
+    def extra_repr(self) -> str:
+        return f"{self.in_features} → {self.out_features}, modulated={self.modulated}, e_max={self.e_max}"

@@ -1,0 +1,190 @@
+"""The five networks of the book, from one constructor that differs only where their names do."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import snntorch
+import torch
+from torch import Tensor, nn
+
+from ..checks import require_choice, require_count, require_positive
+from .layers import PlasticLinear, leaky
+from .plasticity import RULES
+from .scan import HiddenState, initial_state, integrate, scan
+
+# name → (rule, modulated)
+NETWORKS: dict[str, tuple[str | None, bool]] = {
+    "snn": (None, False),
+    "dp-oja": ("oja", False),
+    "dp-bcm": ("bcm", False),
+    "ndp-oja": ("oja", True),
+    "ndp-bcm": ("bcm", True),
+}
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """What may be chosen about a network beside its name and its sizes. Times in milliseconds.
+
+    All values are this project's choice; the same options serve every network.
+    """
+
+    dt: float = 5.0  # tick
+    tau_membrane: float = 20.0  # hidden neurons
+    tau_readout: float = 20.0  # readout
+    tau_trace: float = 100.0  # both traces
+    tau_theta: float = 500.0  # BCM's sliding threshold
+    eta_oja: float = 5.0  # η at the start of training, per tick
+    eta_bcm: float = 20.0
+    e_max: float = 3.0  # bound of |E|
+    alpha_scale: float = 0.1  # standard deviation of α at the start of training
+    weight_scale: float = 2.0  # standard deviation of W at the start of training, times √P
+    modulator_scale: float = 1.0  # standard deviation of V at the start of training, times √Q
+    slope: float = 25.0  # steepness of the surrogate gradient
+
+    def __post_init__(self):
+        for name, value in vars(self).items():
+            require_positive(name, value)
+
+
+class Run(NamedTuple):
+    """What one run of a network leaves behind."""
+
+    readout: Tensor  # (T, B, classes)
+    spikes: Tensor  # (T, B, Q) hidden spikes
+    state: tuple[HiddenState, Tensor]  # hidden state and readout potential (B, classes)
+
+
+class Recording(NamedTuple):
+    """Everything that happened at every tick, for looking at; without gradients.
+
+    E, traces, θ and M are those of the tick's step 4, before E is updated; None in ``snn``.
+    """
+
+    spikes: Tensor  # (T, B, Q)
+    v: Tensor  # (T, B, Q)
+    readout: Tensor  # (T, B, classes)
+    E: Tensor | None  # (T, B, Q, P)
+    x_pre: Tensor | None  # (T, B, P)
+    x_post: Tensor | None  # (T, B, Q)
+    theta: Tensor | None  # (T, B, Q)
+    modulator: Tensor | None  # (T, B, Q)
+
+
+class SpikingNetwork(nn.Module):
+    """Input spikes → synapses → hidden ``snntorch.Leaky`` → linear → leaky, non-spiking readout.
+
+    Build one with :func:`build`.
+    """
+
+    def __init__(self, synapses: nn.Linear | PlasticLinear, readout: nn.Linear, options: NetworkOptions):
+        super().__init__()
+        self.synapses, self.readout = synapses, readout
+        self.neuron = leaky(options.tau_membrane, options.dt, options.slope)
+        self.integrator = snntorch.Leaky(
+            beta=math.exp(-options.dt / options.tau_readout), reset_mechanism="none"
+        )
+
+    @property
+    def n_inputs(self) -> int:
+        """Input neurons P."""
+        return self.synapses.in_features
+
+    def initial_state(self, batch_size: int) -> tuple[HiddenState, Tensor]:
+        """The state before the first tick: everything zero."""
+        hidden = initial_state(self.synapses, batch_size)
+        return hidden, hidden.v.new_zeros(batch_size, self.readout.out_features)
+
+    def run(self, spikes: Tensor, state: tuple[HiddenState, Tensor] | None = None, path: str = "auto") -> Run:
+        """Run over the ticks of ``spikes``, (T, B, P), from ``state`` or from zero.
+
+        ``path`` and the errors raised are those of :func:`spikepropamine.snn.scan.scan`.
+        """
+        hidden, y = (None, None) if state is None else state
+        out, hidden = scan(self.synapses, self.neuron, spikes, hidden, path)
+        if y is None:
+            y = out.new_zeros(out.shape[1], self.readout.out_features)
+        potential, y = integrate(self.readout(out), y, self.integrator)
+        return Run(potential, out, (hidden, y))
+
+    def forward(self, spikes: Tensor, record: bool = False) -> Tensor | tuple[Tensor, Recording]:
+        """The readout, (T, B, classes), of ``spikes``, (T, B, P); with ``record``, a recording too."""
+        if not record:
+            return self.run(spikes).readout
+        recording = self._record(spikes)
+        return recording.readout, recording
+
+    @torch.no_grad()
+    def _record(self, spikes: Tensor) -> Recording:
+        ticks, plastic = [], isinstance(self.synapses, PlasticLinear)
+        state = self.initial_state(spikes.shape[1])
+        for s in spikes:
+            before = state[0].plastic
+            readout, out, state = self.run(s.unsqueeze(0), state, path="reference")
+            tick = [out[0], state[0].v, readout[0]]
+            if plastic:
+                after = state[0].plastic
+                modulator = self.synapses.modulator(after.x_post)
+                tick += [before.E, after.x_pre, after.x_post, before.theta, modulator]
+            ticks.append(tick)
+        stacked = [torch.stack(series) for series in zip(*ticks)]
+        return Recording(*stacked, *[None] * (len(Recording._fields) - len(stacked)))
+
+
+def check_arguments(n_inputs: int, n_hidden: int, n_outputs: int, seed: int, options: dict[str, float]) -> NetworkOptions:
+    """The options of a network, once its sizes, its seed and their names are what they must be."""
+    for parameter, value in (("n_inputs", n_inputs), ("n_hidden", n_hidden), ("n_outputs", n_outputs)):
+        require_count(parameter, value)
+    require_count("seed", seed, at_least=0)
+    for parameter in options:
+        require_choice("option", parameter, NetworkOptions.__dataclass_fields__)
+    return NetworkOptions(**options)
+
+
+def build(
+    name: str, n_inputs: int, n_hidden: int, n_outputs: int, seed: int = 0, **options: float
+) -> SpikingNetwork:
+    """A network by name; for one seed, all names share their fixed weights to the last bit.
+
+    Args:
+        name: one of ``snn``, ``dp-oja``, ``dp-bcm`` (differentiable plasticity) and ``ndp-oja``,
+            ``ndp-bcm`` (neuromodulated).
+        n_inputs: input neurons P.
+        n_hidden: hidden neurons Q.
+        n_outputs: classes.
+        seed: seed of the initial weights, a whole number >= 0.
+        options: fields of :class:`NetworkOptions`.
+
+    Raises:
+        ValueError: naming the parameter, its value and what is allowed.
+    """
+    require_choice("name", name, NETWORKS)
+    o = check_arguments(n_inputs, n_hidden, n_outputs, seed, options)
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(rows: int, columns: int, scale: float) -> Tensor:
+        return scale * torch.randn(rows, columns, generator=generator)
+
+    # The fixed weights are drawn first and from one stream, so that no network's differ.
+    weight = normal(n_hidden, n_inputs, o.weight_scale / math.sqrt(n_inputs))
+    readout_weight = normal(n_outputs, n_hidden, 1 / math.sqrt(n_hidden))
+    rule_name, modulated = NETWORKS[name]
+    readout = nn.Linear(n_hidden, n_outputs)
+    if rule_name is None:
+        synapses = nn.Linear(n_inputs, n_hidden)
+    else:
+        arguments = {"oja": dict(eta=o.eta_oja), "bcm": dict(eta=o.eta_bcm, tau_theta=o.tau_theta)}
+        rule = RULES[rule_name](**arguments[rule_name])
+        synapses = PlasticLinear(n_inputs, n_hidden, rule, modulated, o.e_max, o.dt, o.tau_trace)
+    with torch.no_grad():
+        synapses.weight.copy_(weight)
+        synapses.bias.zero_()
+        readout.weight.copy_(readout_weight)
+        readout.bias.zero_()
+        if rule_name is not None:
+            synapses.alpha.copy_(normal(n_hidden, n_inputs, o.alpha_scale))
+        if modulated:
+            scale = o.modulator_scale / math.sqrt(n_hidden)
+            synapses.modulator_weight.copy_(normal(n_hidden, n_hidden, scale))
+    return SpikingNetwork(synapses, readout, o)

@@ -1,0 +1,1 @@
+"""Robots, novel conditions, and the policies that walk."""

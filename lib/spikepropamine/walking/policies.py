@@ -1,0 +1,136 @@
+"""Policies for continuous control: what turns observations into the means of actions.
+
+A spiking policy is two populations in a row. The first turns observations into spikes; the second is one of
+the five networks of the book, so its synapses, those between the two populations, are the plastic ones.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..checks import require_choice, require_count, require_tensor
+from ..snn.layers import leaky
+from ..snn.networks import NETWORKS, NetworkOptions, SpikingNetwork, build
+from ..snn.scan import HiddenState, scan
+
+POLICIES = (*NETWORKS, "mlp")
+
+
+class PolicyState(NamedTuple):
+    """What a spiking policy carries from control step to control step, through a whole episode."""
+
+    encoder: HiddenState  # potentials of the first population, (B, Q)
+    network: tuple[HiddenState, Tensor]  # of the second, with its plastic synapses; the readout (B, actions)
+
+
+class SpikingPolicy(nn.Module):
+    """Observations → linear → spiking population → one of the book's networks → means of actions.
+
+    The current that an observation causes lasts for ``ticks`` ticks; the readout's potential at the last of them
+    is the mean of the action.
+    """
+
+    def __init__(self, encoder: nn.Linear, network: SpikingNetwork, ticks: int, options: NetworkOptions):
+        super().__init__()
+        self.encoder, self.network, self.ticks = encoder, network, ticks
+        self.neuron = leaky(options.tau_membrane, options.dt, options.slope)
+
+    def initial_state(self, batch_size: int) -> PolicyState:
+        """The state at the start of an episode: everything zero."""
+        v = self.encoder.weight.new_zeros(batch_size, self.encoder.out_features)
+        return PolicyState(HiddenState(v, None), self.network.initial_state(batch_size))
+
+    def run(self, observations: Tensor, state: PolicyState) -> tuple[Tensor, PolicyState]:
+        """Means of actions, (T, B, actions), of ``observations``, (T, B, inputs), and the state after the last."""
+        *_, mean, state = self.activity(observations, state)
+        return mean, state
+
+    def activity(self, observations: Tensor, state: PolicyState) -> tuple[Tensor, Tensor, Tensor, PolicyState]:
+        """The spikes of both populations, (T × ticks, B, Q) each, and what :meth:`run` returns."""
+        require_tensor("observations", observations, ("T", "B", self.encoder.in_features), self.encoder.weight.dtype)
+        spikes, encoder = scan(self.encoder, self.neuron, observations.repeat_interleave(self.ticks, 0), state.encoder)
+        run = self.network.run(spikes, state.network)
+        return spikes, run.spikes, run.readout[self.ticks - 1 :: self.ticks], PolicyState(encoder, run.state)
+
+
+class TanhPolicy(nn.Module):
+    """Two hidden layers of tanh units, without any memory: the ordinary policy, for reference."""
+
+    def __init__(self, n_inputs: int, n_hidden: int, n_outputs: int):
+        super().__init__()
+        self.layers = perceptron(n_inputs, n_hidden, n_outputs)
+
+    def initial_state(self, batch_size: int) -> None:
+        """There is none."""
+
+    def run(self, observations: Tensor, state: None) -> tuple[Tensor, None]:
+        """Means of actions, (T, B, actions), of ``observations``, (T, B, inputs)."""
+        require_tensor("observations", observations, ("T", "B", self.layers[0].in_features), self.layers[0].weight.dtype)
+        return self.layers(observations), None
+
+
+def perceptron(n_inputs: int, n_hidden: int, n_outputs: int) -> nn.Sequential:
+    """Two hidden layers of tanh units and a linear output."""
+    sizes = (n_inputs, n_hidden), (n_hidden, n_hidden)
+    return nn.Sequential(*(module for size in sizes for module in (nn.Linear(*size), nn.Tanh())), nn.Linear(n_hidden, n_outputs))
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """Which policy, and what may be chosen about it. Times in milliseconds; all values are this project's choice.
+
+    A control step of both environments is 50 ms, which the default gives to two ticks of 25 ms. The scale of the weights
+    and the slope of the surrogate gradient, one for all policies, were tried with the plain ``snn`` alone.
+    """
+
+    name: str
+    n_hidden: int = 64  # neurons in each of the two populations
+    ticks: int = 2  # per control step
+    action_scale: float = 0.1  # of the readout's weights at the start of training: first actions near zero
+    options: NetworkOptions = NetworkOptions(dt=25.0, weight_scale=4.0, slope=8.0)
+
+    def __post_init__(self):
+        require_choice("name", self.name, POLICIES)
+        require_count("n_hidden", self.n_hidden)
+        require_count("ticks", self.ticks)
+
+    def build(self, n_inputs: int, n_outputs: int, seed: int) -> SpikingPolicy | TanhPolicy:
+        """The untrained policy. For one seed, all spiking ones share their fixed weights."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            if self.name == "mlp":
+                policy = TanhPolicy(n_inputs, self.n_hidden, n_outputs)
+                last = policy.layers[-1]
+            else:
+                network = build(self.name, self.n_hidden, self.n_hidden, n_outputs, seed, **dataclasses.asdict(self.options))
+                encoder = nn.Linear(n_inputs, self.n_hidden)
+                nn.init.normal_(encoder.weight, std=self.options.weight_scale / n_inputs**0.5)
+                policy = SpikingPolicy(encoder, network, self.ticks, self.options)
+                last = network.readout
+        with torch.no_grad():
+            last.weight.mul_(self.action_scale)
+            last.bias.zero_()
+        return policy
+
+
+def each(function: Callable[..., Tensor], *states: Any) -> Any:
+    """A state of the same make with ``function`` of every tensor of ``states``, which may be None or nested."""
+    first = states[0]
+    if first is None:
+        return None
+    if isinstance(first, Tensor):
+        return function(*states)
+    parts = [each(function, *part) for part in zip(*states)]
+    return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
+
+
+def forget(state: Any, episodes: np.ndarray) -> Any:
+    """``state`` with everything zero in the batch members where ``episodes``, (B,) of bool, is true."""
+    if not episodes.any():
+        return state
+    forgotten = torch.from_numpy(episodes)
+    return each(lambda x: x.masked_fill(forgotten.view(-1, *[1] * (x.ndim - 1)), 0.0), state)

@@ -1,0 +1,84 @@
+import json
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import yaml
+from spikepropamine.audit.verification import verify
+from spikepropamine.book.research_object import NAME, write_crate
+
+
+def test_all_that_is_published_is_as_it_was_made(repository):
+    checked, problems = verify(repository)
+    assert problems == [] and checked == sum(path.is_dir() for place in ("book/results", "figures") for path in (repository / place).iterdir())
+
+
+@pytest.fixture
+def copy(repository, tmp_path):
+    """A result and an item that rests on it."""
+    for name in ("book/results/cue-association", "figures/tab-cue-association"):
+        shutil.copytree(repository / name, tmp_path / name)
+    shutil.copy(repository / "CITATION.cff", tmp_path)
+    write_crate(tmp_path / "figures", yaml.safe_load((tmp_path / "CITATION.cff").read_text())["date-released"])
+    assert verify(tmp_path) == (2, [])
+    return tmp_path
+
+
+@pytest.mark.parametrize("place", ["book/results/cue-association", "figures/tab-cue-association"])
+def test_a_change_of_any_one_byte_is_found_and_named(copy, place):
+    for path in sorted((copy / place).iterdir()):
+        before = path.read_bytes()
+        for at in (0, len(before) // 2, len(before) - 1):
+            path.write_bytes(before[:at] + bytes([before[at] ^ 1]) + before[at + 1 :])
+            _, problems = verify(copy)
+            assert any(path.name in problem for problem in problems), (path, at)
+        path.write_bytes(before)
+    assert verify(copy) == (2, [])
+
+
+def test_what_is_missing_or_was_added_is_found_and_named(copy):
+    (copy / "figures" / "tab-cue-association" / "data.csv").rename(copy / "figures" / "tab-cue-association" / "old.csv")
+    assert "data.csv: missing" in verify(copy)[1][0]
+    shutil.rmtree(copy / "figures" / "tab-cue-association")
+    (copy / "book" / "results" / "cue-association" / "note.txt").write_text("")
+    assert "note.txt: nothing accounts for it" in verify(copy)[1][0]
+
+
+def test_the_description_of_the_items_is_held_to_them(copy):
+    description = copy / "figures" / NAME
+    before = description.read_bytes()
+    for changed in (before.replace(b"companion", b"Companion", 1), before + b"\n", b"", before[:-40], b"\xff" + before[1:]):
+        description.write_bytes(changed)
+        assert verify(copy) == (2, [f"{description}: not what the items beside it give"])
+    description.unlink()
+    (copy / "book" / "results" / "note.txt").write_text("")
+    assert verify(copy)[1] == [f"{description}: not what the items beside it give", f"{copy / 'book' / 'results' / 'note.txt'}: nothing accounts for it"]
+
+
+def test_an_item_without_its_records_is_found(copy):
+    shutil.rmtree(copy / "book" / "results" / "cue-association")
+    assert "which is not published" in verify(copy)[1][0]
+
+
+def test_the_command_says_what_is_wrong_and_fails(copy):
+    def run():
+        return subprocess.run([sys.executable, "-m", "spikepropamine", "verify"], capture_output=True, text=True, cwd=copy)
+
+    assert run().returncode == 0 and "2 folders" in run().stdout
+    data = copy / "figures" / "tab-cue-association" / "data.csv"
+    data.write_text(data.read_text() + "\n")
+    assert run().returncode == 1 and "data.csv: its bytes do not match its checksum" in run().stderr
+
+
+def test_figures_are_those_that_the_chapters_make_of_the_records(repository):
+    stage = repository / "_build" / "stage" / "figures"
+    if not stage.exists():
+        pytest.skip("the book is not built here")
+    made = {path.name for path in stage.iterdir() if path.is_dir()}
+    assert made == {path.name for path in (repository / "figures").iterdir() if path.is_dir()}
+    for name in made:
+        pd.testing.assert_frame_equal(pd.read_csv(stage / name / "data.csv"), pd.read_csv(repository / "figures" / name / "data.csv"), rtol=1e-4)
+        facts = [json.loads((place / name / "provenance.json").read_text()) for place in (stage, repository / "figures")]
+        assert facts[0]["caption"] == facts[1]["caption"] and facts[0]["records"] == facts[1]["records"]

@@ -1,0 +1,80 @@
+import numpy as np
+import pandas as pd
+import pytest
+from spikepropamine.experiments import novel_conditions
+from spikepropamine.experiments.locomotion import locomotion
+from spikepropamine.experiments.sweeps import Store
+from spikepropamine.walking.conditions import CONDITIONS, TRAINING
+from spikepropamine.walking.evaluation import Episodes
+from walkers import untrained
+
+
+def test_every_condition_and_strength_is_measured_once(tmp_path, monkeypatch):
+    config, weights = untrained()
+    seen = []
+
+    def note(policy, statistics, task, condition=TRAINING, strength=None, onset=0, episodes=0, steps=1000, from_onset=None):
+        seen.append((condition, strength, onset, from_onset is not None))
+        return Episodes(np.ones((1, steps)), np.zeros(1, bool))
+
+    monkeypatch.setattr(novel_conditions, "walk", note)
+    store = type("Weights", (), {"weights": lambda self, *_: weights})()
+    rows = novel_conditions.fare("half-cheetah", config, 0, store, novel_conditions.SIZES["paper"])
+    assert len(rows) == len(seen) == len(set(seen)) == 1 + sum(len(kind.strengths) for kind in CONDITIONS.values())
+    seen.clear()
+    rows = novel_conditions.adapt("half-cheetah", config, 0, store, novel_conditions.SIZES["paper"])
+    assert len(seen) == len(set(seen)) == 2 * (1 + len(CONDITIONS)) and len(rows) == 4 * len(seen)
+    assert {row["reward"] for row in rows} == {1.0}
+
+
+def test_what_is_measured_already_stays_and_only_the_rest_is_measured(monkeypatch):
+    asked = []
+
+    def how(experiment, config, seed, store, size):
+        asked.append((config.hash, seed))
+        return [{"config_hash": config.hash, "seed": seed, "return": 2.0}]
+
+    store = type("Weights", (), {"has_weights": lambda self, name, config, seed: name == "half-cheetah" and seed < 2, "published": None})()
+    config = locomotion("half-cheetah", policies=["snn"]).configs[0]
+    earlier = pd.DataFrame([{"config_hash": config.hash, "seed": 0, "return": 1.0}])
+    table, _ = novel_conditions.measure(how, "paper", None, ["snn"], store, earlier=earlier)
+    assert asked == [(config.hash, 1)] and table["return"].tolist() == [1.0, 2.0]
+    hours, unknown = novel_conditions.measuring_hours(table)
+    assert unknown == 1 and hours == pytest.approx(table.policy_seconds[1] / 3600) and hours > 0
+    again, _ = novel_conditions.measure(how, "paper", None, ["snn"], store, earlier=table)
+    assert again.equals(table) and len(asked) == 1
+
+
+def test_a_measurement_that_was_stopped_is_taken_up_after_the_last_policy_measured():
+    config = locomotion("half-cheetah", policies=["snn"]).configs[0]
+    store = type("Weights", (), {"has_weights": lambda self, name, config, seed: name == "half-cheetah", "published": None})()
+    stopped_at, asked, kept = 3, [], []
+
+    def how(experiment, config, seed, store, size):
+        if seed == stopped_at:
+            raise KeyboardInterrupt
+        asked.append(seed)
+        return [{"config_hash": config.hash, "seed": seed}]
+
+    with pytest.raises(KeyboardInterrupt):
+        novel_conditions.measure(how, "paper", None, ["snn"], store, keep=lambda table, facts: kept.append(table))
+    assert asked == kept[-1]["seed"].tolist() == [0, 1, 2]
+    stopped_at = None
+    table, _ = novel_conditions.measure(how, "paper", None, ["snn"], store, earlier=kept[-1])
+    assert asked == table["seed"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_measuring_without_any_weights_is_refused_by_name(tmp_path):
+    with pytest.raises(ValueError, match=r"policies = \['snn'\]: must be some whose trained weights are published in"):
+        novel_conditions.measure(novel_conditions.fare, "smoke", None, ["snn"], Store(tmp_path / "runs", tmp_path / "results"))
+
+
+def test_a_fall_after_the_onset_counts_as_no_reward_and_one_before_it_not_at_all(monkeypatch):
+    config, weights = untrained()
+    rewards = np.ones((3, 40))
+    rewards[1, 20:] = np.nan  # falls in the second half
+    rewards[2, 5:] = np.nan  # never meets the condition
+    monkeypatch.setattr(novel_conditions, "walk", lambda *_: Episodes(rewards, np.zeros(3, bool)))
+    store = type("Weights", (), {"weights": lambda self, *_: weights})()
+    rows = novel_conditions.adapt("half-cheetah", config, 0, store, novel_conditions.SIZES["smoke"])
+    assert [(row["quarter"], row["reward"], row["episodes"]) for row in rows[:4]] == [(1, 1.0, 2), (2, 1.0, 2), (3, 0.5, 2), (4, 0.5, 2)]

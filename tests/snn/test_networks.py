@@ -1,0 +1,71 @@
+import pytest
+import torch
+from spikepropamine.snn.networks import NETWORKS, build
+
+
+def spikes(T=60, B=4, P=6):
+    return (torch.rand(T, B, P, generator=torch.Generator().manual_seed(1)) < 0.3).float()
+
+
+def test_one_seed_gives_every_network_the_same_fixed_weights():
+    networks = {name: build(name, 6, 5, 2, seed=7) for name in NETWORKS}
+    for network in networks.values():
+        for parameter in ("synapses.weight", "synapses.bias", "readout.weight", "readout.bias"):
+            assert torch.equal(network.get_parameter(parameter), networks["snn"].get_parameter(parameter))
+    plastic = [n for name, n in networks.items() if name != "snn"]
+    assert all(torch.equal(n.synapses.alpha, plastic[0].synapses.alpha) for n in plastic)
+    assert torch.equal(networks["ndp-oja"].synapses.modulator_weight, networks["ndp-bcm"].synapses.modulator_weight)
+    assert not torch.equal(build("snn", 6, 5, 2, seed=8).synapses.weight, networks["snn"].synapses.weight)
+
+
+def test_networks_have_the_parameters_their_names_say():
+    fixed = {"synapses.weight", "synapses.bias", "readout.weight", "readout.bias"}
+    plastic, modulated = {"synapses.alpha", "synapses.rule.raw_eta"}, {"synapses.modulator_weight", "synapses.modulator_bias"}
+    expected = {"snn": fixed, "dp-oja": fixed | plastic, "dp-bcm": fixed | plastic,
+                "ndp-oja": fixed | plastic | modulated, "ndp-bcm": fixed | plastic | modulated}
+    for name in NETWORKS:
+        assert {n for n, _ in build(name, 6, 5, 2).named_parameters()} == expected[name]
+
+
+@pytest.mark.parametrize("path", ["reference", "fused"])
+@pytest.mark.parametrize("name", [n for n in NETWORKS if n != "snn"])
+def test_the_plain_network_is_a_plastic_one_with_alpha_zero(name, path):
+    plastic, plain = build(name, 6, 5, 2, seed=2).double(), build("snn", 6, 5, 2, seed=2).double()
+    with torch.no_grad():
+        plastic.synapses.alpha.zero_()
+    ours, theirs = plastic.run(spikes().double(), path=path), plain.run(spikes().double(), path=path)
+    assert torch.equal(ours.spikes, theirs.spikes) and ours.spikes.sum() > 0
+    torch.testing.assert_close(ours.readout, theirs.readout)
+    assert plastic.run(spikes().double()).state[0].plastic.E.abs().max() > 0
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_recording_is_what_the_network_did(name):
+    network = build(name, 6, 5, 2)
+    readout, recording = network(spikes(), record=True)
+    run = network.run(spikes())
+    torch.testing.assert_close(readout, run.readout)
+    torch.testing.assert_close(recording.spikes, run.spikes)
+    if name == "snn":
+        assert recording.E is None
+    else:
+        assert recording.E.shape == (60, 4, 5, 6) and recording.E[0].abs().max() == 0
+        held = network.run(spikes()[:-1]).state[0].plastic.E
+        torch.testing.assert_close(recording.E[-1], held)
+
+
+@pytest.mark.parametrize(
+    "arguments, named",
+    [
+        (dict(name="dp-hebb"), "name = 'dp-hebb': must be one of 'snn'"),
+        (dict(n_inputs=0), "n_inputs = 0"),
+        (dict(n_hidden=2.5), "n_hidden = 2.5"),
+        (dict(n_outputs=True), "n_outputs = True"),
+        (dict(seed=-1), "seed = -1"),
+        (dict(dt=0.0), "dt = 0.0: must be a finite number > 0"),
+        (dict(tau=3.0), "option = 'tau': must be one of 'dt'"),
+    ],
+)
+def test_bad_values_are_refused_by_name(arguments, named):
+    with pytest.raises(ValueError, match=named):
+        build(**dict(name="snn", n_inputs=2, n_hidden=2, n_outputs=2) | arguments)
