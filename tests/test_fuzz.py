@@ -9,6 +9,7 @@ import torch
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from spikepropamine import records
 from spikepropamine.book.claims import load_claims
 from spikepropamine.book.figures import Provenance, Shelf
@@ -16,10 +17,19 @@ from spikepropamine.book.parameters import ChapterParameters, WalkingParameters
 from spikepropamine.book.side_by_side import load_paper_values
 from spikepropamine.records.atomic import DamagedRecord, write_json
 
-often = settings(max_examples=300, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+often = settings(
+    max_examples=300,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 10**12) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 10**12)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=6,
 )
@@ -74,8 +84,18 @@ def refuses_or_is_right(read, path: Path, content: bytes, good: bytes, right) ->
 
 def one_run(folder: Path) -> None:
     config = {"task": {"noise": "low"}, "network": {"name": "snn"}}
-    made = {"experiment": "demo", "config": config, "config_hash": records.config_hash(config), "seed": 0, "profile": "smoke", "device": "cpu",
-            "metrics": {"accuracy": 0.5}, "wall_seconds": 1.0, "peak_megabytes": 2.0, **records.provenance()}
+    made = {
+        "experiment": "demo",
+        "config": config,
+        "config_hash": records.config_hash(config),
+        "seed": 0,
+        "profile": "smoke",
+        "device": "cpu",
+        "metrics": {"accuracy": 0.5},
+        "wall_seconds": 1.0,
+        "peak_megabytes": 2.0,
+        **records.provenance(),
+    }
     records.save_run(folder, made, pd.DataFrame({"step": [1.0], "accuracy": [0.5]}), {"w": torch.ones(3)})
 
 
@@ -86,8 +106,11 @@ def places(tmp_path_factory):
     one_run(root / "run")
     records.publish([root / "run"], 1, root / "published")
     records.save_measurements(root / "measured", "measured", pd.DataFrame({"x": [1.0]}), {"trials": 3})
-    return {"run": (root / "run", records.load_run), "published": (root / "published", records.load_published),
-            "measured": (root / "measured", records.load_measurements)}
+    return {
+        "run": (root / "run", records.load_run),
+        "published": (root / "published", records.load_published),
+        "measured": (root / "measured", records.load_measurements),
+    }
 
 
 @often
@@ -96,7 +119,9 @@ def test_records_with_damaged_bytes_are_refused_by_name(places, data, name):
     folder, read = places[name]
     path = data.draw(st.sampled_from(sorted(p for p in folder.iterdir() if not p.name.startswith("weights-"))))
     good = path.read_bytes()
-    refuses_or_is_right(lambda: read(folder), path, data.draw(damaged_bytes(good)), good, lambda _: path.read_bytes() == good)
+    refuses_or_is_right(
+        lambda: read(folder), path, data.draw(damaged_bytes(good)), good, lambda _: path.read_bytes() == good
+    )
 
 
 @often
@@ -121,7 +146,13 @@ def test_a_damaged_checkpoint_is_refused_by_name(tmp_path_factory, data):
     optimiser = torch.optim.Adam(network.parameters())
     records.save_checkpoint(path, network, optimiser, 5, 1.5, {"loss": [0.5]})
     good = path.read_bytes()
-    refuses_or_is_right(lambda: records.load_checkpoint(path, network, optimiser), path, data.draw(damaged_bytes(good)), good, lambda found: len(found) == 3)
+    refuses_or_is_right(
+        lambda: records.load_checkpoint(path, network, optimiser),
+        path,
+        data.draw(damaged_bytes(good)),
+        good,
+        lambda found: len(found) == 3,
+    )
 
 
 PAPER = {"values": [{"item": "tab-demo", "where": {"network": "snn"}, "value": 0.5, "source": "Table 1"}]}
@@ -145,15 +176,20 @@ def test_yaml_is_read_or_refused_by_the_file_s_name(repository, tmp_path_factory
 
 def test_yaml_makes_no_objects(tmp_path):
     path = tmp_path / "paper_values.yml"
-    path.write_text(f"values: !!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path ['{tmp_path}/made']]\n")
+    path.write_text(
+        f"values: !!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path ['{tmp_path}/made']]\n"
+    )
     with pytest.raises(ValueError, match="paper_values.yml: not YAML"):
         load_paper_values(path)
     assert not (tmp_path / "made").exists()
 
 
 @often
-@given(kind=st.sampled_from([ChapterParameters, WalkingParameters]),
-       name=st.sampled_from(["profile", "recompute", "seeds", "networks", "workers", "device"]), value=plain)
+@given(
+    kind=st.sampled_from([ChapterParameters, WalkingParameters]),
+    name=st.sampled_from(["profile", "recompute", "seeds", "networks", "workers", "device"]),
+    value=plain,
+)
 def test_a_chapter_takes_a_parameter_or_names_it(kind, name, value):
     try:
         made = kind(**{name: value})

@@ -12,6 +12,7 @@ import pandas as pd
 import papermill
 import pytest
 import yaml
+
 from spikepropamine import records
 from spikepropamine.__main__ import EXPERIMENTS, MEASUREMENTS
 from spikepropamine.book.chapters import find_root, open_chapter
@@ -70,8 +71,12 @@ def workshop(repository, tmp_path):
 
 def run(workshop, chapter, **parameters):
     return papermill.execute_notebook(
-        str(workshop / "book" / chapter), str(workshop / "out.ipynb"), parameters=parameters, cwd=str(workshop),
-        progress_bar=False, log_output=False,
+        str(workshop / "book" / chapter),
+        str(workshop / "out.ipynb"),
+        parameters=parameters,
+        cwd=str(workshop),
+        progress_bar=False,
+        log_output=False,
     )
 
 
@@ -100,20 +105,37 @@ def test_the_published_quick_runs_are_shown_without_training(workshop):
     assert not (workshop / ".runs").exists()
 
 
-@pytest.mark.parametrize("parameters, named", [
-    (dict(profile="fast"), "profile = 'fast'"), (dict(seeds=0), "seeds = 0"), (dict(networks="rnn"), "networks = 'rnn'"),
-    (dict(profile="smoke"), "recompute = False: must be True where nothing is published, as for cue-association-smoke"),
-])
+@pytest.mark.parametrize(
+    "parameters, named",
+    [
+        (dict(profile="fast"), "profile = 'fast'"),
+        (dict(seeds=0), "seeds = 0"),
+        (dict(networks="rnn"), "networks = 'rnn'"),
+        (
+            dict(profile="smoke"),
+            "recompute = False: must be True where nothing is published, as for cue-association-smoke",
+        ),
+    ],
+)
 def test_a_bad_parameter_stops_a_chapter_before_it_trains(workshop, parameters, named):
     with pytest.raises(papermill.PapermillExecutionError, match=re.escape(named)):
         run(workshop, "cue_association.ipynb", **parameters)
     assert not (workshop / ".runs").exists()
 
 
-@pytest.mark.parametrize("parameters, named", [
-    (dict(networks="gru"), "networks = 'gru': must be one of 'snn', 'dp-oja', 'dp-bcm', 'ndp-oja', 'ndp-bcm', 'mlp'"),
-    (dict(profile="smoke"), "recompute = False: must be True where nothing is published, as for half-cheetah-smoke"),
-])
+@pytest.mark.parametrize(
+    "parameters, named",
+    [
+        (
+            dict(networks="gru"),
+            "networks = 'gru': must be one of 'snn', 'dp-oja', 'dp-bcm', 'ndp-oja', 'ndp-bcm', 'mlp'",
+        ),
+        (
+            dict(profile="smoke"),
+            "recompute = False: must be True where nothing is published, as for half-cheetah-smoke",
+        ),
+    ],
+)
 def test_a_bad_parameter_stops_a_chapter_about_walking_too(workshop, parameters, named):
     with pytest.raises(papermill.PapermillExecutionError, match=re.escape(named)):
         run(workshop, "locomotion.ipynb", **parameters)
@@ -146,7 +168,11 @@ def test_what_is_published_is_what_the_code_names(repository, name):
     published = records.load_published(folder)
     held = records.run_keys(published.runs)
     wanted = {(config.hash, seed) for config, seed in EXPERIMENTS[name]().runs}
-    assert held <= wanted and len(held) == published.manifest["runs"] and len(wanted) == published.manifest["expected_runs"]
+    assert (
+        held <= wanted
+        and len(held) == published.manifest["runs"]
+        and len(wanted) == published.manifest["expected_runs"]
+    )
 
 
 def test_no_chapter_shows_a_warning_or_an_empty_box(repository):
@@ -160,9 +186,13 @@ def test_no_chapter_shows_a_warning_or_an_empty_box(repository):
                 assert output.get("data", {}).get("text/markdown", "something").strip(), (path.name, cell.source)
 
 
-@pytest.mark.parametrize("item, tasks", [("tab-cue-association", ["cue-association"]), ("tab-temporal-tasks", list(TASKS))])
+@pytest.mark.parametrize(
+    "item, tasks", [("tab-cue-association", ["cue-association"]), ("tab-temporal-tasks", list(TASKS))]
+)
 def test_figures_are_made_of_the_published_records(repository, item, tasks):
-    runs = pd.concat([records.load_published(repository / "book" / "results" / task).runs.assign(task=task) for task in tasks])
+    runs = pd.concat(
+        [records.load_published(repository / "book" / "results" / task).runs.assign(task=task) for task in tasks]
+    )
     runs = runs.rename(columns={"network.name": "network", "task.noise": "noise"})
     shown = pd.read_csv(repository / "figures" / item / "data.csv")
     key = [name for name in ("task", "network", "noise", "seed") if name in shown]
@@ -175,5 +205,7 @@ def test_figures_are_made_of_the_published_records(repository, item, tasks):
 
 
 def test_the_command_line_refuses_an_unknown_experiment(repository):
-    done = subprocess.run([sys.executable, "-m", "spikepropamine", "sweep", "walking"], capture_output=True, text=True, cwd=repository)
+    done = subprocess.run(
+        [sys.executable, "-m", "spikepropamine", "sweep", "walking"], capture_output=True, text=True, cwd=repository
+    )
     assert done.returncode == 2 and "invalid choice: 'walking'" in done.stderr

@@ -1,6 +1,7 @@
 """Policies that nothing has trained."""
 
 import torch
+
 from spikepropamine.experiments.locomotion import locomotion
 
 
@@ -9,6 +10,8 @@ def untrained(name="dp-oja", environment="half-cheetah"):
     config = locomotion(environment, "smoke", policies=[name]).configs[0]
     n, _ = config.task.sizes()
     policy = config.build(0)
-    weights = dict(policy.named_parameters()) | {"observation_mean": torch.zeros(n, dtype=torch.float64),
-                                                 "observation_var": torch.ones(n, dtype=torch.float64)}
+    weights = dict(policy.named_parameters()) | {
+        "observation_mean": torch.zeros(n, dtype=torch.float64),
+        "observation_var": torch.ones(n, dtype=torch.float64),
+    }
     return config, {name: p.detach() for name, p in weights.items()}

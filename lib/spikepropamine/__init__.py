@@ -12,7 +12,18 @@ from .snn.networks import NETWORKS, NetworkOptions, SpikingNetwork, build
 from .snn.plasticity import BCM, Oja, Rule, bcm, oja
 
 __all__ = [
-    "BCM", "NETWORKS", "NetworkOptions", "Oja", "PlasticLinear", "PlasticState", "Rule", "SpikingNetwork", "bcm", "build", "leaky", "oja",
+    "BCM",
+    "NETWORKS",
+    "NetworkOptions",
+    "Oja",
+    "PlasticLinear",
+    "PlasticState",
+    "Rule",
+    "SpikingNetwork",
+    "bcm",
+    "build",
+    "leaky",
+    "oja",
 ]
 
 # where these were before they had a room, and where code of others may look for them still

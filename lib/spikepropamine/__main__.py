@@ -10,7 +10,15 @@ from pathlib import Path
 import pandas as pd
 
 from . import records
-from .audit.staleness import code_mark, difference, remake, stale_items, stale_measurements, stale_records, stale_timings
+from .audit.staleness import (
+    code_mark,
+    difference,
+    remake,
+    stale_items,
+    stale_measurements,
+    stale_records,
+    stale_timings,
+)
 from .audit.verification import verify
 from .book.claims import PLASTIC
 from .experiments import ablations, gait, locomotion, novel_conditions, sweeps, temporal
@@ -25,25 +33,40 @@ from .walking import robots as environments
 from .walking.evaluation import EPISODES
 from .walking.policies import POLICIES
 
-EXPERIMENTS = {name: partial(temporal.temporal, name) for name in temporal.TASKS} | {
-    f"{name}-{kind}": partial(make, name)
-    for name in temporal.TASKS
-    for kind, make in (
-        ("search", temporal.search),
-        ("controls", temporal.controls),
-        ("controls-search", temporal.controls_search),
-        ("restricted", temporal.restricted),
-        ("sizes", temporal.sizes),
-    )
-} | {"cue-reward-controls-longer": partial(temporal.longer, "cue-reward")} | {
-    f"{name}{kind}": partial(make, name) for name in locomotion.EXPERIMENTS for kind, make in (("", locomotion.locomotion), ("-search", locomotion.search))
-}
+EXPERIMENTS = (
+    {name: partial(temporal.temporal, name) for name in temporal.TASKS}
+    | {
+        f"{name}-{kind}": partial(make, name)
+        for name in temporal.TASKS
+        for kind, make in (
+            ("search", temporal.search),
+            ("controls", temporal.controls),
+            ("controls-search", temporal.controls_search),
+            ("restricted", temporal.restricted),
+            ("sizes", temporal.sizes),
+        )
+    }
+    | {"cue-reward-controls-longer": partial(temporal.longer, "cue-reward")}
+    | {
+        f"{name}{kind}": partial(make, name)
+        for name in locomotion.EXPERIMENTS
+        for kind, make in (("", locomotion.locomotion), ("-search", locomotion.search))
+    }
+)
 TEMPORAL = {name: make for name, make in EXPERIMENTS.items() if name.startswith(tuple(temporal.TASKS))}
 WALKING = {name: make for name, make in EXPERIMENTS.items() if name not in TEMPORAL}
 # what the commands on the pages make: published so that a reader sees what to expect, and a test that it still comes out
-EXPERIMENTS |= {temporal.named(name, "quick"): partial(make, profile="quick") for name, make in EXPERIMENTS.items() if not name.endswith("-search")}
+EXPERIMENTS |= {
+    temporal.named(name, "quick"): partial(make, profile="quick")
+    for name, make in EXPERIMENTS.items()
+    if not name.endswith("-search")
+}
 
-REHEARSALS = {"novel-conditions": novel_conditions.rehearse, "adaptation": novel_conditions.rehearse, "controls": ablations.rehearse}
+REHEARSALS = {
+    "novel-conditions": novel_conditions.rehearse,
+    "adaptation": novel_conditions.rehearse,
+    "controls": ablations.rehearse,
+}
 NETWORK_CODE = (kernels, layers, networks, plasticity, scan, simd)
 TIMED = {
     "performance": (benchmark, *NETWORK_CODE),
@@ -51,7 +74,16 @@ TIMED = {
     "retraining": (neurons, controls, cue_association, cue_reward, recall, supervised, task, *NETWORK_CODE),
     "walking-speed": (inference, walking_speed, policies, ppo, environments, *NETWORK_CODE),
     "walking-again": (inference, conditions, environments, novel_conditions, policies, ppo, evaluation, *NETWORK_CODE),
-    "page-times": (inference, benchmark, conditions, environments, novel_conditions, policies, evaluation, *NETWORK_CODE),
+    "page-times": (
+        inference,
+        benchmark,
+        conditions,
+        environments,
+        novel_conditions,
+        policies,
+        evaluation,
+        *NETWORK_CODE,
+    ),
 }
 TIMINGS = {
     "performance": lambda store, workers: benchmark.run_plan("paper", list(NETWORKS)),
@@ -62,7 +94,10 @@ TIMINGS = {
     "page-times": lambda store, workers: page_times.measure(Path().resolve()),
 }
 # of trained policies: how, and of which
-WALKS = {"novel-conditions": (novel_conditions.fare, list(POLICIES)), "adaptation": (novel_conditions.adapt, list(PLASTIC))}
+WALKS = {
+    "novel-conditions": (novel_conditions.fare, list(POLICIES)),
+    "adaptation": (novel_conditions.adapt, list(PLASTIC)),
+}
 MEASUREMENTS = tuple(sorted(("controls", "gait", *WALKS, *TIMINGS)))
 
 
@@ -73,11 +108,22 @@ def main() -> None:
     actions = parser.add_subparsers(dest="action", required=True)
     for action, names in (("sweep", sorted(EXPERIMENTS)), ("publish", [*sorted(EXPERIMENTS), *MEASUREMENTS])):
         one = actions.add_parser(action)
-        one.add_argument("experiment", choices=names,
-                         help="measurements, " + ", ".join(MEASUREMENTS) + ", are made by publish, most of them from trained weights")
-        one.add_argument("--workers", type=lambda word: int(word) if word.isdigit() else word, default=1,
-                         help="runs at a time (default 1), or the address of a Dask scheduler")
-    actions.add_parser("verify", help="check every published record, figure and table to the byte, and prose for typed numbers")
+        one.add_argument(
+            "experiment",
+            choices=names,
+            help="measurements, "
+            + ", ".join(MEASUREMENTS)
+            + ", are made by publish, most of them from trained weights",
+        )
+        one.add_argument(
+            "--workers",
+            type=lambda word: int(word) if word.isdigit() else word,
+            default=1,
+            help="runs at a time (default 1), or the address of a Dask scheduler",
+        )
+    actions.add_parser(
+        "verify", help="check every published record, figure and table to the byte, and prose for typed numbers"
+    )
     stale = actions.add_parser("stale", help="name what is no longer what today's code and records would make, and why")
     stale.add_argument("--remake", action="store_true", help="train what is stale again, that alone, and publish it")
     stale.add_argument("--workers", type=int, default=1, help="runs at a time (default 1)")
@@ -107,7 +153,12 @@ def report(checked: int, problems: list[str]) -> int:
 def say_what_is_stale(store: sweeps.Store) -> int:
     """Name what is stale, a line each; the exit status."""
     lines = [f"{one.experiment} {one.config_hash}: {one.why}" for one in stale_records(EXPERIMENTS, store)]
-    lines += [*stale_measurements(REHEARSALS, store.published), *stale_timings(TIMED, store.published), *gait.stale(store), *stale_items(Path())]
+    lines += [
+        *stale_measurements(REHEARSALS, store.published),
+        *stale_timings(TIMED, store.published),
+        *gait.stale(store),
+        *stale_items(Path()),
+    ]
     print("\n".join(lines) if lines else "Nothing is stale.")
     return 1 if lines else 0
 

@@ -8,6 +8,7 @@ import sys
 
 import nbformat
 import pytest
+
 from spikepropamine import records
 from spikepropamine.__main__ import EXPERIMENTS, REHEARSALS, TIMED
 from spikepropamine.audit import staleness
@@ -42,22 +43,47 @@ def place(tmp_path_factory):
 
 def stale(place, repository, tmp_path, file, old, new):
     """The names of the networks whose records are stale once ``old`` in the package's ``file`` is ``new``."""
-    shutil.copytree(repository / "lib" / "spikepropamine", tmp_path / "spikepropamine", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        repository / "lib" / "spikepropamine", tmp_path / "spikepropamine", ignore=shutil.ignore_patterns("__pycache__")
+    )
     path = tmp_path / "spikepropamine" / file
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
-    done = subprocess.run([sys.executable, "-c", SMALL], cwd=place, env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SMALL],
+        cwd=place,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     names = {config.hash: config.network.name for config in EXPERIMENT.configs}
     return {names[line.split()[0]] for line in done.stdout.splitlines()}
 
 
 def test_a_changed_rule_marks_the_records_that_go_through_it_and_no_other(place, repository, tmp_path):
-    assert stale(place, repository, tmp_path, "plasticity.py", "return x_post * (x_post - theta),", "return 2 * x_post * (x_post - theta),") == {"dp-bcm", "ndp-bcm"}
+    assert stale(
+        place,
+        repository,
+        tmp_path,
+        "plasticity.py",
+        "return x_post * (x_post - theta),",
+        "return 2 * x_post * (x_post - theta),",
+    ) == {"dp-bcm", "ndp-bcm"}
 
 
 def test_a_changed_wording_marks_nothing(place, repository, tmp_path):
-    assert stale(place, repository, tmp_path, "plasticity.py", "The BCM threshold one tick later", "Where the threshold of BCM goes") == set()
+    assert (
+        stale(
+            place,
+            repository,
+            tmp_path,
+            "plasticity.py",
+            "The BCM threshold one tick later",
+            "Where the threshold of BCM goes",
+        )
+        == set()
+    )
 
 
 def test_a_record_never_rehearsed_or_of_no_configuration_is_named(place):

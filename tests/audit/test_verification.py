@@ -6,13 +6,16 @@ import sys
 import pandas as pd
 import pytest
 import yaml
+
 from spikepropamine.audit.verification import verify
 from spikepropamine.book.research_object import NAME, write_crate
 
 
 def test_all_that_is_published_is_as_it_was_made(repository):
     checked, problems = verify(repository)
-    assert problems == [] and checked == sum(path.is_dir() for place in ("book/results", "figures") for path in (repository / place).iterdir())
+    assert problems == [] and checked == sum(
+        path.is_dir() for place in ("book/results", "figures") for path in (repository / place).iterdir()
+    )
 
 
 @pytest.fixture
@@ -49,12 +52,21 @@ def test_what_is_missing_or_was_added_is_found_and_named(copy):
 def test_the_description_of_the_items_is_held_to_them(copy):
     description = copy / "figures" / NAME
     before = description.read_bytes()
-    for changed in (before.replace(b"companion", b"Companion", 1), before + b"\n", b"", before[:-40], b"\xff" + before[1:]):
+    for changed in (
+        before.replace(b"companion", b"Companion", 1),
+        before + b"\n",
+        b"",
+        before[:-40],
+        b"\xff" + before[1:],
+    ):
         description.write_bytes(changed)
         assert verify(copy) == (2, [f"{description}: not what the items beside it give"])
     description.unlink()
     (copy / "book" / "results" / "note.txt").write_text("")
-    assert verify(copy)[1] == [f"{description}: not what the items beside it give", f"{copy / 'book' / 'results' / 'note.txt'}: nothing accounts for it"]
+    assert verify(copy)[1] == [
+        f"{description}: not what the items beside it give",
+        f"{copy / 'book' / 'results' / 'note.txt'}: nothing accounts for it",
+    ]
 
 
 def test_an_item_without_its_records_is_found(copy):
@@ -64,7 +76,9 @@ def test_an_item_without_its_records_is_found(copy):
 
 def test_the_command_says_what_is_wrong_and_fails(copy):
     def run():
-        return subprocess.run([sys.executable, "-m", "spikepropamine", "verify"], capture_output=True, text=True, cwd=copy)
+        return subprocess.run(
+            [sys.executable, "-m", "spikepropamine", "verify"], capture_output=True, text=True, cwd=copy
+        )
 
     assert run().returncode == 0 and "2 folders" in run().stdout
     data = copy / "figures" / "tab-cue-association" / "data.csv"
@@ -79,6 +93,10 @@ def test_figures_are_those_that_the_chapters_make_of_the_records(repository):
     made = {path.name for path in stage.iterdir() if path.is_dir()}
     assert made == {path.name for path in (repository / "figures").iterdir() if path.is_dir()}
     for name in made:
-        pd.testing.assert_frame_equal(pd.read_csv(stage / name / "data.csv"), pd.read_csv(repository / "figures" / name / "data.csv"), rtol=1e-4)
-        facts = [json.loads((place / name / "provenance.json").read_text()) for place in (stage, repository / "figures")]
+        pd.testing.assert_frame_equal(
+            pd.read_csv(stage / name / "data.csv"), pd.read_csv(repository / "figures" / name / "data.csv"), rtol=1e-4
+        )
+        facts = [
+            json.loads((place / name / "provenance.json").read_text()) for place in (stage, repository / "figures")
+        ]
         assert facts[0]["caption"] == facts[1]["caption"] and facts[0]["records"] == facts[1]["records"]

@@ -14,6 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
+
 from spikepropamine.book.chapters import find_root
 
 BUILT = find_root() / "_build" / "html"
@@ -53,12 +54,17 @@ def open_page(browser, address, request):
 
     def open_page(name, query="", **options):
         context = browser.new_context(**options)
-        context.route("**/*", lambda route: route.continue_() if route.request.url.startswith(address) else route.abort())
+        context.route(
+            "**/*", lambda route: route.continue_() if route.request.url.startswith(address) else route.abort()
+        )
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("requestfailed", lambda asked: complaints.append(f"asked for {asked.url}"))
-        page.on("response", lambda answer: complaints.append(f"{answer.status} for {answer.url}") if answer.status >= 400 else None)
+        page.on(
+            "response",
+            lambda answer: complaints.append(f"{answer.status} for {answer.url}") if answer.status >= 400 else None,
+        )
         page.goto(f"{address}/{name}.html{query}", wait_until="networkidle")
         pages.append(page)
         return page
@@ -67,7 +73,9 @@ def open_page(browser, address, request):
     yield open_page
     if complaints or request.session.testsfailed > failed_before:
         for k, page in enumerate(pages):
-            page.screenshot(path=find_root() / "_build" / "screenshots" / f"{request.node.name}-{k}.png", full_page=True)
+            page.screenshot(
+                path=find_root() / "_build" / "screenshots" / f"{request.node.name}-{k}.png", full_page=True
+            )
     for page in pages:
         page.context.close()
     assert complaints == []
@@ -81,7 +89,11 @@ def test_a_page_is_accessible(open_page, name, scheme):
     page = open_page(f"book/{name}", color_scheme=scheme)
     assert page.evaluate("document.documentElement.dataset.theme") == scheme
     # with preload, axe itself asks for style sheets where there are none
-    grave = [fault for fault in Axe().run(page, options={"preload": False}).response["violations"] if fault["impact"] in ("serious", "critical")]
+    grave = [
+        fault
+        for fault in Axe().run(page, options={"preload": False}).response["violations"]
+        if fault["impact"] in ("serious", "critical")
+    ]
     assert [(fault["id"], node["html"][:200]) for fault in grave for node in fault["nodes"]] == []
 
 

@@ -2,6 +2,7 @@ import dataclasses
 
 import pandas as pd
 import pytest
+
 from spikepropamine.book import chapters
 from spikepropamine.book.parameters import ChapterParameters
 from spikepropamine.experiments import temporal
@@ -10,13 +11,26 @@ from spikepropamine.experiments import temporal
 def test_the_end_of_training_is_told_by_means_over_seeds_and_the_gain_of_its_last_fifth():
     steps = range(100, 1100, 100)
     curves = pd.concat(
-        pd.DataFrame({"step": steps, "seed": seed, "accuracy": [s / 2000 + seed / 100 for s in steps], "firing_rate": 10.0 + seed, "gradient_norm": 0.2})
+        pd.DataFrame(
+            {
+                "step": steps,
+                "seed": seed,
+                "accuracy": [s / 2000 + seed / 100 for s in steps],
+                "firing_rate": 10.0 + seed,
+                "gradient_norm": 0.2,
+            }
+        )
         for seed in (0, 1)
     )
     ended = chapters.how_it_ended(curves)
     assert ended == pytest.approx({"accuracy": 0.505, "last_gain": 0.1, "firing_rate": 10.5, "gradient_norm": 0.2})
     (shown,) = chapters.show_how_it_ended(pd.DataFrame([ended])).to_dict("records")
-    assert shown == {"accuracy": "0.505", "gain, last fifth": "+0.100", "firing rate": "10.5 Hz", "gradient norm": "0.2"}
+    assert shown == {
+        "accuracy": "0.505",
+        "gain, last fifth": "+0.100",
+        "firing rate": "10.5 Hz",
+        "gradient norm": "0.2",
+    }
     once = curves[curves.step == 1000]
     assert chapters.how_it_ended(once)["last_gain"] == 0
 
@@ -27,7 +41,9 @@ def test_runs_at_hand_are_none_where_nothing_is_published_and_results_says_so(re
     empty = chapters.Chapter("controls", ChapterParameters(**parameters), tmp_path)
     sweep = temporal.controls("recall")
     assert empty.at_hand(sweep)[0].empty
-    with pytest.raises(ValueError, match="recompute = False: must be True where nothing is published, as for recall-controls"):
+    with pytest.raises(
+        ValueError, match="recompute = False: must be True where nothing is published, as for recall-controls"
+    ):
         empty.results(sweep)
     full = chapters.Chapter("controls", ChapterParameters(**parameters), repository)
     assert len(full.at_hand(sweep)[0]) == len(sweep.runs) == len(full.results(sweep)[0])
@@ -44,6 +60,10 @@ def test_the_panel_tells_what_the_page_took_and_what_its_command_will(repository
     assert "makes 2 runs: at the speed of these, 6 minutes on two cores" in told
     assert "core hours" not in chapter.panel("").data and "on two cores" not in chapter.panel("").data
     runs = chapter.everything.published_runs("recall-quick").runs
-    seconds = runs[(runs["network.name"] == "snn") & (runs["task.noise"] == "low") & (runs.seed == 0)].wall_seconds.item()
+    seconds = runs[
+        (runs["network.name"] == "snn") & (runs["task.noise"] == "low") & (runs.seed == 0)
+    ].wall_seconds.item()
     told = chapter.panel("-p profile quick", [(made, published)] * 60).data
-    assert f"makes 60 runs, which took {max(1, round(seconds / 2))} minute on two cores when they were published" in told
+    assert (
+        f"makes 60 runs, which took {max(1, round(seconds / 2))} minute on two cores when they were published" in told
+    )

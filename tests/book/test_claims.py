@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+
 from spikepropamine.book import claims
 from spikepropamine.snn.controls import CONTROLS
 from spikepropamine.snn.networks import NETWORKS
@@ -17,13 +18,18 @@ def runs(accuracy, seeds=10, change=0.5):
     for noise in ("low", "high"):
         for name in NETWORKS:
             for seed in range(seeds):
-                rows.append({
-                    "network.name": name, "task.noise": noise, "seed": seed,
-                    "accuracy": accuracy(name, noise) + rng.normal(0, 0.002),
-                    "change_synapses.weight": change, "change_synapses.rule.raw_eta": change if name != "snn" else math.nan,
-                    "change_synapses.alpha": change if name != "snn" else math.nan,
-                    "change_synapses.modulator_weight": change if name.startswith("ndp") else math.nan,
-                })
+                rows.append(
+                    {
+                        "network.name": name,
+                        "task.noise": noise,
+                        "seed": seed,
+                        "accuracy": accuracy(name, noise) + rng.normal(0, 0.002),
+                        "change_synapses.weight": change,
+                        "change_synapses.rule.raw_eta": change if name != "snn" else math.nan,
+                        "change_synapses.alpha": change if name != "snn" else math.nan,
+                        "change_synapses.modulator_weight": change if name.startswith("ndp") else math.nan,
+                    }
+                )
     return pd.DataFrame(rows)
 
 
@@ -58,7 +64,10 @@ def test_parameters_that_did_not_move_were_not_learned(repository):
     one.loc[(one["network.name"] == "ndp-bcm") & (one.seed == 3), "change_synapses.rule.raw_eta"] = 0.004
     judgement = claims.judge(repository / "book" / "claims.yml", dict.fromkeys(TASKS, one))[0]
     assert judgement.verdict == PARTLY
-    assert judgement.by_task["recall"] == (PARTLY, "met by dp-oja, dp-bcm, ndp-oja; ndp-bcm solves it, but η moved by 0.4% in one seed")
+    assert judgement.by_task["recall"] == (
+        PARTLY,
+        "met by dp-oja, dp-bcm, ndp-oja; ndp-bcm solves it, but η moved by 0.4% in one seed",
+    )
 
 
 def test_too_few_seeds_or_networks_are_not_judged(repository):
@@ -89,22 +98,32 @@ def test_the_measured_value_lies_in_its_interval_and_pools_the_tasks(repository)
 def test_a_task_with_more_seeds_weighs_no_more_than_the_others(repository):
     good, more = runs(lambda name, noise: 0.96), runs(lambda name, noise: 1.0, seeds=40)
     first = more[more.seed < 10]
-    judged = [claims.judge(repository / "book" / "claims.yml", dict(zip(TASKS, (good, good, table)))) for table in (more.sample(frac=1.0, random_state=0), first)]
+    judged = [
+        claims.judge(repository / "book" / "claims.yml", dict(zip(TASKS, (good, good, table))))
+        for table in (more.sample(frac=1.0, random_state=0), first)
+    ]
     assert [j.measured for j in judged[0][:4]] == [j.measured for j in judged[1][:4]]
 
 
 def controls(accuracy, seeds=5):
     rng = np.random.default_rng(1)
-    return pd.DataFrame([
-        {"network.name": name, "task.noise": "low", "seed": seed, "accuracy": accuracy(name) + rng.normal(0, 0.002)}
-        for name in CONTROLS for seed in range(seeds)
-    ])
+    return pd.DataFrame(
+        [
+            {"network.name": name, "task.noise": "low", "seed": seed, "accuracy": accuracy(name) + rng.normal(0, 0.002)}
+            for name in CONTROLS
+            for seed in range(seeds)
+        ]
+    )
 
 
 def judged_beside(repository, *tables):
     """The judgement on other kinds of memory, with ``tables`` as the controls' runs on each task."""
-    results = dict.fromkeys(TASKS, runs(lambda name, noise: 0.5 if name == "snn" else 0.97 if name == "dp-oja" else 0.96))
-    return claims.judge(repository / "book" / "claims.yml", results | {f"{task}-controls": table for task, table in zip(TASKS, tables)})[7]
+    results = dict.fromkeys(
+        TASKS, runs(lambda name, noise: 0.5 if name == "snn" else 0.97 if name == "dp-oja" else 0.96)
+    )
+    return claims.judge(
+        repository / "book" / "claims.yml", results | {f"{task}-controls": table for task, table in zip(TASKS, tables)}
+    )[7]
 
 
 def test_plasticity_is_needed_where_no_other_memory_solves_the_task(repository):
@@ -119,7 +138,14 @@ def test_plasticity_is_needed_where_no_other_memory_solves_the_task(repository):
     assert found.by_task["recall"][1] == "solved by slstm; dp-oja is significantly above all but slstm"
     assert judged_beside(repository, level, level, level).verdict == NO
     assert "slstm" in found.quantity or "alif" in found.quantity
-    assert found.records == ("cue-association", "cue-association-controls", "cue-reward", "cue-reward-controls", "recall", "recall-controls")
+    assert found.records == (
+        "cue-association",
+        "cue-association-controls",
+        "cue-reward",
+        "cue-reward-controls",
+        "recall",
+        "recall-controls",
+    )
 
 
 def test_other_memories_with_too_few_seeds_or_tasks_are_not_judged(repository):
@@ -130,21 +156,26 @@ def test_other_memories_with_too_few_seeds_or_tasks_are_not_judged(repository):
 
 
 def test_the_table_has_the_columns_other_tools_read(repository):
-    table = claims.table(claims.judge(repository / "book" / "claims.yml", dict.fromkeys(TASKS, runs(lambda name, noise: 0.5))))
+    table = claims.table(
+        claims.judge(repository / "book" / "claims.yml", dict.fromkeys(TASKS, runs(lambda name, noise: 0.5)))
+    )
     assert list(table.columns) == ["claim", "criterion", "measured", "interval_low", "interval_high", "verdict"]
     assert set(table.verdict) <= set(claims.VERDICTS)
 
 
-@pytest.mark.parametrize("old, new, named", [
-    ("judge: every_rule", "judge: guess", "judge of claim-2 = 'guess'"),
-    ("solved_at_least: 0.95", "solved: 0.95", "definitions"),
-    ("tasks: [cue-association,", "tasks: [cue-asociation,", "tasks = 'cue-asociation'"),
-    ("tasks: [cue-association, cue-reward, recall]", "tasks: []", r"tasks = \[\]"),
-    ("id: claim-3", "id: 3", "id = 3: must be a text"),
-    ("changed_at_least: 0.01", "changed_at_least: little", "changed_at_least = .little."),
-    ("noise: high", "noise: loud", "noise of claim-4 = .loud."),
-    ("solved_at_least: 0.95", "solved_at_least: [", "not YAML"),
-])
+@pytest.mark.parametrize(
+    "old, new, named",
+    [
+        ("judge: every_rule", "judge: guess", "judge of claim-2 = 'guess'"),
+        ("solved_at_least: 0.95", "solved: 0.95", "definitions"),
+        ("tasks: [cue-association,", "tasks: [cue-asociation,", "tasks = 'cue-asociation'"),
+        ("tasks: [cue-association, cue-reward, recall]", "tasks: []", r"tasks = \[\]"),
+        ("id: claim-3", "id: 3", "id = 3: must be a text"),
+        ("changed_at_least: 0.01", "changed_at_least: little", "changed_at_least = .little."),
+        ("noise: high", "noise: loud", "noise of claim-4 = .loud."),
+        ("solved_at_least: 0.95", "solved_at_least: [", "not YAML"),
+    ],
+)
 def test_bad_entries_are_refused_by_name(repository, tmp_path, old, new, named):
     text = (repository / "book" / "claims.yml").read_text()
     assert old in text
@@ -175,10 +206,20 @@ def walking_verdicts(repository, table):
 
 def test_walking_is_judged_at_the_moderate_strengths(repository):
     plastic = lambda name: name not in ("snn", "mlp")  # noqa: E731
-    assert walking_verdicts(repository, walks(lambda n: 2500, lambda n, c: 0.95 if plastic(n) else 0.8)) == [YES, YES, YES]
+    assert walking_verdicts(repository, walks(lambda n: 2500, lambda n, c: 0.95 if plastic(n) else 0.8)) == [
+        YES,
+        YES,
+        YES,
+    ]
     assert walking_verdicts(repository, walks(lambda n: 1500, lambda n, c: 0.8)) == [NO, PARTLY, NO]
-    assert walking_verdicts(repository, walks(lambda n: 2500 if n == "dp-bcm" else 1500, lambda n, c: 0.5)) == [PARTLY, NO, NO]
-    assert walking_verdicts(repository, walks(lambda n: 2100, lambda n, c: 0.95, spread=500))[0] == NO  # the interval's end falls short
+    assert walking_verdicts(repository, walks(lambda n: 2500 if n == "dp-bcm" else 1500, lambda n, c: 0.5)) == [
+        PARTLY,
+        NO,
+        NO,
+    ]
+    assert (
+        walking_verdicts(repository, walks(lambda n: 2100, lambda n, c: 0.95, spread=500))[0] == NO
+    )  # the interval's end falls short
     one_better = walks(lambda n: 2500, lambda n, c: 0.95 if n == "ndp-oja" else 0.7)
     assert walking_verdicts(repository, one_better) == [YES, PARTLY, PARTLY]
 

@@ -2,18 +2,38 @@ import json
 
 import pandas as pd
 import pytest
+
 from spikepropamine.book import csvw
 from spikepropamine.records.atomic import load_yaml
 
-DATA = pd.DataFrame({"seed": [0, 1], "accuracy": [0.5, None], "network": ["snn", "dp-oja"], "angle.hip": [0.1, 0.2], "contact.left": [True, False], "other": [1, 2]})
+DATA = pd.DataFrame(
+    {
+        "seed": [0, 1],
+        "accuracy": [0.5, None],
+        "network": ["snn", "dp-oja"],
+        "angle.hip": [0.1, 0.2],
+        "contact.left": [True, False],
+        "other": [1, 2],
+    }
+)
 
 
 def test_columns_are_described_in_their_order_with_kind_and_meaning():
     found = csvw.describe(DATA, "Two runs.", {"accuracy": "share answered right", "angle.*": "in rad"})
     columns = found["tableSchema"]["columns"]
     assert [column["titles"] for column in columns] == list(DATA)
-    assert [column["datatype"] for column in columns] == ["integer", "number", "string", "number", {"base": "boolean", "format": "True|False"}, "integer"]
-    assert {column["titles"]: column["dc:description"] for column in columns if "dc:description" in column} == {"accuracy": "share answered right", "angle.hip": "in rad"}
+    assert [column["datatype"] for column in columns] == [
+        "integer",
+        "number",
+        "string",
+        "number",
+        {"base": "boolean", "format": "True|False"},
+        "integer",
+    ]
+    assert {column["titles"]: column["dc:description"] for column in columns if "dc:description" in column} == {
+        "accuracy": "share answered right",
+        "angle.hip": "in rad",
+    }
     assert found["url"] == "data.csv" and found["dc:title"] == "Two runs."
 
 
@@ -21,7 +41,10 @@ def test_columns_are_described_in_their_order_with_kind_and_meaning():
 def described(repository):
     paths = sorted((repository / "figures").glob("*/data.csv"))
     assert paths
-    return [(path, pd.read_csv(path), json.loads(path.with_name(csvw.NAME).read_text())["tableSchema"]["columns"]) for path in paths]
+    return [
+        (path, pd.read_csv(path), json.loads(path.with_name(csvw.NAME).read_text())["tableSchema"]["columns"])
+        for path in paths
+    ]
 
 
 def test_every_column_of_all_published_data_is_explained(described):

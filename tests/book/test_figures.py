@@ -3,6 +3,7 @@ import json
 import pandas as pd
 import pytest
 from PIL import Image
+
 from spikepropamine.book import figures
 from spikepropamine.book.figures import Provenance, Shelf
 from spikepropamine.walking.policies import POLICIES
@@ -22,7 +23,15 @@ def save(folder, **changes):
 def test_a_figure_carries_everything_with_it(tmp_path):
     item = save(tmp_path)
     files = sorted(p.name for p in (tmp_path / "fig-demo").iterdir())
-    assert files == ["citation.bib", "data.csv", "data.csv-metadata.json", "figure.pdf", "figure.png", "figure.svg", "provenance.json"]
+    assert files == [
+        "citation.bib",
+        "data.csv",
+        "data.csv-metadata.json",
+        "figure.pdf",
+        "figure.png",
+        "figure.svg",
+        "provenance.json",
+    ]
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "fig-demo" / "data.csv"), DATA)
     facts = json.loads((tmp_path / "fig-demo" / "provenance.json").read_text())
     assert facts["records"] == ["abc"] and facts["seeds"] == [0, 1] and facts["git_commits"] == ["c0ffee"]
@@ -54,7 +63,15 @@ def test_a_table_carries_everything_with_it(tmp_path):
 
 
 def test_a_negative_number_is_read_with_a_minus_sign_and_nothing_else_changes(tmp_path):
-    shown = pd.DataFrame({"network": ["dp-oja"], "gain": ["-0.5 (-0.7 to +0.1)"], "p": ["6.7e-08"], "day": ["2021-11-02"], "code": ["3e-a"]})
+    shown = pd.DataFrame(
+        {
+            "network": ["dp-oja"],
+            "gain": ["-0.5 (-0.7 to +0.1)"],
+            "p": ["6.7e-08"],
+            "day": ["2021-11-02"],
+            "code": ["3e-a"],
+        }
+    )
     Shelf(tmp_path, "../figures", PROVENANCE).table("tab-demo", DATA, shown, "One row.")
     told = (tmp_path / "tab-demo" / "table.md").read_text()
     assert all(cell in told for cell in ("dp-oja", "−0.5 (−0.7 to +0.1)", "6.7e−08", "2021-11-02", "3e-a"))
@@ -62,10 +79,15 @@ def test_a_negative_number_is_read_with_a_minus_sign_and_nothing_else_changes(tm
     assert all(cell in told for cell in ("dp-oja", "$-$0.5 ($-$0.7 to +0.1)", "6.7e$-$08", "2021-11-02", "3e-a"))
 
 
-@pytest.mark.parametrize("changes, named", [
-    (dict(id="Figure 1"), "id = 'Figure 1'"), (dict(id="../x"), "id = '../x'"), (dict(alt=" "), "alt = ' '"),
-    (dict(data=DATA[:0]), "data of fig-demo = 0"),
-])
+@pytest.mark.parametrize(
+    "changes, named",
+    [
+        (dict(id="Figure 1"), "id = 'Figure 1'"),
+        (dict(id="../x"), "id = '../x'"),
+        (dict(alt=" "), "alt = ' '"),
+        (dict(data=DATA[:0]), "data of fig-demo = 0"),
+    ],
+)
 def test_bad_items_are_refused_by_name_and_leave_nothing(tmp_path, changes, named):
     with pytest.raises(ValueError, match=named):
         save(tmp_path, **changes)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from pybtex.database import parse_string
 from pybtex.richtext import Text
+
 from spikepropamine.book.figures import Provenance, Shelf
 from spikepropamine.book.latex import latex
 
@@ -17,10 +18,16 @@ def test_what_is_read_is_what_was_written(text):
     assert codecs.decode(latex(text), "ulatex") == text
 
 
-@pytest.mark.parametrize("text, expected", [
-    ("**all** of `a_b`", r"\textbf{all} of \texttt{a\_b}"), ("*profile `quick`*", r"\emph{profile \texttt{quick}}"),
-    ("p < 0.05 > x|y", "p $<$ 0.05 $>$ x$|$y"), ("\\{", r"\textbackslash{}\{"), ("5 ✓", r"5 $\surd$"),
-])
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("**all** of `a_b`", r"\textbf{all} of \texttt{a\_b}"),
+        ("*profile `quick`*", r"\emph{profile \texttt{quick}}"),
+        ("p < 0.05 > x|y", "p $<$ 0.05 $>$ x$|$y"),
+        ("\\{", r"\textbackslash{}\{"),
+        ("5 ✓", r"5 $\surd$"),
+    ],
+)
 def test_markup_and_what_latex_would_take_for_a_command(text, expected):
     assert latex(text) == expected
 
@@ -39,7 +46,9 @@ def test_a_table_of_every_difficult_kind_is_one_to_latex(tmp_path):
     shelf.table("tab-demo", pd.DataFrame({"x": [1]}), shown, "With a 95% interval.")
     columns, found = rows((tmp_path / "tab-demo" / "table.tex").read_text())
     assert columns == 2 and [len(cells) for cells in found] == [2, 2, 2]
-    assert [cell.strip() for cell in found[1]] == [r"$-$0.1 \& 50\%", r"$\alpha$\_1"] and found[2][1].strip() == r"$\surd$"
+    assert [cell.strip() for cell in found[1]] == [r"$-$0.1 \& 50\%", r"$\alpha$\_1"] and found[2][
+        1
+    ].strip() == r"$\surd$"
     citation = parse_string((tmp_path / "tab-demo" / "citation.bib").read_text(), "bibtex").entries["tab-demo"]
     assert Text.from_latex(citation.fields["title"]).render_as("text") == "With a 95% interval"
 

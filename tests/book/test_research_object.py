@@ -12,6 +12,7 @@ import requests
 import urllib3
 from rocrate_validator.models import ValidationSettings
 from rocrate_validator.services import validate
+
 from spikepropamine.book.research_object import NAME, write_crate
 
 CONTEXT = "https://w3id.org/ro/crate/1.3/context"
@@ -42,7 +43,9 @@ def test_the_published_crate_is_valid_and_describes_every_file(repository, offli
     figures = repository / "figures"
     assert problems(figures) == []
     described = {entity["@id"] for entity in json.loads((figures / NAME).read_text())["@graph"]}
-    there = {str(path.relative_to(figures)) for path in figures.glob("*/*")} | {f"{path.name}/" for path in figures.iterdir() if path.is_dir()}
+    there = {str(path.relative_to(figures)) for path in figures.glob("*/*")} | {
+        f"{path.name}/" for path in figures.iterdir() if path.is_dir()
+    }
     assert there <= described
 
 
@@ -56,8 +59,14 @@ def test_a_crate_that_names_a_file_that_is_gone_is_not_valid(repository, tmp_pat
 
 def test_the_citation_file_is_valid(repository, tmp_path):
     def check(path):
-        return subprocess.run([sys.executable, "-c", "from cffconvert.cli.cli import cli; cli()", "--validate", "-i", str(path)], capture_output=True, text=True)
+        return subprocess.run(
+            [sys.executable, "-c", "from cffconvert.cli.cli import cli; cli()", "--validate", "-i", str(path)],
+            capture_output=True,
+            text=True,
+        )
 
     assert check(repository / "CITATION.cff").returncode == 0
-    (tmp_path / "CITATION.cff").write_text((repository / "CITATION.cff").read_text().replace("cff-version: 1.2.0", "cff-version: one"))
+    (tmp_path / "CITATION.cff").write_text(
+        (repository / "CITATION.cff").read_text().replace("cff-version: 1.2.0", "cff-version: one")
+    )
     assert check(tmp_path / "CITATION.cff").returncode != 0

@@ -1,9 +1,12 @@
 import pandas as pd
 import pytest
+
 from spikepropamine.book.figures import Provenance, Shelf
 from spikepropamine.book.side_by_side import PaperValue, beside, load_paper_values
 
-PUBLISHED = pd.DataFrame({"network": ["snn"] * 3 + ["dp-oja"] * 3, "seed": [0, 1, 2] * 2, "accuracy": [0.5, 0.51, 0.49, 0.9, 0.95, 1.0]})
+PUBLISHED = pd.DataFrame(
+    {"network": ["snn"] * 3 + ["dp-oja"] * 3, "seed": [0, 1, 2] * 2, "accuracy": [0.5, 0.51, 0.49, 0.9, 0.95, 1.0]}
+)
 
 
 def test_a_rerun_stands_beside_the_published_result_and_says_whether_they_agree():
@@ -17,7 +20,9 @@ def test_a_rerun_stands_beside_the_published_result_and_says_whether_they_agree(
 
 def test_an_interval_that_is_given_is_taken():
     published = pd.DataFrame({"network": ["snn"], "accuracy": [0.5], "low": [0.4], "high": [0.6]})
-    rows, _ = beside(pd.DataFrame({"network": ["snn"], "accuracy": [0.61], "low": [0.6], "high": [0.62]}), "accuracy", published, [])
+    rows, _ = beside(
+        pd.DataFrame({"network": ["snn"], "accuracy": [0.61], "low": [0.6], "high": [0.62]}), "accuracy", published, []
+    )
     assert rows.published[0] == "0.5 (0.4 to 0.6)" and rows.agrees[0] == "no"
 
 
@@ -30,25 +35,39 @@ def test_where_there_is_none_the_page_says_so(tmp_path):
     shelf = Shelf(tmp_path, "../figures", Provenance("demo", {}, (), (), (), {}))
     shown = shelf.table("tab-demo", PUBLISHED, PUBLISHED.astype(str), "Three seeds.", "accuracy")._repr_mimebundle_()
     assert all("not at hand" in text for text in shown.values())
-    assert "the paper" not in shelf.table("tab-other", PUBLISHED, PUBLISHED.astype(str), "The same.")._repr_mimebundle_()["text/plain"]
+    assert (
+        "the paper"
+        not in shelf.table("tab-other", PUBLISHED, PUBLISHED.astype(str), "The same.")._repr_mimebundle_()["text/plain"]
+    )
 
 
 def test_a_rerun_s_shelf_shows_the_published_table_beside(tmp_path):
     provenance = Provenance("demo", {}, (), (), (), {})
-    Shelf(tmp_path / "figures", "../figures", provenance).table("tab-demo", PUBLISHED, PUBLISHED.astype(str), "Three seeds.", "accuracy")
+    Shelf(tmp_path / "figures", "../figures", provenance).table(
+        "tab-demo", PUBLISHED, PUBLISHED.astype(str), "Three seeds.", "accuracy"
+    )
     rerun = Shelf(tmp_path / "rerun", "../rerun", provenance, tmp_path / "figures")
-    shown = rerun.table("tab-demo", PUBLISHED[:3], PUBLISHED[:3].astype(str), "Three seeds.", "accuracy")._repr_mimebundle_()
+    shown = rerun.table(
+        "tab-demo", PUBLISHED[:3], PUBLISHED[:3].astype(str), "Three seeds.", "accuracy"
+    )._repr_mimebundle_()
     assert all("Of the 1 values" in text and "agrees" in text for text in shown.values())
 
 
 ENTRY = "{item: tab-demo, where: {network: snn}, value: 0.5, source: Table 1}"
 
 
-@pytest.mark.parametrize("old, new, named", [
-    ("tab-demo", "Table 1", "item = 'Table 1'"), ("network: snn", "colour: red", "where = {'colour': 'red'}"), ("0.5", "high", "value = 'high'"),
-    ("source: Table 1", "source: ''", "source = ''"), (", source: Table 1", "", "entry 1 of values = "), (ENTRY, "3", "entry 1 of values = 3"),
-    (f"[{ENTRY}]", "none", "values = 'none': must be a list"),
-])
+@pytest.mark.parametrize(
+    "old, new, named",
+    [
+        ("tab-demo", "Table 1", "item = 'Table 1'"),
+        ("network: snn", "colour: red", "where = {'colour': 'red'}"),
+        ("0.5", "high", "value = 'high'"),
+        ("source: Table 1", "source: ''", "source = ''"),
+        (", source: Table 1", "", "entry 1 of values = "),
+        (ENTRY, "3", "entry 1 of values = 3"),
+        (f"[{ENTRY}]", "none", "values = 'none': must be a list"),
+    ],
+)
 def test_bad_entries_are_refused_by_file_and_field(tmp_path, old, new, named):
     path = tmp_path / "paper_values.yml"
     path.write_text(f"values: [{ENTRY}]".replace(old, new, 1))

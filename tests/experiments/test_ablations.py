@@ -1,8 +1,14 @@
 import pandas as pd
 import pytest
 import torch
+
 from spikepropamine.experiments import ablations
-from spikepropamine.experiments.ablations import AtDecision, forget_all_else, forget_efficacies, run_with_shuffled_modulator
+from spikepropamine.experiments.ablations import (
+    AtDecision,
+    forget_all_else,
+    forget_efficacies,
+    run_with_shuffled_modulator,
+)
 from spikepropamine.experiments.sweeps import Store, sweep
 from spikepropamine.experiments.temporal import TASKS, temporal
 from spikepropamine.snn.networks import NETWORKS, SpikingNetwork, build
@@ -67,7 +73,9 @@ def test_the_shuffled_modulator_is_the_same_values_at_other_times(spikes):
 
 
 def test_only_modulated_networks_have_a_modulator_to_shuffle():
-    assert "modulator shuffled" in ablations.ablations("ndp-bcm", Recall()) and "modulator shuffled" not in ablations.ablations("dp-bcm", Recall())
+    assert "modulator shuffled" in ablations.ablations(
+        "ndp-bcm", Recall()
+    ) and "modulator shuffled" not in ablations.ablations("dp-bcm", Recall())
     assert ablations.ablations("dp-oja", Recall())["intact"] is SpikingNetwork.run
 
 
@@ -78,7 +86,9 @@ def test_measuring_covers_every_task_network_and_ablation_once(tmp_path):
     table, facts = ablations.measure("smoke", 1, ["snn", "dp-oja", "ndp-oja"], store)
     assert facts["trials"] == 16 and not table.duplicated(["task", "network", "noise", "seed", "ablation"]).any()
     assert len(table) == len(TASKS) * 2 * (3 + 4) and set(table.task) == set(TASKS)
-    runs = pd.concat([store.results(temporal(task, "smoke", 1, ["dp-oja", "ndp-oja"]))[0].assign(task=task) for task in TASKS])
+    runs = pd.concat(
+        [store.results(temporal(task, "smoke", 1, ["dp-oja", "ndp-oja"]))[0].assign(task=task) for task in TASKS]
+    )
     assert set(table.config_hash) == set(runs.config_hash)
     assert ablations.measure("smoke", 1, ["snn"], store)[0].empty
 
@@ -86,7 +96,19 @@ def test_measuring_covers_every_task_network_and_ablation_once(tmp_path):
 def test_what_is_measured_already_stays_and_only_the_rest_is_measured(tmp_path):
     store = Store(tmp_path)
     sweep(temporal("recall", "smoke", 1, ["dp-oja"], ["low"]), store)
-    gone = pd.DataFrame([{"task": "recall", "network": "dp-oja", "noise": "low", "seed": 7, "config_hash": "gone", "ablation": "intact", "accuracy": 1.0}])
+    gone = pd.DataFrame(
+        [
+            {
+                "task": "recall",
+                "network": "dp-oja",
+                "noise": "low",
+                "seed": 7,
+                "config_hash": "gone",
+                "ablation": "intact",
+                "accuracy": 1.0,
+            }
+        ]
+    )
     first, _ = ablations.measure("smoke", 1, ["dp-oja"], store, earlier=gone)
     assert first.seed.tolist() == [7, 0, 0, 0]
     first["accuracy"] = 2.0

@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+
 from spikepropamine.book.parameters import ChapterParameters
 from spikepropamine.experiments.sweeps import Store, sweep
 from spikepropamine.experiments.temporal import temporal
@@ -30,15 +31,34 @@ def cluster(tmp_path):
     started = []
 
     def start(module, *arguments):
-        started.append(subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=tmp_path, env=environment,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                cwd=tmp_path,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        )
         return started[-1]
 
     file = tmp_path / "scheduler.json"
-    start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file))
+    start(
+        "distributed.cli.dask_scheduler",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--no-dashboard",
+        "--scheduler-file",
+        str(file),
+    )
     wait_for(file.exists)
     address = json.loads(file.read_text())["address"]
-    workers = [start("distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard") for _ in range(2)]
+    workers = [
+        start("distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
+        for _ in range(2)
+    ]
     yield address, workers
     for process in started:
         process.kill()
@@ -64,7 +84,12 @@ def test_a_sweep_on_a_cluster_loses_nothing_when_a_worker_dies(tmp_path, cluster
     assert not runs.duplicated(["config_hash", "seed"]).any()
     sweep(EXPERIMENT, here)
     key = ["config_hash", "seed", "accuracy", "loss"]
-    assert runs[key].sort_values(key).reset_index(drop=True).equals(here.results(EXPERIMENT)[0][key].sort_values(key).reset_index(drop=True))
+    assert (
+        runs[key]
+        .sort_values(key)
+        .reset_index(drop=True)
+        .equals(here.results(EXPERIMENT)[0][key].sort_values(key).reset_index(drop=True))
+    )
 
 
 @pytest.mark.parametrize("workers", ["two", "tcp://nowhere", "http://127.0.0.1:8786", ""])

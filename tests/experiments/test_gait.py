@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+
 from spikepropamine.experiments import gait, locomotion
 from spikepropamine.experiments.sweeps import Store
 from spikepropamine.records.atomic import read_json, write_json
@@ -23,7 +24,9 @@ def test_a_record_has_a_row_a_control_step_and_every_joint_and_foot(environment,
     assert len(table) == 30 and np.allclose(np.diff(table.time_s), 0.05)
     assert sum(c.startswith("angle.") for c in table) == joints and sum(c.startswith("contact.") for c in table) == feet
     assert set(np.unique(table.filter(like="contact.").to_numpy())) == {0.0, 1.0}
-    assert (table["M.10"] <= table["M.50"]).all() and (table["M.50"] <= table["M.90"]).all() and table["M.90"].max() <= 1
+    assert (
+        (table["M.10"] <= table["M.50"]).all() and (table["M.50"] <= table["M.90"]).all() and table["M.90"].max() <= 1
+    )
     # the speed is that of x, which the reset does not move
     assert np.corrcoef(np.diff(table.x_m), table.speed_m_s[1:])[0, 1] > 0.9
 
@@ -68,7 +71,11 @@ def test_the_walk_shown_is_of_the_best_walker_and_one_of_another_is_named(reposi
     experiment, config, seed, score = gait.best_walker(store)
     runs, _ = store.results(locomotion.locomotion(experiment))
     modulated = runs[runs["network.name"].isin(["ndp-oja", "ndp-bcm"])]
-    assert experiment == "ant" and score == modulated["return"].max() and seed in modulated[modulated.config_hash == config.hash].seed.tolist()
+    assert (
+        experiment == "ant"
+        and score == modulated["return"].max()
+        and seed in modulated[modulated.config_hash == config.hash].seed.tolist()
+    )
     assert list(gait.stale(store)) == []
     for part in ("ant", "gait"):
         shutil.copytree(store.published / part, tmp_path / "results" / part)

@@ -4,6 +4,7 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from spikepropamine import records
 from spikepropamine.experiments import locomotion, sweeps
 from spikepropamine.experiments.locomotion import revive
@@ -21,7 +22,12 @@ def test_a_sweep_trains_tests_and_publishes_every_seed_s_weights(name, tmp_path)
     sweeps.publish(experiment, store)
     published = Store(tmp_path / "empty", tmp_path / "results")
     runs, curves = published.results(experiment)
-    assert len(runs) == 2 and np.isfinite(runs["return"]).all() and (curves.step.max() == 512) and (runs.diverged == 0).all()
+    assert (
+        len(runs) == 2
+        and np.isfinite(runs["return"]).all()
+        and (curves.step.max() == 512)
+        and (runs.diverged == 0).all()
+    )
     for seed in experiment.seeds:
         config = experiment.configs[0]
         policy, statistics = revive(config, published.weights(experiment.name, config, seed))
@@ -37,7 +43,14 @@ def test_every_policy_has_the_same_budget_and_search():
         assert len(trainings) == 1
     for name in locomotion.EXPERIMENTS:
         searched = locomotion.search(name).configs
-        grids = {one: [(c.training.learning_rate, round(c.network.options.eta_oja, 6)) for c in searched if c.network.name == one] for one in POLICIES}
+        grids = {
+            one: [
+                (c.training.learning_rate, round(c.network.options.eta_oja, 6))
+                for c in searched
+                if c.network.name == one
+            ]
+            for one in POLICIES
+        }
         assert all(grid == grids["snn"] for grid in grids.values())
         assert len({dataclasses.replace(c.training, learning_rate=1.0) for c in searched}) == 1
         assert not set(locomotion.search(name).seeds) & set(locomotion.locomotion(name).seeds)
@@ -80,7 +93,9 @@ def test_what_takes_over_at_the_onset_changes_nothing_before_it():
     config, weights = untrained()
     policy, statistics = revive(config, weights)
     other, _ = revive(config, {name: p + 1 if name == "network.readout.bias" else p for name, p in weights.items()})
-    free, changed = (walk(policy, statistics, config.task, onset=30, episodes=1, from_onset=p).rewards[0] for p in (None, other))
+    free, changed = (
+        walk(policy, statistics, config.task, onset=30, episodes=1, from_onset=p).rewards[0] for p in (None, other)
+    )
     assert np.array_equal(free[:30], changed[:30]) and not np.array_equal(free[30:], changed[30:])
 
 
@@ -94,15 +109,24 @@ def test_diverged_episodes_are_counted_and_not_averaged():
 def test_weights_of_another_policy_are_refused_by_name():
     config, weights = untrained("snn")
     other, _ = untrained("dp-oja")
-    with pytest.raises(ValueError, match=r"weights = .*network.synapses.alpha.* must be those of dp-oja on HalfCheetah-v5"):
+    with pytest.raises(
+        ValueError, match=r"weights = .*network.synapses.alpha.* must be those of dp-oja on HalfCheetah-v5"
+    ):
         revive(other, weights)
     ant, _ = untrained("snn", "ant")
     with pytest.raises(ValueError, match=r"encoder.weight \(64, 17\).*encoder.weight \(64, 105\)"):
         revive(ant, weights)
 
 
-@pytest.mark.parametrize("arguments, named", [(("walker",), "name = 'walker': must be one of 'ant'"), (("ant", "long"), "profile = 'long'"),
-                                              (("ant", "paper", 0), "seeds = 0"), (("ant", "paper", 1, ["gru"]), "policies = 'gru'")])
+@pytest.mark.parametrize(
+    "arguments, named",
+    [
+        (("walker",), "name = 'walker': must be one of 'ant'"),
+        (("ant", "long"), "profile = 'long'"),
+        (("ant", "paper", 0), "seeds = 0"),
+        (("ant", "paper", 1, ["gru"]), "policies = 'gru'"),
+    ],
+)
 def test_bad_values_are_refused_by_name(arguments, named):
     with pytest.raises(ValueError, match=named):
         locomotion.locomotion(*arguments)

@@ -1,8 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from spikepropamine.experiments import novel_conditions
-from spikepropamine.experiments.locomotion import locomotion
 from spikepropamine.experiments.sweeps import Store
 from spikepropamine.walking.conditions import CONDITIONS, TRAINING
 from spikepropamine.walking.evaluation import Episodes
@@ -13,7 +13,9 @@ def test_every_condition_and_strength_is_measured_once(tmp_path, monkeypatch):
     config, weights = untrained()
     seen = []
 
-    def note(policy, statistics, task, condition=TRAINING, strength=None, onset=0, episodes=0, steps=1000, from_onset=None):
+    def note(
+        policy, statistics, task, condition=TRAINING, strength=None, onset=0, episodes=0, steps=1000, from_onset=None
+    ):
         seen.append((condition, strength, onset, from_onset is not None))
         return Episodes(np.ones((1, steps)), np.zeros(1, bool))
 
@@ -34,8 +36,11 @@ def test_what_is_measured_already_stays_and_only_the_rest_is_measured(monkeypatc
         asked.append((config.hash, seed))
         return [{"config_hash": config.hash, "seed": seed, "return": 2.0}]
 
-    store = type("Weights", (), {"has_weights": lambda self, name, config, seed: name == "half-cheetah" and seed < 2, "published": None})()
-    config = locomotion("half-cheetah", policies=["snn"]).configs[0]
+    store = type(
+        "Weights",
+        (),
+        {"has_weights": lambda self, name, config, seed: name == "half-cheetah" and seed < 2, "published": None},
+    )()
     earlier = pd.DataFrame([{"config_hash": config.hash, "seed": 0, "return": 1.0}])
     table, _ = novel_conditions.measure(how, "paper", None, ["snn"], store, earlier=earlier)
     assert asked == [(config.hash, 1)] and table["return"].tolist() == [1.0, 2.0]
@@ -46,8 +51,9 @@ def test_what_is_measured_already_stays_and_only_the_rest_is_measured(monkeypatc
 
 
 def test_a_measurement_that_was_stopped_is_taken_up_after_the_last_policy_measured():
-    config = locomotion("half-cheetah", policies=["snn"]).configs[0]
-    store = type("Weights", (), {"has_weights": lambda self, name, config, seed: name == "half-cheetah", "published": None})()
+    store = type(
+        "Weights", (), {"has_weights": lambda self, name, config, seed: name == "half-cheetah", "published": None}
+    )()
     stopped_at, asked, kept = 3, [], []
 
     def how(experiment, config, seed, store, size):
@@ -66,7 +72,9 @@ def test_a_measurement_that_was_stopped_is_taken_up_after_the_last_policy_measur
 
 def test_measuring_without_any_weights_is_refused_by_name(tmp_path):
     with pytest.raises(ValueError, match=r"policies = \['snn'\]: must be some whose trained weights are published in"):
-        novel_conditions.measure(novel_conditions.fare, "smoke", None, ["snn"], Store(tmp_path / "runs", tmp_path / "results"))
+        novel_conditions.measure(
+            novel_conditions.fare, "smoke", None, ["snn"], Store(tmp_path / "runs", tmp_path / "results")
+        )
 
 
 def test_a_fall_after_the_onset_counts_as_no_reward_and_one_before_it_not_at_all(monkeypatch):
@@ -77,4 +85,9 @@ def test_a_fall_after_the_onset_counts_as_no_reward_and_one_before_it_not_at_all
     monkeypatch.setattr(novel_conditions, "walk", lambda *_: Episodes(rewards, np.zeros(3, bool)))
     store = type("Weights", (), {"weights": lambda self, *_: weights})()
     rows = novel_conditions.adapt("half-cheetah", config, 0, store, novel_conditions.SIZES["smoke"])
-    assert [(row["quarter"], row["reward"], row["episodes"]) for row in rows[:4]] == [(1, 1.0, 2), (2, 1.0, 2), (3, 0.5, 2), (4, 0.5, 2)]
+    assert [(row["quarter"], row["reward"], row["episodes"]) for row in rows[:4]] == [
+        (1, 1.0, 2),
+        (2, 1.0, 2),
+        (3, 0.5, 2),
+        (4, 0.5, 2),
+    ]

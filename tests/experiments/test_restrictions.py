@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 import torch
+
 from spikepropamine.experiments import temporal
 from spikepropamine.experiments.restrictions import RESTRICTIONS, restrict
 from spikepropamine.records.runs import config_hash
@@ -30,7 +31,9 @@ def test_what_is_held_stays_and_the_rest_is_trained(name):
     assert set(held.values()) <= free
     for restriction, parameter in held.items():
         network, changed, _ = trained(name, restriction)
-        assert parameter not in changed and {"readout.bias", "synapses.bias"} <= changed  # with W at 0 no neuron spikes at first
+        assert (
+            parameter not in changed and {"readout.bias", "synapses.bias"} <= changed
+        )  # with W at 0 no neuron spikes at first
         if restriction != "η":
             assert dict(network.named_parameters())[parameter].abs().max() == 0
 
@@ -48,14 +51,18 @@ def test_one_alpha_is_one_number_that_is_learned():
 def test_without_plasticity_a_plastic_network_is_the_plain_one(name):
     spikes = TASK.sample(4, torch.Generator().manual_seed(0)).spikes.float()
     plain = build("snn", TASK.n_inputs, 12, TASK.n_outputs, seed=1, weight_scale=4.0).run(spikes)
-    restricted = restrict(build(name, TASK.n_inputs, 12, TASK.n_outputs, seed=1, weight_scale=4.0), "α at 0").run(spikes)
+    restricted = restrict(build(name, TASK.n_inputs, 12, TASK.n_outputs, seed=1, weight_scale=4.0), "α at 0").run(
+        spikes
+    )
     assert plain.spikes.sum() > 0 and torch.equal(plain.spikes, restricted.spikes)
 
 
 def test_the_experiment_differs_from_the_free_one_in_nothing_else():
     free = {config.network.name: config for config in temporal.temporal("recall").configs if config.task.noise == "low"}
     configs = temporal.restricted("recall").configs
-    assert {(c.network.name, c.network.held) for c in configs} == {(name, held) for name in PLASTIC for held in RESTRICTIONS}
+    assert {(c.network.name, c.network.held) for c in configs} == {
+        (name, held) for name in PLASTIC for held in RESTRICTIONS
+    }
     for config in configs:
         plain = dataclasses.asdict(config.network)
         plain.pop("held")

@@ -3,6 +3,7 @@
 import datetime
 
 import pytest
+
 from spikepropamine import records
 from spikepropamine.__main__ import EXPERIMENTS
 
@@ -18,10 +19,17 @@ def of_the_day(repository, wanted):
         folder = repository / "book" / "results" / name
         if wanted(name) and folder.exists():
             published, configs = records.load_published(folder), {config.hash: config for config in make().configs}
-            runs += [(published, configs[key], seed) for key, seed in zip(published.runs.config_hash, published.runs.seed)]
+            runs += [
+                (published, configs[key], seed) for key, seed in zip(published.runs.config_hash, published.runs.seed)
+            ]
     published, config, seed = runs[datetime.date.today().toordinal() * 7919 % len(runs)]
     curves = published.curves
-    return published.folder.name, config, seed, curves[(curves.config_hash == config.hash) & (curves.seed == seed)].sort_values("step")
+    return (
+        published.folder.name,
+        config,
+        seed,
+        curves[(curves.config_hash == config.hash) & (curves.seed == seed)].sort_values("step"),
+    )
 
 
 def alike(again, then, names):
@@ -31,7 +39,10 @@ def alike(again, then, names):
 # Where the machine rounds as the one did that made the run, every bit is the same. Elsewhere a spike more or less soon sends
 # training another way, and only its beginning is alike, and of that what does not hang on single spikes: by metric, what is
 # the same to the bit, and what is alike to so much.
-COMPARED = {"accuracy": (("gradient_norm", "loss", "accuracy"), "accuracy", 0.2), "return": (("gradient_norm", "value_loss"), "std", 0.05)}
+COMPARED = {
+    "accuracy": (("gradient_norm", "loss", "accuracy"), "accuracy", 0.2),
+    "return": (("gradient_norm", "value_loss"), "std", 0.05),
+}
 
 
 def test_the_quick_run_of_the_day_is_trained_again_and_ends_as_it_did(repository):
@@ -45,7 +56,9 @@ def test_the_quick_run_of_the_day_is_trained_again_and_ends_as_it_did(repository
 
 
 def test_the_walk_of_the_day_begins_as_it_did(repository):
-    name, config, seed, curves = of_the_day(repository, lambda name: name.startswith(("ant", "half-cheetah")) and not name.endswith("-quick"))
+    name, config, seed, curves = of_the_day(
+        repository, lambda name: name.startswith(("ant", "half-cheetah")) and not name.endswith("-quick")
+    )
     first, found = curves.iloc[0], {}
 
     def progress(step, latest):

@@ -9,6 +9,7 @@ import pandas as pd
 import psutil
 import pytest
 import torch
+
 from spikepropamine import records
 from spikepropamine.book.parameters import ChapterParameters
 from spikepropamine.experiments import sweeps, temporal
@@ -55,7 +56,11 @@ def test_the_chosen_values_are_the_best_of_the_published_search(repository, task
     assert published.manifest["runs"] == published.manifest["expected_runs"]
     default = temporal.NetworkOptions().eta_oja
     factors = (published.runs["network.options.eta_oja"] / default).round(9)
-    mean = published.runs.assign(factor=factors).groupby(["network.name", "training.learning_rate", "factor"]).accuracy.mean()
+    mean = (
+        published.runs.assign(factor=factors)
+        .groupby(["network.name", "training.learning_rate", "factor"])
+        .accuracy.mean()
+    )
     for name, chosen in temporal.CHOSEN[task].items():
         assert mean[(name, *chosen)] == mean[name].max()
 
@@ -71,7 +76,10 @@ def test_a_sweep_makes_what_is_missing_and_nothing_twice(tmp_path):
 
 
 def test_a_run_taken_up_from_a_checkpoint_counts_what_came_before(tmp_path):
-    config = dataclasses.replace(temporal.temporal("recall", "smoke").configs[0], training=Training(steps=2, batch_size=4, evaluate_every=1, evaluation_trials=8))
+    config = dataclasses.replace(
+        temporal.temporal("recall", "smoke").configs[0],
+        training=Training(steps=2, batch_size=4, evaluate_every=1, evaluation_trials=8),
+    )
     folder, network = tmp_path / "seed-0", config.build(0)
     checkpoint = tmp_path / "seed-0.checkpoint.safetensors"
     config.train(network, 0, checkpoint, lambda step, latest: None)
@@ -86,7 +94,9 @@ def test_a_run_taken_up_from_a_checkpoint_counts_what_came_before(tmp_path):
 
 
 def test_what_a_sweep_would_take_goes_by_the_time_a_step_took():
-    made = pd.DataFrame({"training.steps": [1000, 1000], "wall_seconds": [30.0, 50.0], "training_seconds": [20.0, 40.0]})
+    made = pd.DataFrame(
+        {"training.steps": [1000, 1000], "wall_seconds": [30.0, 50.0], "training_seconds": [20.0, 40.0]}
+    )
     quick = temporal.temporal("recall", "quick", 3, ["snn"], ["low"])  # three runs of 200 steps
     assert sweeps.expected_hours(quick, made) == pytest.approx(3 * 200 * 0.04 / 3600)
 
@@ -95,13 +105,18 @@ def test_what_a_sweep_would_take_goes_by_the_time_a_step_took():
 def test_a_sweep_that_is_told_to_end_takes_its_workers_along(tmp_path, sent):
     command = [sys.executable, "-m", "spikepropamine", "sweep", "cue-association", "--workers", "2"]
     heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731, a shell has its background jobs ignore it
-    parent, workers = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=heard), []
+    parent, workers = (
+        subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=heard),
+        [],
+    )
     try:
         eventually(lambda: list((tmp_path / ".runs").rglob("*.checkpoint.safetensors")))
         workers = psutil.Process(parent.pid).children(recursive=True)
         parent.send_signal(sent)
         assert parent.wait(30) != 0
-        eventually(lambda: not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers), 15)
+        eventually(
+            lambda: not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers), 15
+        )
     finally:
         parent.kill()
         for worker in workers:
@@ -120,8 +135,10 @@ def test_two_workers_give_what_one_gives(tmp_path):
     one, two = Store(tmp_path / "one"), Store(tmp_path / "two")
     sweep(tiny(), one)
     sweep(tiny(), two, workers=2)
-    metrics = [store.results(tiny())[0].sort_values("network.name")[["config_hash", "accuracy", "loss"]].reset_index(drop=True)
-               for store in (one, two)]
+    metrics = [
+        store.results(tiny())[0].sort_values("network.name")[["config_hash", "accuracy", "loss"]].reset_index(drop=True)
+        for store in (one, two)
+    ]
     assert metrics[0].equals(metrics[1])
 
 
@@ -146,7 +163,13 @@ def test_publishing_adds_to_what_is_published_and_drops_nothing(tmp_path):
     sweep(more, elsewhere)  # snn with seed 0 is published and not made again
     sweeps.publish(more, elsewhere)
     both = store.published_runs("cue-association-smoke")
-    assert sorted(zip(both.runs["network.name"], both.runs.seed)) == [("dp-oja", 0), ("ndp-bcm", 0), ("ndp-bcm", 1), ("snn", 0), ("snn", 1)]
+    assert sorted(zip(both.runs["network.name"], both.runs.seed)) == [
+        ("dp-oja", 0),
+        ("ndp-bcm", 0),
+        ("ndp-bcm", 1),
+        ("snn", 0),
+        ("snn", 1),
+    ]
     assert both.runs.iloc[:2][first.runs.columns].equals(first.runs) and len(both.curves) == 10
     assert set(first.manifest["files"]) < set(both.manifest["files"]) and len(both.manifest["configurations"]) == 3
     assert all(both.has_weights(config.hash, 0) for config in (*tiny().configs, *more.configs))
@@ -191,10 +214,16 @@ def test_bad_chapter_parameters_are_refused_by_name(parameters, named):
         ChapterParameters(**parameters)
 
 
-@pytest.mark.parametrize("arguments, named", [
-    (dict(task="maze"), "task = 'maze'"), (dict(profile="x"), "profile = 'x'"), (dict(seeds=0), "seeds = 0"),
-    (dict(networks=["rnn"]), "networks = 'rnn'"), (dict(noises=["loud"]), "noise = 'loud'"),
-])
+@pytest.mark.parametrize(
+    "arguments, named",
+    [
+        (dict(task="maze"), "task = 'maze'"),
+        (dict(profile="x"), "profile = 'x'"),
+        (dict(seeds=0), "seeds = 0"),
+        (dict(networks=["rnn"]), "networks = 'rnn'"),
+        (dict(noises=["loud"]), "noise = 'loud'"),
+    ],
+)
 def test_bad_experiments_are_refused_by_name(arguments, named):
     with pytest.raises(ValueError, match=named):
         temporal.temporal(**{"task": "cue-association"} | arguments)
@@ -240,7 +269,11 @@ def test_what_trains_longer_differs_from_the_usual_controls_in_steps_and_rate_al
     for config in made:
         own = usual[config.network.name]
         assert config.training.steps == temporal.LONGER * own.training.steps
-        back = dict(steps=own.training.steps, evaluate_every=own.training.evaluate_every, learning_rate=own.training.learning_rate)
+        back = dict(
+            steps=own.training.steps,
+            evaluate_every=own.training.evaluate_every,
+            learning_rate=own.training.learning_rate,
+        )
         assert dataclasses.replace(config, training=dataclasses.replace(config.training, **back)) == own
 
 
@@ -250,4 +283,7 @@ def test_smaller_networks_differ_from_the_usual_ones_in_nothing_but_their_size()
     assert len(made) == len(usual) * len(temporal.HIDDEN) and {c.network.n_hidden for c in made} == set(temporal.HIDDEN)
     for config in made:
         same = dataclasses.replace(config, network=dataclasses.replace(config.network, n_hidden=48))
-        assert same == usual[config.network.name] and config.build(0).n_inputs == usual[config.network.name].build(0).n_inputs
+        assert (
+            same == usual[config.network.name]
+            and config.build(0).n_inputs == usual[config.network.name].build(0).n_inputs
+        )

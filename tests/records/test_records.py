@@ -9,6 +9,7 @@ import time
 import pandas as pd
 import pytest
 import torch
+
 from spikepropamine import records
 from spikepropamine.records.atomic import DamagedRecord, whole_folder, write_json
 
@@ -16,15 +17,24 @@ from spikepropamine.records.atomic import DamagedRecord, whole_folder, write_jso
 def record(seed=0, **changes):
     config = {"task": {"noise": "low"}, "network": {"name": "snn", "options": {"dt": 5.0}}}
     base = {
-        "experiment": "demo", "config": config, "config_hash": records.config_hash(config), "seed": seed, "profile": "smoke",
-        "device": "cpu", "metrics": {"accuracy": 0.5 + seed / 10}, "wall_seconds": 1.0, "peak_megabytes": 2.0,
+        "experiment": "demo",
+        "config": config,
+        "config_hash": records.config_hash(config),
+        "seed": seed,
+        "profile": "smoke",
+        "device": "cpu",
+        "metrics": {"accuracy": 0.5 + seed / 10},
+        "wall_seconds": 1.0,
+        "peak_megabytes": 2.0,
         **records.provenance(),
     }
     return base | changes
 
 
 def save(folder, seed=0):
-    records.save_run(folder, record(seed), pd.DataFrame({"step": [1.0, 2.0], "accuracy": [0.5, 0.6]}), {"w": torch.ones(3)})
+    records.save_run(
+        folder, record(seed), pd.DataFrame({"step": [1.0, 2.0], "accuracy": [0.5, 0.6]}), {"w": torch.ones(3)}
+    )
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path):

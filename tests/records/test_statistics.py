@@ -4,6 +4,7 @@ import warnings
 import numpy as np
 import pytest
 from scipy import stats
+
 from spikepropamine.records import statistics
 
 

@@ -3,6 +3,7 @@ import math
 import pytest
 import snntorch
 import torch
+
 from spikepropamine.snn import controls
 from spikepropamine.snn.controls import CONTROLS, build_control
 from spikepropamine.snn.networks import NetworkOptions, SpikingNetwork, build
@@ -18,8 +19,14 @@ def spikes_of(ticks=60, batch=3, inputs=6, rate=0.4):
 def test_a_control_runs_spikes_learns_and_follows_its_seed(name):
     network, again, other = (build_control(name, 6, 12, 2, seed=seed, weight_scale=5.0) for seed in (1, 1, 2))
     run = network.run(spikes_of())
-    assert run.readout.shape == (60, 3, 2) and 0 < run.spikes.mean() < 1 and set(run.spikes.unique().tolist()) == {0.0, 1.0}
-    assert torch.equal(run.readout, again.run(spikes_of()).readout) and not torch.equal(run.readout, other.run(spikes_of()).readout)
+    assert (
+        run.readout.shape == (60, 3, 2)
+        and 0 < run.spikes.mean() < 1
+        and set(run.spikes.unique().tolist()) == {0.0, 1.0}
+    )
+    assert torch.equal(run.readout, again.run(spikes_of()).readout) and not torch.equal(
+        run.readout, other.run(spikes_of()).readout
+    )
     run.readout.square().mean().backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
     assert sum(p.grad.abs().sum() > 0 for p in network.parameters()) >= 3
@@ -30,7 +37,9 @@ def test_what_they_share_with_the_plain_network_is_the_same_to_the_last_bit():
     for name in ("rsnn", "alif", "synaptic", "snn-long"):
         control = build_control(name, 6, 12, 2, seed=4)
         synapses = control.synapses if isinstance(control, SpikingNetwork) else control.cell.synapses
-        assert torch.equal(synapses.weight, plain.synapses.weight) and torch.equal(control.readout.weight, plain.readout.weight)
+        assert torch.equal(synapses.weight, plain.synapses.weight) and torch.equal(
+            control.readout.weight, plain.readout.weight
+        )
 
 
 def test_without_what_makes_them_different_they_are_the_plain_network(monkeypatch):
@@ -88,7 +97,9 @@ def test_what_has_a_memory_still_knows_the_first_ticks_after_the_membrane_forgot
 def test_the_spiking_lstm_is_snntorchs_where_that_keeps_its_state():
     network = build_control("slstm", 8, 8, 2, seed=3)
     neuron = snntorch.SLSTM(8, 8, threshold=controls.LSTM_THRESHOLD)
-    neuron.lstm_cell.load_state_dict({name.removesuffix("_l0"): value for name, value in network.cell.lstm.state_dict().items()})
+    neuron.lstm_cell.load_state_dict(
+        {name.removesuffix("_l0"): value for name, value in network.cell.lstm.state_dict().items()}
+    )
     spikes, expected, state = spikes_of(inputs=8), [], (torch.zeros(3, 8), torch.zeros(3, 8))
     for s in spikes:
         out, *state = neuron(s, *state)
@@ -114,11 +125,18 @@ def everything(run, state, parameters):
 def test_compiled_they_do_what_their_definition_does(name, ticks, batch, neurons):
     cell = build_control(name, 6, neurons, 2, seed=1, weight_scale=5.0).double().cell
     # another start than rest, with spikes where there are spikes in the state
-    state = {"rsnn": lambda s, x, y: (s, x), "alif": lambda s, x, y: (x, y, s), "synaptic": lambda s, x, y: (y, x)}[name](
-        (torch.rand(batch, neurons) < 0.4).double(), 1.2 * torch.rand(batch, neurons).double(), 0.3 * torch.rand(batch, neurons).double())
+    state = {"rsnn": lambda s, x, y: (s, x), "alif": lambda s, x, y: (x, y, s), "synaptic": lambda s, x, y: (y, x)}[
+        name
+    ](
+        (torch.rand(batch, neurons) < 0.4).double(),
+        1.2 * torch.rand(batch, neurons).double(),
+        0.3 * torch.rand(batch, neurons).double(),
+    )
     spikes = (torch.rand(ticks, batch, 6) < 0.3).double()
     if name == "synaptic":
-        theirs = snntorch.Synaptic(alpha=math.exp(-5 / controls.TAU_LONG), beta=math.exp(-5 / 20), spike_grad=cell.neuron.spike_grad).double()
+        theirs = snntorch.Synaptic(
+            alpha=math.exp(-5 / controls.TAU_LONG), beta=math.exp(-5 / 20), spike_grad=cell.neuron.spike_grad
+        ).double()
 
         def definition(state):
             out = []
@@ -128,7 +146,9 @@ def test_compiled_they_do_what_their_definition_does(name, ticks, batch, neurons
             return torch.stack(out), state
     else:
         definition = lambda state: cell.each(cell.synapses(spikes), state)  # noqa: E731
-    expected, found = (everything(run, state, list(cell.parameters())) for run in (definition, lambda state: cell.run(spikes, state)))
+    expected, found = (
+        everything(run, state, list(cell.parameters())) for run in (definition, lambda state: cell.run(spikes, state))
+    )
     assert ticks < 60 or 0.02 < expected[0].mean() < 0.9
     for a, b in zip(expected, found, strict=True):
         torch.testing.assert_close(b, a, rtol=1e-9, atol=1e-9)
@@ -146,14 +166,23 @@ def test_the_long_membrane_is_long():
 
 def test_a_control_trains_as_every_network_does():
     task = Recall(n_bits=4, bits_again=2, pattern_ms=50.0, delay_ms=5.0, decision_ms=50.0, group_size=1)
-    trained = train(build_control("rsnn", task.n_inputs, 12, task.n_outputs), task, Training(steps=4, batch_size=8, evaluate_every=2, evaluation_trials=32), 0)
+    trained = train(
+        build_control("rsnn", task.n_inputs, 12, task.n_outputs),
+        task,
+        Training(steps=4, batch_size=8, evaluate_every=2, evaluation_trials=32),
+        0,
+    )
     assert len(trained.curves["accuracy"]) == 2 and math.isnan(trained.curves["eta"][0])
 
 
-@pytest.mark.parametrize("arguments, named", [
-    (("gru", 4, 4, 2), "name = 'gru': must be one of 'snn-long'"), (("rsnn", 0, 4, 2), "n_inputs = 0"),
-    (("rsnn", 4, 4, 2, -1), "seed = -1"),
-])
+@pytest.mark.parametrize(
+    "arguments, named",
+    [
+        (("gru", 4, 4, 2), "name = 'gru': must be one of 'snn-long'"),
+        (("rsnn", 0, 4, 2), "n_inputs = 0"),
+        (("rsnn", 4, 4, 2, -1), "seed = -1"),
+    ],
+)
 def test_bad_values_are_refused_by_name(arguments, named):
     with pytest.raises(ValueError, match=named):
         build_control(*arguments)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import snntorch
 import torch
+
 from reference import simulate
 from spikepropamine.snn.layers import PlasticLinear, Spike, leaky
 from spikepropamine.snn.plasticity import BCM, Oja
@@ -31,8 +32,18 @@ def test_every_equation_against_numpy(rule, modulated, e_max, path):
     V, c = (ARRAY(layer.modulator_weight), ARRAY(layer.modulator_bias)) if modulated else (None, None)
     for b in range(2):
         expected = simulate(
-            ARRAY(spikes)[:, b], ARRAY(layer.weight), ARRAY(layer.bias), ARRAY(layer.alpha), layer.rule.eta.item(), rule, V, c,
-            beta=float(neuron.beta), decay=np.exp(-5 / 100), theta_step=5 / 500, e_max=e_max,
+            ARRAY(spikes)[:, b],
+            ARRAY(layer.weight),
+            ARRAY(layer.bias),
+            ARRAY(layer.alpha),
+            layer.rule.eta.item(),
+            rule,
+            V,
+            c,
+            beta=float(neuron.beta),
+            decay=np.exp(-5 / 100),
+            theta_step=5 / 500,
+            e_max=e_max,
         )
         assert expected["s"].sum() > 10
         np.testing.assert_array_equal(ARRAY(out)[:, b], expected["s"])
@@ -49,7 +60,9 @@ class Loop(torch.nn.Module):
     def __init__(self, layer):
         super().__init__()
         self.layer = layer
-        self.neuron = snntorch.Leaky(beta=0.8, spike_grad=lambda u: torch.sigmoid(4 * u), reset_mechanism="none").double()
+        self.neuron = snntorch.Leaky(
+            beta=0.8, spike_grad=lambda u: torch.sigmoid(4 * u), reset_mechanism="none"
+        ).double()
 
     def forward(self, spikes):
         state, v, total = self.layer.initial_state(2), torch.zeros(2, 2, dtype=torch.float64), 0

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from spikepropamine.snn.networks import NETWORKS, build
 
 
@@ -20,9 +21,17 @@ def test_one_seed_gives_every_network_the_same_fixed_weights():
 
 def test_networks_have_the_parameters_their_names_say():
     fixed = {"synapses.weight", "synapses.bias", "readout.weight", "readout.bias"}
-    plastic, modulated = {"synapses.alpha", "synapses.rule.raw_eta"}, {"synapses.modulator_weight", "synapses.modulator_bias"}
-    expected = {"snn": fixed, "dp-oja": fixed | plastic, "dp-bcm": fixed | plastic,
-                "ndp-oja": fixed | plastic | modulated, "ndp-bcm": fixed | plastic | modulated}
+    plastic, modulated = (
+        {"synapses.alpha", "synapses.rule.raw_eta"},
+        {"synapses.modulator_weight", "synapses.modulator_bias"},
+    )
+    expected = {
+        "snn": fixed,
+        "dp-oja": fixed | plastic,
+        "dp-bcm": fixed | plastic,
+        "ndp-oja": fixed | plastic | modulated,
+        "ndp-bcm": fixed | plastic | modulated,
+    }
     for name in NETWORKS:
         assert {n for n, _ in build(name, 6, 5, 2).named_parameters()} == expected[name]
 

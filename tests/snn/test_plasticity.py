@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from spikepropamine.snn import plasticity
 from spikepropamine.snn.plasticity import BCM, RULES, Oja
 
@@ -56,7 +57,7 @@ def test_oja_converges_to_the_leading_principal_component_with_unit_norm():
     mixing = torch.tensor([[2.0, 0.4, 0.0], [0.0, 1.0, 0.3], [0.2, 0.0, 0.7]], dtype=torch.float64)
     E = 0.1 * torch.randn(1, 1, 3, generator=g, dtype=torch.float64)
     for _ in range(20000):
-        x = (torch.randn(1, 3, generator=g, dtype=torch.float64) @ mixing.T)
+        x = torch.randn(1, 3, generator=g, dtype=torch.float64) @ mixing.T
         E = plasticity.oja(E, x, (E[:, 0] * x).sum(1, keepdim=True), 0.002)
     leading = torch.linalg.eigh(mixing @ mixing.T).eigenvectors[:, -1]
     w = E[0, 0]
@@ -92,7 +93,9 @@ def test_eta_starts_where_it_is_put(eta):
     assert Oja(eta).eta.item() == pytest.approx(eta, rel=1e-5)
 
 
-@pytest.mark.parametrize("make", [lambda: Oja(0.0), lambda: Oja(-1.0), lambda: Oja(float("nan")), lambda: BCM(1.0, tau_theta=0.0)])
+@pytest.mark.parametrize(
+    "make", [lambda: Oja(0.0), lambda: Oja(-1.0), lambda: Oja(float("nan")), lambda: BCM(1.0, tau_theta=0.0)]
+)
 def test_bad_values_are_refused_by_name(make):
     with pytest.raises(ValueError, match=r"(eta|tau_theta) = .*must be a finite number > 0"):
         make()

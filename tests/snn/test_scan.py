@@ -5,12 +5,13 @@ import sys
 import pytest
 import snntorch
 import torch
+from torch import nn
+
 from spikepropamine.snn import scan as scan_module
 from spikepropamine.snn.layers import PlasticLinear, leaky
 from spikepropamine.snn.networks import NETWORKS, build
 from spikepropamine.snn.plasticity import BCM, Oja
 from spikepropamine.snn.scan import HiddenState, integrate, scan
-from torch import nn
 
 
 def network_of(name, P=6, Q=5, dtype=torch.float64, **options):

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from spikepropamine.tasks.cue_association import CueAssociation
 from spikepropamine.tasks.task import NOISE_HZ
 from spikepropamine.training.supervised import generator

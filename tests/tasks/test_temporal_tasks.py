@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+
 from spikepropamine.experiments import temporal
 from spikepropamine.tasks.cue_association import CueAssociation
 from spikepropamine.tasks.cue_reward import CueReward, _log_patterns
@@ -43,7 +44,9 @@ def test_cue_reward_shows_its_patterns_rewards_one_and_asks_with_one():
 def test_recall_shows_a_pattern_and_asks_for_what_does_not_come_again():
     task, trials = sample(Recall(noise="high"))
     assert (trials.asked.sum(1) == task.n_bits - task.bits_again).all()
-    channels = torch.stack([trials.labels, 1 - trials.labels], -1).flatten(1).repeat_interleave(task.group_size, 1).bool()
+    channels = (
+        torch.stack([trials.labels, 1 - trials.labels], -1).flatten(1).repeat_interleave(task.group_size, 1).bool()
+    )
     asked = trials.asked.repeat_interleave(2 * task.group_size, 1)
     shown, again = trials.spikes[: task.in_ticks(task.pattern_ms)], trials.spikes[task.decision_start :]
     assert rate(shown[:, channels], task) == pytest.approx(100, rel=0.03)
@@ -70,9 +73,14 @@ def test_the_ideal_observer_is_perfect_on_clean_spikes_and_guesses_where_cues_sa
     assert task(noise=20.0, cue_rate=0.0).ideal_accuracy(3000, generator) == pytest.approx(0.5, abs=0.04)
 
 
-@pytest.mark.parametrize("task, fields", [
-    (CueAssociation, dict(cue_rate=10.0, noise=100.0)), (CueReward, dict(cue_rate=30.0, noise=80.0)), (Recall, dict(cue_rate=10.0, noise=100.0)),
-])
+@pytest.mark.parametrize(
+    "task, fields",
+    [
+        (CueAssociation, dict(cue_rate=10.0, noise=100.0)),
+        (CueReward, dict(cue_rate=30.0, noise=80.0)),
+        (Recall, dict(cue_rate=10.0, noise=100.0)),
+    ],
+)
 def test_the_ideal_observer_is_right_as_often_as_it_believes(task, fields):
     # an observer who computes the true posterior is calibrated; one who leaves something out is not
     task, trials = sample(task(**fields), 3000)
@@ -106,15 +114,25 @@ def test_variants_change_one_field_each_and_can_be_sampled(task):
     assert len([k for k in temporal.variants(trained) if "noise" in k]) >= 6
 
 
-@pytest.mark.parametrize("make, named", [
-    (lambda: CueReward(noise="loud"), "noise = 'loud': must be one of 'low', 'high', or a rate in Hz"),
-    (lambda: CueReward(noise=-1.0), "noise = -1.0"), (lambda: CueReward(noise=150.0), "cue_rate = 80.0: must be at most 200 Hz"),
-    (lambda: CueReward(n_cues=1), "n_cues = 1"), (lambda: CueReward(active=30), "active = 30: must be less than cue_inputs = 30"),
-    (lambda: CueReward(cue_ms=7.0), "cue_ms = 7.0: must be a whole number of ticks"), (lambda: CueReward(delay_ms=-5.0), "delay_ms = -5.0"),
-    (lambda: Recall(bits_again=10), "bits_again = 10: must be less than n_bits = 10"), (lambda: Recall(n_bits=1), "n_bits = 1"),
-    (lambda: Recall(pattern_ms=0.0), "pattern_ms = 0.0"), (lambda: Recall(group_size=0), "group_size = 0"), (lambda: Recall(dt=-1.0), "dt = -1.0"),
-    (lambda: Recall().sample(0, torch.Generator()), "batch_size = 0"), (lambda: CueReward().sample(-2, torch.Generator()), "batch_size = -2"),
-])
+@pytest.mark.parametrize(
+    "make, named",
+    [
+        (lambda: CueReward(noise="loud"), "noise = 'loud': must be one of 'low', 'high', or a rate in Hz"),
+        (lambda: CueReward(noise=-1.0), "noise = -1.0"),
+        (lambda: CueReward(noise=150.0), "cue_rate = 80.0: must be at most 200 Hz"),
+        (lambda: CueReward(n_cues=1), "n_cues = 1"),
+        (lambda: CueReward(active=30), "active = 30: must be less than cue_inputs = 30"),
+        (lambda: CueReward(cue_ms=7.0), "cue_ms = 7.0: must be a whole number of ticks"),
+        (lambda: CueReward(delay_ms=-5.0), "delay_ms = -5.0"),
+        (lambda: Recall(bits_again=10), "bits_again = 10: must be less than n_bits = 10"),
+        (lambda: Recall(n_bits=1), "n_bits = 1"),
+        (lambda: Recall(pattern_ms=0.0), "pattern_ms = 0.0"),
+        (lambda: Recall(group_size=0), "group_size = 0"),
+        (lambda: Recall(dt=-1.0), "dt = -1.0"),
+        (lambda: Recall().sample(0, torch.Generator()), "batch_size = 0"),
+        (lambda: CueReward().sample(-2, torch.Generator()), "batch_size = -2"),
+    ],
+)
 def test_bad_values_are_refused_by_name(make, named):
     with pytest.raises(ValueError, match=named):
         make()

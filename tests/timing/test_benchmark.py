@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from spikepropamine.snn.networks import build
 from spikepropamine.timing import benchmark
 from spikepropamine.timing.benchmark import FIXED, PLASTIC, Workload
@@ -44,8 +45,14 @@ def test_the_fused_path_needs_a_small_part_of_the_loop_s_memory():
     assert peak["fused path"] < peak["straightforward loop"] / 10
 
 
-@pytest.mark.parametrize("fields, named", [(dict(network="gru"), "network = 'gru'"), (dict(network="snn", batch=0), "batch = 0"),
-                                           (dict(network="snn", ticks=-1), "ticks = -1")])
+@pytest.mark.parametrize(
+    "fields, named",
+    [
+        (dict(network="gru"), "network = 'gru'"),
+        (dict(network="snn", batch=0), "batch = 0"),
+        (dict(network="snn", ticks=-1), "ticks = -1"),
+    ],
+)
 def test_bad_values_are_refused_by_name(fields, named):
     with pytest.raises(ValueError, match=named):
         Workload(**fields)

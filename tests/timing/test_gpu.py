@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from spikepropamine.book.claims import PLASTIC
 from spikepropamine.timing import gpu
 from spikepropamine.timing.benchmark import Workload, reference

@@ -19,6 +19,10 @@ def test_the_panel_of_each_such_page_says_what_its_command_took(repository):
     parameters = dict(profile="paper", recompute=False, seeds=None, networks="all", workers=1, device="cpu")
     seconds = records.load_measurements(repository / "book" / "results" / "page-times")[0].set_index("chapter").seconds
     for chapter in page_times.PAGES:
-        told = chapters.Chapter(chapter, ChapterParameters(**parameters), repository).panel(page_times.command(chapter)).data
+        told = (
+            chapters.Chapter(chapter, ChapterParameters(**parameters), repository)
+            .panel(page_times.command(chapter))
+            .data
+        )
         minutes = max(1, round(seconds[chapter] / 60))
         assert f"The command took {minutes} minute{'s' * (minutes > 1)} on two cores when that was measured." in told

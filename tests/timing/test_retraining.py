@@ -2,6 +2,7 @@ import dataclasses
 import shutil
 
 import pytest
+
 from spikepropamine import records
 from spikepropamine.experiments import locomotion, novel_conditions, sweeps
 from spikepropamine.experiments.sweeps import Store

@@ -1,4 +1,5 @@
 import pytest
+
 from spikepropamine.timing import walking_speed
 
 

@@ -4,6 +4,7 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from spikepropamine import records
 from spikepropamine.records.atomic import DamagedRecord
 from spikepropamine.training import ppo
@@ -32,7 +33,9 @@ def test_replaying_the_pieces_gives_the_log_probabilities_of_the_rollout(name):
     at = (rollout.time, rollout.environment)
     mean, _ = agent.policy.run(rollout.observations[at], rollout.states)
     again = agent.log_probability(mean, rollout.actions[at])
-    torch.testing.assert_close(again[rollout.counts], rollout.log_probabilities[at][rollout.counts], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        again[rollout.counts], rollout.log_probabilities[at][rollout.counts], rtol=1e-5, atol=1e-5
+    )
 
 
 def test_the_pieces_hold_every_valid_step_once():
@@ -50,7 +53,11 @@ def test_an_episode_starts_with_nothing_in_mind():
     task, training = Locomotion("Ant-v5"), dataclasses.replace(SMALL, rollout=120, initial_std=2.0)
     agent, envs, walk = started("dp-oja", task, training)
     rollout, _, _ = collect(agent, envs, walk, training, generator(0, 0))
-    first = [k for k in range(len(rollout.environment)) if rollout.time[0, k] > 0 and not rollout.valid[rollout.time[0, k] - 1, rollout.environment[k]]]
+    first = [
+        k
+        for k in range(len(rollout.environment))
+        if rollout.time[0, k] > 0 and not rollout.valid[rollout.time[0, k] - 1, rollout.environment[k]]
+    ]
     later = [k for k in range(len(rollout.environment)) if k not in first and rollout.time[0, k] > 0]
     E = rollout.states.network[0].plastic.E
     assert len(first) > 0 and not E[first].any() and E[later].any()
@@ -129,14 +136,19 @@ class Reach(Locomotion):
 
 @pytest.mark.parametrize("name", ["mlp", "snn", "dp-oja", "ndp-bcm"])
 def test_it_learns_a_small_task_within_seconds(name):
-    training = dataclasses.replace(SMALL, steps=12_000, rollout=60, environments=8, epochs=8, learning_rate=3e-3, section=5)
+    training = dataclasses.replace(
+        SMALL, steps=12_000, rollout=60, environments=8, epochs=8, learning_rate=3e-3, section=5
+    )
     trained = ppo.train(Policy(name, n_hidden=16).build(2, 1, 0), Reach(), training, seed=0)
     first, last = trained.curves["return"][0], trained.curves["return"][-1]
     assert last > first / 2 and first < -5
 
 
 def test_diverged_episodes_are_counted_and_not_averaged():
-    assert ppo._scores({"return": [1.0, 99.0, 3.0], "length": [10.0, 2.0, 20.0], "diverged": [0.0, 1.0, 0.0]}) == {"return": 2.0, "length": 15.0}
+    assert ppo._scores({"return": [1.0, 99.0, 3.0], "length": [10.0, 2.0, 20.0], "diverged": [0.0, 1.0, 0.0]}) == {
+        "return": 2.0,
+        "length": 15.0,
+    }
     assert all(math.isnan(v) for v in ppo._scores({"return": [9.0], "length": [2.0], "diverged": [1.0]}).values())
 
 
@@ -181,8 +193,16 @@ def test_a_checkpoint_of_another_version_is_refused_by_name(tmp_path, monkeypatc
         ppo.train(Policy("snn", n_hidden=8).build(*task.sizes(), 0), task, SMALL, 1, path)
 
 
-@pytest.mark.parametrize("fields, named", [(dict(steps=0), "steps = 0"), (dict(discount=1.0), "discount = 1.0"), (dict(gae=1.5), "gae = 1.5"),
-                                           (dict(clip=-0.2), "clip = -0.2"), (dict(learning_rate=math.nan), "learning_rate = nan")])
+@pytest.mark.parametrize(
+    "fields, named",
+    [
+        (dict(steps=0), "steps = 0"),
+        (dict(discount=1.0), "discount = 1.0"),
+        (dict(gae=1.5), "gae = 1.5"),
+        (dict(clip=-0.2), "clip = -0.2"),
+        (dict(learning_rate=math.nan), "learning_rate = nan"),
+    ],
+)
 def test_bad_values_are_refused_by_name(fields, named):
     with pytest.raises(ValueError, match=named):
         PPO(**fields)

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+
 from spikepropamine.records.atomic import DamagedRecord
 from spikepropamine.snn.networks import build
 from spikepropamine.tasks.cue_association import CueAssociation
@@ -64,7 +65,9 @@ def test_a_damaged_checkpoint_is_refused_by_name(tmp_path):
 
 def test_training_learns_a_task_without_a_delay():
     easy = CueAssociation(n_cues=1, cue_ms=100.0, gap_ms=0.0, delay_ms=0.0, decision_ms=50.0)
-    trained = train(network("snn"), easy, Training(steps=60, batch_size=32, learning_rate=1e-2, evaluation_trials=512), 0)
+    trained = train(
+        network("snn"), easy, Training(steps=60, batch_size=32, learning_rate=1e-2, evaluation_trials=512), 0
+    )
     assert trained.metrics["accuracy"] > 0.9
 
 
@@ -87,8 +90,17 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step():
 
 
 @pytest.mark.parametrize(
-    "fields", [dict(steps=0), dict(batch_size=0), dict(batch_size=-1), dict(learning_rate=0.0), dict(clip_norm=math.nan),
-               dict(rate_penalty=-1.0), dict(evaluation_trials=0), dict(evaluate_every=0)]
+    "fields",
+    [
+        dict(steps=0),
+        dict(batch_size=0),
+        dict(batch_size=-1),
+        dict(learning_rate=0.0),
+        dict(clip_norm=math.nan),
+        dict(rate_penalty=-1.0),
+        dict(evaluation_trials=0),
+        dict(evaluate_every=0),
+    ],
 )
 def test_bad_values_are_refused_by_name(fields):
     ((name, value),) = fields.items()

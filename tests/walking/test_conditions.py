@@ -3,6 +3,7 @@ import math
 import gymnasium
 import numpy as np
 import pytest
+
 from spikepropamine.walking.conditions import CONDITIONS, TRAINING, Kind, ModelChange, impose, motors
 from spikepropamine.walking.robots import ENVIRONMENTS, Locomotion, Normalised
 
@@ -53,9 +54,16 @@ def test_a_condition_sets_in_at_its_onset_and_is_gone_in_the_next_episode(id, na
         assert not any(differs[:4]) and any(differs[4:])
 
 
-CHANGES = {"low friction": {"geom_friction"}, "high friction": {"geom_friction"}, "heavy": {"body_mass", "body_inertia"},
-           "gravity": {"gravity"}, "slope": {"gravity"}, "lame leg": {"actuator_gear"}, "weak motors": {"actuator_gear"},
-           "stiff joint": {"jnt_range"}}
+CHANGES = {
+    "low friction": {"geom_friction"},
+    "high friction": {"geom_friction"},
+    "heavy": {"body_mass", "body_inertia"},
+    "gravity": {"gravity"},
+    "slope": {"gravity"},
+    "lame leg": {"actuator_gear"},
+    "weak motors": {"actuator_gear"},
+    "stiff joint": {"jnt_range"},
+}
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
@@ -98,8 +106,10 @@ def test_a_dead_leg_is_one_leg(id, n):
     env = impose(Locomotion(id).make(), "lame leg", 0.0)
     env.reset(seed=0)
     assert (env.unwrapped.model.actuator_gear[:, 0] == 0).sum() == n
-    assert motors(env.unwrapped.model, ["hip_1", "ankle_1"] if n == 2 else ["fthigh", "fshin", "ffoot"]) == \
-        np.flatnonzero(env.unwrapped.model.actuator_gear[:, 0] == 0).tolist()
+    assert (
+        motors(env.unwrapped.model, ["hip_1", "ankle_1"] if n == 2 else ["fthigh", "fshin", "ffoot"])
+        == np.flatnonzero(env.unwrapped.model.actuator_gear[:, 0] == 0).tolist()
+    )
 
 
 def test_a_locked_joint_hardly_moves():
@@ -145,7 +155,9 @@ def test_noise_and_dropout_have_the_strength_they_say():
     plain, noisy, lossy = (np.array(x) for x in seen.values())
     assert np.std(noisy - plain) == pytest.approx(0.4, rel=0.05) and noisy.dtype == plain.dtype
     alive = plain != 0
-    assert (lossy[alive] == 0).mean() == pytest.approx(0.2, abs=0.03) and np.array_equal(lossy[lossy != 0], plain[lossy != 0])
+    assert (lossy[alive] == 0).mean() == pytest.approx(0.2, abs=0.03) and np.array_equal(
+        lossy[lossy != 0], plain[lossy != 0]
+    )
 
 
 @pytest.mark.parametrize("id, free", [("Ant-v5", True), ("HalfCheetah-v5", False)])
@@ -160,7 +172,7 @@ def test_pushes_come_once_a_second_and_change_the_speed_by_what_they_say(id, fre
         moved = env.unwrapped.data.qvel - before
         if moved.any():
             pushed.append(step)
-            assert np.linalg.norm(moved) == pytest.approx(1.0) and not moved[2 if free else 1:].any()
+            assert np.linalg.norm(moved) == pytest.approx(1.0) and not moved[2 if free else 1 :].any()
     assert pushed == [19, 39]
 
 
@@ -174,9 +186,15 @@ def test_a_diverged_simulation_ends_its_episode_and_says_so():
     assert not env.step(np.zeros(8, dtype=np.float32))[4]["diverged"]
 
 
-@pytest.mark.parametrize("arguments, named", [(("ice",), "condition = 'ice': must be one of 'training', 'low friction'"),
-                                              (("gravity", 7.0), "strength of gravity = 7.0: must be one of 1.1, 1.25, 1.5"),
-                                              (("gravity", None, -1), "onset = -1"), ((TRAINING, 1.0), "strength = 1.0")])
+@pytest.mark.parametrize(
+    "arguments, named",
+    [
+        (("ice",), "condition = 'ice': must be one of 'training', 'low friction'"),
+        (("gravity", 7.0), "strength of gravity = 7.0: must be one of 1.1, 1.25, 1.5"),
+        (("gravity", None, -1), "onset = -1"),
+        ((TRAINING, 1.0), "strength = 1.0"),
+    ],
+)
 def test_bad_conditions_are_refused_by_name(arguments, named):
     with pytest.raises(ValueError, match=named):
         impose(Locomotion("Ant-v5").make(), *arguments)
@@ -190,5 +208,3 @@ def test_an_unknown_environment_is_refused_by_name():
 def test_the_moderate_strength_is_one_of_those_tested():
     with pytest.raises(ValueError, match="moderate = 3"):
         Kind(ModelChange, (1.0, 2.0), 3.0, "")
-
-

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from spikepropamine.snn.plasticity import Oja
 from spikepropamine.walking.inference import acting
 from spikepropamine.walking.policies import POLICIES, Policy, each
@@ -67,11 +68,14 @@ def test_it_goes_on_from_part_of_the_batch(name):
 
 
 @pytest.mark.parametrize("name", ["dp-oja", "snn", "mlp"])
-@pytest.mark.parametrize("observations, error, named", [
-    (torch.full((2, 7), torch.nan), ValueError, "observations"),
-    (torch.zeros(2, 6), ValueError, "observations"),
-    (torch.zeros(2, 7, dtype=torch.float64), TypeError, "observations"),
-])
+@pytest.mark.parametrize(
+    "observations, error, named",
+    [
+        (torch.full((2, 7), torch.nan), ValueError, "observations"),
+        (torch.zeros(2, 6), ValueError, "observations"),
+        (torch.zeros(2, 7, dtype=torch.float64), TypeError, "observations"),
+    ],
+)
 def test_observations_that_make_no_sense_are_refused_by_name(name, observations, error, named):
     policy = Policy(name, n_hidden=5).build(7, 2, 0)
     with pytest.raises(error, match=named):

@@ -26,7 +26,9 @@ from ..experiments.sweeps import Store
 from ..experiments.temporal import Experiment
 from ..records.atomic import read_json
 
-TOLERANCE = 0.02  # relative; another processor rounds differently, in float32 up to a spike; a changed rule does much more
+TOLERANCE = (
+    0.02  # relative; another processor rounds differently, in float32 up to a spike; a changed rule does much more
+)
 
 
 class Stale(NamedTuple):
@@ -52,7 +54,9 @@ def stale_records(known: Mapping[str, Callable[[], Experiment]], store: Store) -
             else:
                 change = difference(published.rehearsals[config_hash], configs[config_hash].rehearse())
                 if change:
-                    yield Stale(name, config_hash, f"the code does something else with {configs[config_hash].label}: {change}")
+                    yield Stale(
+                        name, config_hash, f"the code does something else with {configs[config_hash].label}: {change}"
+                    )
 
 
 def stale_measurements(rehearsals: Mapping[str, Callable[[], dict[str, float]]], published: Path) -> Iterator[str]:
@@ -127,7 +131,9 @@ def stale_items(root: Path) -> Iterator[str]:
             yield f"{path.parent}: the code of book/{facts['chapter']}.ipynb has changed since"
 
 
-def remake(stale: Collection[Stale], known: Mapping[str, Callable[[], Experiment]], store: Store, workers: int | str) -> None:
+def remake(
+    stale: Collection[Stale], known: Mapping[str, Callable[[], Experiment]], store: Store, workers: int | str
+) -> None:
     """Make the runs of ``stale`` again, and those alone, and publish them in place of the old ones.
 
     Where a configuration is none of today's, those of today that are not published are made in its place.
@@ -139,8 +145,13 @@ def remake(stale: Collection[Stale], known: Mapping[str, Callable[[], Experiment
         wanted = replaced & today
         if replaced - today:
             wanted |= today - set(published.manifest["configurations"])
-        again = Experiment(name, experiment.profile, tuple(c for c in experiment.configs if c.hash in wanted),
-                           tuple(published.manifest["seeds"]), experiment.weights_of)
+        again = Experiment(
+            name,
+            experiment.profile,
+            tuple(c for c in experiment.configs if c.hash in wanted),
+            tuple(published.manifest["seeds"]),
+            experiment.weights_of,
+        )
         fresh = Store(store.working)
         for config, seed in again.runs:
             shutil.rmtree(fresh.folder(name, config, seed), ignore_errors=True)

@@ -49,8 +49,16 @@ def _sentences(code: str) -> Iterator[str]:
     """The texts of some code that have words in them, without the formats of their numbers."""
     tree = ast.parse(code)
     formats = {
-        id(part) for node in ast.walk(tree) if isinstance(node, ast.FormattedValue) and node.format_spec for part in ast.walk(node.format_spec)
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FormattedValue) and node.format_spec
+        for part in ast.walk(node.format_spec)
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in formats and " " in node.value.strip():
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in formats
+            and " " in node.value.strip()
+        ):
             yield node.value

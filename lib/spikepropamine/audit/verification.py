@@ -10,7 +10,19 @@ from ..book import research_object
 from ..records.atomic import DamagedRecord, check_files, read_json
 from .typed_numbers import typed_numbers
 
-_ITEM = ("id", "caption", "chapter", "parameters", "records", "seeds", "git_commits", "versions", "command", "chapter_code", "files")
+_ITEM = (
+    "id",
+    "caption",
+    "chapter",
+    "parameters",
+    "records",
+    "seeds",
+    "git_commits",
+    "versions",
+    "command",
+    "chapter_code",
+    "files",
+)
 
 
 def verify(root: Path) -> tuple[int, list[str]]:
@@ -76,8 +88,14 @@ def _check_top(root: Path) -> list[str]:
     figures = root / "figures"
     published_on = yaml.safe_load((root / "CITATION.cff").read_text())["date-released"]
     written = figures / research_object.NAME
-    wrong = [] if written.exists() and written.read_bytes() == research_object.describe(figures, published_on).encode() else [f"{written}: not what the items beside it give"]
-    files = (path for place in (root / "book" / "results", figures) for path in sorted(place.iterdir()) if path.is_file())
+    wrong = (
+        []
+        if written.exists() and written.read_bytes() == research_object.describe(figures, published_on).encode()
+        else [f"{written}: not what the items beside it give"]
+    )
+    files = (
+        path for place in (root / "book" / "results", figures) for path in sorted(place.iterdir()) if path.is_file()
+    )
     return wrong + [f"{path}: nothing accounts for it" for path in files if path != written]
 
 

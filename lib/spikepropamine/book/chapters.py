@@ -67,7 +67,10 @@ class Chapter:
         return pd.DataFrame() if published is None else published.runs
 
     def measurements(
-        self, measure: Callable[[str, list[str]], tuple[pd.DataFrame, dict]], name: str | None = None, fresh: bool | None = None
+        self,
+        measure: Callable[[str, list[str]], tuple[pd.DataFrame, dict]],
+        name: str | None = None,
+        fresh: bool | None = None,
     ) -> tuple[pd.DataFrame, dict, str, str]:
         """Measurements, facts about them, commit and processor: published ones, or made by ``measure``.
 
@@ -81,7 +84,9 @@ class Chapter:
             made = records.provenance()
             return table, facts, made["git_commit"], made["cpu"]
         folder = self.root / "book" / "results" / (name or self.name)
-        require(self.parameters.profile == "paper", "profile", self.parameters.profile, "'paper' unless recompute is true")
+        require(
+            self.parameters.profile == "paper", "profile", self.parameters.profile, "'paper' unless recompute is true"
+        )
         table, manifest = records.load_measurements(folder)
         # rows of what is no choice of this chapter, such as a baseline, stay
         left_out = set(self.parameters.known) - set(self.parameters.network_names())
@@ -118,15 +123,23 @@ class Chapter:
         found["eta_factor"] = (found["network.options.eta_oja"] / default.eta_oja).round(6)
         mean = found.groupby(["learning_rate", "eta_factor", "network"]).accuracy.mean().unstack()
         chosen = {name: {key: " (chosen)"} for name, key in temporal.CHOSEN[task].items()}
-        shown = pd.DataFrame([
-            {"learning rate": f"{key[0]:g}", "initial η": f"×{key[1]:g}",
-             **{name: f"{row[name]:.3f}{chosen[name].get(key, '')}" for name in NETWORKS}}
-            for key, row in mean.iterrows()
-        ])
+        shown = pd.DataFrame(
+            [
+                {
+                    "learning rate": f"{key[0]:g}",
+                    "initial η": f"×{key[1]:g}",
+                    **{name: f"{row[name]:.3f}{chosen[name].get(key, '')}" for name in NETWORKS},
+                }
+                for key, row in mean.iterrows()
+            ]
+        )
         return self.shelf(found).table(
-            f"tab-{task}-search", found[["network", "learning_rate", "eta_factor", "seed", "accuracy"]], shown,
+            f"tab-{task}-search",
+            found[["network", "learning_rate", "eta_factor", "seed", "accuracy"]],
+            shown,
             f"The search on {task}: held-out accuracy at high noise after {search.configs[0].training.steps} steps, mean of "
-            f"{found.seed.nunique()} seeds. The initial η is a multiple of {default.eta_oja:g} (Oja) or {default.eta_bcm:g} (BCM).")
+            f"{found.seed.nunique()} seeds. The initial η is a multiple of {default.eta_oja:g} (Oja) or {default.eta_bcm:g} (BCM).",
+        )
 
     def shelf(self, runs: pd.DataFrame) -> Shelf:
         """Where this chapter's figures go: ``figures/`` as published, a folder of their own otherwise."""
@@ -153,7 +166,10 @@ class Chapter:
         return Shelf(folder, f"../_build/rerun/{folder.name}", provenance, self.root / "figures", paper, meanings)
 
     def panel(
-        self, given: str, made: Sequence[tuple[pd.DataFrame, Experiment]] = (), notes: Mapping[str, str] = MappingProxyType({})
+        self,
+        given: str,
+        made: Sequence[tuple[pd.DataFrame, Experiment]] = (),
+        notes: Mapping[str, str] = MappingProxyType({}),
     ) -> Markdown:
         """How to make this page again: the command, what it takes and how long that takes.
 
@@ -162,10 +178,17 @@ class Chapter:
             made: the runs behind this page, a table of each kind, and what the command makes in their place.
             notes: what a parameter means on this page, where that is not its usual meaning.
         """
-        rows = pd.DataFrame([
-            {"parameter": f"`{name}`", "meaning": notes.get(name, meaning), "allowed": "–" if name in notes else allowed, "default": f"`{default}`"}
-            for name, default, meaning, allowed in type(self.parameters).described()
-        ])
+        rows = pd.DataFrame(
+            [
+                {
+                    "parameter": f"`{name}`",
+                    "meaning": notes.get(name, meaning),
+                    "allowed": "–" if name in notes else allowed,
+                    "default": f"`{default}`",
+                }
+                for name, default, meaning, allowed in type(self.parameters).described()
+            ]
+        )
         made = [(runs, experiment) for runs, experiment in made if len(runs)]
         took = [self._took(made)] if made else self._page_time()
         return Markdown(
@@ -188,14 +211,24 @@ class Chapter:
         told += f"{sum(len(experiment.runs) for _, experiment in made)} runs"
         there = [self._published(experiment) for _, experiment in made]
         if all(len(runs) == len(experiment.runs) for runs, (_, experiment) in zip(there, made)):
-            return told + f", which took {_minutes(sum(map(core_hours, there)) / 2)} on two cores when they were published."
-        return told + f": at the speed of these, {_minutes(sum(expected_hours(experiment, runs) for runs, experiment in made) / 2)} on two cores."
+            return (
+                told
+                + f", which took {_minutes(sum(map(core_hours, there)) / 2)} on two cores when they were published."
+            )
+        return (
+            told
+            + f": at the speed of these, {_minutes(sum(expected_hours(experiment, runs) for runs, experiment in made) / 2)} on two cores."
+        )
 
     def _page_time(self) -> list[str]:
         """How long the command takes of a page that makes no runs, where it was measured."""
         folder = self.root / "book" / "results" / "page-times"
         times = records.load_measurements(folder)[0].set_index("chapter").seconds if folder.exists() else {}
-        return [f"The command took {_minutes(times[self.name] / 3600)} on two cores when that was measured."] if self.name in times else []
+        return (
+            [f"The command took {_minutes(times[self.name] / 3600)} on two cores when that was measured."]
+            if self.name in times
+            else []
+        )
 
     def _binder(self) -> str:
         """Where to run this chapter without installing anything, if the repository is public."""
@@ -232,7 +265,12 @@ def how_it_ended(curves: pd.DataFrame) -> dict[str, float]:
     last = mean.iloc[-1]
     earlier = mean[mean.index <= 0.8 * mean.index[-1]]
     before = earlier.iloc[-1] if len(earlier) else mean.iloc[0]
-    return {"accuracy": last.accuracy, "last_gain": last.accuracy - before.accuracy, "firing_rate": last.firing_rate, "gradient_norm": last.gradient_norm}
+    return {
+        "accuracy": last.accuracy,
+        "last_gain": last.accuracy - before.accuracy,
+        "firing_rate": last.firing_rate,
+        "gradient_norm": last.gradient_norm,
+    }
 
 
 def show_how_it_ended(rows: pd.DataFrame) -> pd.DataFrame:

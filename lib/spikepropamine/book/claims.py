@@ -41,7 +41,13 @@ class Definitions:
 
     def stands(self, accuracy: Interval) -> str:
         """How a network stands with a task: "solved", "failed" or "neither", by the interval's end."""
-        return "solved" if accuracy.low >= self.solved_at_least else "failed" if accuracy.high <= self.failed_at_most else "neither"
+        return (
+            "solved"
+            if accuracy.low >= self.solved_at_least
+            else "failed"
+            if accuracy.high <= self.failed_at_most
+            else "neither"
+        )
 
 
 class Judgement(NamedTuple):
@@ -78,8 +84,12 @@ def load_claims(path: Path) -> tuple[Definitions, list[str], list[dict[str, Any]
     require(isinstance(content, dict), str(path), type(content).__name__, "a mapping")
     fields = Definitions.__dataclass_fields__
     definitions = content.get("definitions")
-    require(isinstance(definitions, dict) and set(definitions) == set(fields),
-            f"{path}: definitions", definitions, "exactly " + ", ".join(fields))
+    require(
+        isinstance(definitions, dict) and set(definitions) == set(fields),
+        f"{path}: definitions",
+        definitions,
+        "exactly " + ", ".join(fields),
+    )
     for name, value in definitions.items():
         require_positive(f"{path}: {name}", value)
     tasks, claims = content.get("tasks"), content.get("claims")
@@ -92,7 +102,12 @@ def load_claims(path: Path) -> tuple[Definitions, list[str], list[dict[str, Any]
         for name in ("id", "statement", "judge", "criterion", "chapter", "item"):
             require(isinstance(claim.get(name), str), f"{path}: {name}", claim.get(name), "a text")
         require_choice(f"{path}: noise of {claim['id']}", claim.get("noise"), [None, *NOISE_HZ])
-        require(isinstance(claim.get("ours", False), bool), f"{path}: ours of {claim['id']}", claim.get("ours"), "true or false")
+        require(
+            isinstance(claim.get("ours", False), bool),
+            f"{path}: ours of {claim['id']}",
+            claim.get("ours"),
+            "true or false",
+        )
         require_choice(f"{path}: judge of {claim['id']}", claim["judge"], JUDGES | WALKING_JUDGES)
     return Definitions(**definitions), tasks, claims
 
@@ -114,8 +129,15 @@ def judge(path: Path, runs: Mapping[str, pd.DataFrame], walks: pd.DataFrame | No
             decide, rests_on = WALKING_JUDGES[claim["judge"]], ("novel-conditions",)
         else:
             decide, networks, parts = JUDGES[claim["judge"]]
-            evidence = {task: _cells([runs.get(task + part, pd.DataFrame()) for part in parts], claim.get("noise"), networks) for task in tasks}
-            enough = all(len(cell) >= _seeds_needed(name, definitions) for cells in evidence.values() for name, cell in cells.items())
+            evidence = {
+                task: _cells([runs.get(task + part, pd.DataFrame()) for part in parts], claim.get("noise"), networks)
+                for task in tasks
+            }
+            enough = all(
+                len(cell) >= _seeds_needed(name, definitions)
+                for cells in evidence.values()
+                for name, cell in cells.items()
+            )
             rests_on = tuple(task + part for task in tasks for part in parts)
         decision = decide(evidence, definitions) if enough else _NOT_YET_RUN
         where = claim.get("ours", False), claim["chapter"], claim["item"], rests_on
@@ -143,8 +165,14 @@ def number(value: float) -> str:
 def table(judgements: list[Judgement]) -> pd.DataFrame:
     """One row a claim: claim, criterion, measured, interval_low, interval_high, verdict."""
     return pd.DataFrame(
-        {"claim": j.claim, "criterion": j.criterion, "measured": j.measured.mean,
-         "interval_low": j.measured.low, "interval_high": j.measured.high, "verdict": j.verdict}
+        {
+            "claim": j.claim,
+            "criterion": j.criterion,
+            "measured": j.measured.mean,
+            "interval_low": j.measured.low,
+            "interval_high": j.measured.high,
+            "verdict": j.verdict,
+        }
         for j in judgements
     )
 
@@ -161,7 +189,10 @@ def _by_seed(cell: pd.DataFrame) -> pd.Series:
 def significant(by_task: dict[str, Cells], definitions: Definitions) -> set[tuple[str, str]]:
     """The (task, plastic network) that differ from snn, p adjusted over all of them."""
     pairs = [(task, name) for task in by_task for name in PLASTIC]
-    tests = [compare(by_task[task][name]["accuracy"], by_task[task]["snn"]["accuracy"], definitions.confidence) for task, name in pairs]
+    tests = [
+        compare(by_task[task][name]["accuracy"], by_task[task]["snn"]["accuracy"], definitions.confidence)
+        for task, name in pairs
+    ]
     p_values = adjusted([test.p_value for test in tests])
     return {pair for pair, p in zip(pairs, p_values) if p < definitions.significant_at}
 
@@ -178,7 +209,11 @@ def _learned_together(by_task: dict[str, Cells], d: Definitions) -> Decision:
         least = {name: _least_change(cells[name]) for name in solved}
         met = [name for name in solved if least[name][1] >= d.changed_at_least]
         kinds = {NETWORKS[name][1] for name in met}
-        unmoved = [f"{name} solves it, but {least[name][0]} moved by {least[name][1]:.1%} in one seed" for name in solved if name not in met]
+        unmoved = [
+            f"{name} solves it, but {least[name][0]} moved by {least[name][1]:.1%} in one seed"
+            for name in solved
+            if name not in met
+        ]
         reason = "; ".join([f"met by {_names(met)}", *unmoved])
         found[task] = _verdict(len(met) == len(PLASTIC), len(kinds) == 2), reason
     return (*_weakest(by_task, d), _overall(found), found)
@@ -200,20 +235,32 @@ def _solves_where_snn_fails(by_task: dict[str, Cells], d: Definitions) -> Decisi
         failed = snn.high <= d.failed_at_most
         reason = f"solved by {_names(met)}; snn {'fails' if failed else 'does not fail'} at {snn.mean:.3f}"
         found[task] = _verdict(failed and len(met) == len(PLASTIC), failed and len(met) >= 1), reason
-    gains = {name: interquartile_difference(_accuracies(by_task, name), _accuracies(by_task, "snn"), d.confidence) for name in PLASTIC}
+    gains = {
+        name: interquartile_difference(_accuracies(by_task, name), _accuracies(by_task, "snn"), d.confidence)
+        for name in PLASTIC
+    }
     return (*_lowest("smallest gain in accuracy over snn ({})", gains), _overall(found), found)
 
 
 def _nothing_else_solves(by_task: dict[str, Cells], d: Definitions) -> Decision:
     best = {task: max(PLASTIC, key=lambda name: accuracy([cells[name]], d).mean) for task, cells in by_task.items()}
-    tests = {(task, name): compare(cells[best[task]]["accuracy"], cells[name]["accuracy"], d.confidence)
-             for task, cells in by_task.items() for name in CONTROLS}
+    tests = {
+        (task, name): compare(cells[best[task]]["accuracy"], cells[name]["accuracy"], d.confidence)
+        for task, cells in by_task.items()
+        for name in CONTROLS
+    }
     p_values = dict(zip(tests, adjusted([test.p_value for test in tests.values()])))
     found = {}
     for task, cells in by_task.items():
         solved = [name for name in CONTROLS if _solves(cells[name], d)]
-        level = [name for name in CONTROLS if not (p_values[task, name] < d.significant_at and tests[task, name].difference.mean > 0)]
-        reason = f"solved by {', '.join(solved) or 'none of them'}; {best[task]} is significantly above " + (f"all but {', '.join(level)}" if level else "all of them")
+        level = [
+            name
+            for name in CONTROLS
+            if not (p_values[task, name] < d.significant_at and tests[task, name].difference.mean > 0)
+        ]
+        reason = f"solved by {', '.join(solved) or 'none of them'}; {best[task]} is significantly above " + (
+            f"all but {', '.join(level)}" if level else "all of them"
+        )
         found[task] = _verdict(not solved, not level), reason
     each = {name: accuracy([cells[name] for cells in by_task.values()], d) for name in CONTROLS}
     name = max(each, key=lambda name: each[name].high)
@@ -294,8 +341,16 @@ def _walking(walks: pd.DataFrame | None, d: Definitions) -> tuple[dict[str, Fare
     moderate = {TRAINING: math.nan} | {name: kind.moderate for name, kind in CONDITIONS.items()}
     for name in NETWORKS:
         of_it = ant[ant["network"] == name]
-        judged = [of_it[(of_it["condition"] == c) & (of_it["strength"].eq(s) | of_it["strength"].isna())] for c, s in moderate.items()]
-        returns = pd.concat(judged).pivot(index="seed", columns="condition", values="return").reindex(columns=list(moderate)).dropna()
+        judged = [
+            of_it[(of_it["condition"] == c) & (of_it["strength"].eq(s) | of_it["strength"].isna())]
+            for c, s in moderate.items()
+        ]
+        returns = (
+            pd.concat(judged)
+            .pivot(index="seed", columns="condition", values="return")
+            .reindex(columns=list(moderate))
+            .dropna()
+        )
         fares[name] = Fares(returns[TRAINING], returns[list(CONDITIONS)].div(returns[TRAINING], axis=0))
     return fares, all(len(f.trained) >= d.walking_seeds_at_least for f in fares.values())
 
@@ -324,7 +379,9 @@ def _keeps_walking(fares: dict[str, Fares], d: Definitions) -> Decision:
 
 
 def _keeps_more_than_snn(fares: dict[str, Fares], d: Definitions) -> Decision:
-    each = {name: interquartile_difference(_strata(fares[name]), _strata(fares["snn"]), d.confidence) for name in PLASTIC}
+    each = {
+        name: interquartile_difference(_strata(fares[name]), _strata(fares["snn"]), d.confidence) for name in PLASTIC
+    }
     found = {name: (_verdict(i.low > 0, False), f"{i:+.0%}") for name, i in each.items()}
     return (*_lowest("smallest gain in the share kept over snn ({})", each), _overall(found), found)
 

@@ -19,7 +19,9 @@ def describe(data: pd.DataFrame, title: str, meanings: Mapping[str, str]) -> dic
     """
     columns = [{"titles": name, **_kind(data[name])} | _meaning(name, meanings) for name in data]
     return {
-        "@context": ["http://www.w3.org/ns/csvw", {"@language": "en"}], "url": "data.csv", "dc:title": title,
+        "@context": ["http://www.w3.org/ns/csvw", {"@language": "en"}],
+        "url": "data.csv",
+        "dc:title": title,
         "tableSchema": {"columns": columns},
     }
 
@@ -27,7 +29,13 @@ def describe(data: pd.DataFrame, title: str, meanings: Mapping[str, str]) -> dic
 def _kind(column: pd.Series) -> dict[str, Any]:
     if types.is_bool_dtype(column):
         return {"datatype": {"base": "boolean", "format": "True|False"}}
-    return {"datatype": "integer" if types.is_integer_dtype(column) else "number" if types.is_numeric_dtype(column) else "string"}
+    return {
+        "datatype": "integer"
+        if types.is_integer_dtype(column)
+        else "number"
+        if types.is_numeric_dtype(column)
+        else "string"
+    }
 
 
 def _meaning(name: str, meanings: Mapping[str, str]) -> dict[str, str]:

@@ -29,15 +29,32 @@ from .latex import PACKAGES, latex
 from .side_by_side import PaperValue, beside
 
 # Okabe and Ito's palette, told apart by the colour-blind; the marker says the same again.
-COLOURS = {"snn": "#000000", "dp-oja": "#E69F00", "dp-bcm": "#56B4E9", "ndp-oja": "#D55E00", "ndp-bcm": "#0072B2", "mlp": "#009E73"}
+COLOURS = {
+    "snn": "#000000",
+    "dp-oja": "#E69F00",
+    "dp-bcm": "#56B4E9",
+    "ndp-oja": "#D55E00",
+    "ndp-bcm": "#0072B2",
+    "mlp": "#009E73",
+}
 MARKERS = {"snn": "o", "dp-oja": "s", "dp-bcm": "^", "ndp-oja": "D", "ndp-bcm": "v", "mlp": "P"}
 WIDTH = 6.8  # inches: the book's column
 
 _STYLE = {
-    "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8,
-    "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.frameon": False,
-    "axes.spines.top": False, "axes.spines.right": False, "figure.constrained_layout.use": True,
-    "savefig.facecolor": "white", "figure.facecolor": "white", "svg.hashsalt": "spikepropamine", "svg.fonttype": "path",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "legend.fontsize": 8,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.constrained_layout.use": True,
+    "savefig.facecolor": "white",
+    "figure.facecolor": "white",
+    "svg.hashsalt": "spikepropamine",
+    "svg.fonttype": "path",
     "savefig.dpi": 200,
 }
 
@@ -107,10 +124,22 @@ class Shelf:
     """
 
     def __init__(
-        self, folder: Path, relative: str, provenance: Provenance, published: Path | None = None, paper: tuple[PaperValue, ...] = (),
+        self,
+        folder: Path,
+        relative: str,
+        provenance: Provenance,
+        published: Path | None = None,
+        paper: tuple[PaperValue, ...] = (),
         meanings: Mapping[str, str] = MappingProxyType({}),
     ):
-        self.folder, self.relative, self.provenance, self.published, self.paper, self.meanings = folder, relative, provenance, published, paper, meanings
+        self.folder, self.relative, self.provenance, self.published, self.paper, self.meanings = (
+            folder,
+            relative,
+            provenance,
+            published,
+            paper,
+            meanings,
+        )
 
     def figure(self, id: str, figure: Figure, data: pd.DataFrame, caption: str, alt: str) -> Item:
         """Save ``figure`` as ``id`` ("fig-…") with the ``data`` it draws, one observation a row, and close it."""
@@ -178,7 +207,11 @@ class Shelf:
     def _facts(self, id: str, caption: str, alt: str) -> dict[str, Any]:
         facts = {"id": id, "caption": caption, **asdict(self.provenance), "command": self.provenance.command}
         del facts["chapter_code"]  # changes where the image does not
-        return facts | ({"alt": alt} if alt else {}) | {"drawn_with": {"spikepropamine": version("spikepropamine"), "matplotlib": matplotlib.__version__}}
+        return (
+            facts
+            | ({"alt": alt} if alt else {})
+            | {"drawn_with": {"spikepropamine": version("spikepropamine"), "matplotlib": matplotlib.__version__}}
+        )
 
     def _finish(self, draft: Path, id: str, data: pd.DataFrame, caption: str, alt: str) -> None:
         require(len(data) > 0, f"data of {id}", len(data), "one row or more: an item shows its data")
@@ -187,12 +220,21 @@ class Shelf:
         (draft / csvw.NAME).write_text(json.dumps(columns, indent=1, ensure_ascii=False) + "\n")
         (draft / "citation.bib").write_text(_citation(id, caption) + "\n" + PAPER)
         files = {path.name: checksum(path) for path in sorted(draft.iterdir())}
-        write_json(draft / "provenance.json", self._facts(id, caption, alt) | {"chapter_code": self.provenance.chapter_code, "files": files})
+        write_json(
+            draft / "provenance.json",
+            self._facts(id, caption, alt) | {"chapter_code": self.provenance.chapter_code, "files": files},
+        )
 
     def _links(self, id: str, names: tuple[str, ...]) -> str:
-        titles = {"provenance.json": "provenance", "citation.bib": "BibTeX", "data.csv": "data (CSV)", csvw.NAME: "its columns"}
+        titles = {
+            "provenance.json": "provenance",
+            "citation.bib": "BibTeX",
+            "data.csv": "data (CSV)",
+            csvw.NAME: "its columns",
+        }
         return " · ".join(
-            f"{{download}}`{titles.get(name, name.rsplit('.', 1)[1].upper())} <{self.relative}/{id}/{name}>`" for name in names
+            f"{{download}}`{titles.get(name, name.rsplit('.', 1)[1].upper())} <{self.relative}/{id}/{name}>`"
+            for name in names
         )
 
 

@@ -31,9 +31,17 @@ class ChapterParameters:
 
     profile: str = _parameter("paper", "how much: seconds, minutes, or what is published", "`smoke`, `quick`, `paper`")
     recompute: bool = _parameter(False, "train or measure here and now, whatever is published", "`true`, `false`")
-    seeds: int | None = _parameter(None, "how many seeds, from 0 up; left out, the profile's own number", "whole numbers from 1")
-    networks: str | tuple[str, ...] = _parameter("all", "which networks", "`all`, or names separated by commas: {known}")
-    workers: int | str = _parameter(1, "runs at a time, or where a Dask scheduler listens", "whole numbers from 1, or an address such as `tcp://10.0.0.1:8786`")
+    seeds: int | None = _parameter(
+        None, "how many seeds, from 0 up; left out, the profile's own number", "whole numbers from 1"
+    )
+    networks: str | tuple[str, ...] = _parameter(
+        "all", "which networks", "`all`, or names separated by commas: {known}"
+    )
+    workers: int | str = _parameter(
+        1,
+        "runs at a time, or where a Dask scheduler listens",
+        "whole numbers from 1, or an address such as `tcp://10.0.0.1:8786`",
+    )
     device: str = _parameter("cpu", "where networks are trained", "`cpu`, or `cuda` where there is one")
     known: ClassVar[tuple[str, ...]] = tuple(NETWORKS)  # the networks to choose from
 
@@ -58,7 +66,10 @@ class ChapterParameters:
     def described(cls) -> list[tuple[str, object, str, str]]:
         """Name, default, meaning and what is allowed of each parameter."""
         known = ", ".join(f"`{name}`" for name in cls.known)
-        return [(f.name, f.default, f.metadata["meaning"], f.metadata["allowed"].format(known=known)) for f in dataclasses.fields(cls)]
+        return [
+            (f.name, f.default, f.metadata["meaning"], f.metadata["allowed"].format(known=known))
+            for f in dataclasses.fields(cls)
+        ]
 
     @property
     def as_published(self) -> bool:

@@ -45,21 +45,44 @@ def describe(figures: Path, published_on: str) -> str:
         return crate.add(ContextEntity(crate, id, properties={"@type": kind, **properties}))
 
     licence = entity(_LICENCE, "CreativeWork", name="Creative Commons Attribution 4.0 International")
-    paper = entity(_PAPER, "ScholarlyArticle", name="SpikePropamine: Differentiable Plasticity in Spiking Neural Networks", datePublished="2021")
+    paper = entity(
+        _PAPER,
+        "ScholarlyArticle",
+        name="SpikePropamine: Differentiable Plasticity in Spiking Neural Networks",
+        datePublished="2021",
+    )
     maintainers = entity("#maintainers", "Organization", name=AUTHOR)
-    crate.license, crate.root_dataset["citation"], crate.creator, crate.publisher = licence, paper, maintainers, maintainers
+    crate.license, crate.root_dataset["citation"], crate.creator, crate.publisher = (
+        licence,
+        paper,
+        maintainers,
+        maintainers,
+    )
     for folder in sorted(path.parent for path in figures.glob("*/provenance.json")):
         facts = read_json(folder / "provenance.json")
-        chapter = crate.get(f"#{facts['chapter']}") or entity(f"#{facts['chapter']}", "CreativeWork", name=f"book/{facts['chapter']}.ipynb")
-        item = crate.add_directory(dest_path=f"{folder.name}/", properties={
-            "name": facts["id"], "identifier": facts["id"], "description": facts["caption"],
-            "version": ", ".join(facts["git_commits"]) or version("spikepropamine"), "keywords": f"records: {', '.join(facts['records']) or 'none'}",
-        })
+        chapter = crate.get(f"#{facts['chapter']}") or entity(
+            f"#{facts['chapter']}", "CreativeWork", name=f"book/{facts['chapter']}.ipynb"
+        )
+        item = crate.add_directory(
+            dest_path=f"{folder.name}/",
+            properties={
+                "name": facts["id"],
+                "identifier": facts["id"],
+                "description": facts["caption"],
+                "version": ", ".join(facts["git_commits"]) or version("spikepropamine"),
+                "keywords": f"records: {', '.join(facts['records']) or 'none'}",
+            },
+        )
         item["isBasedOn"], item["citation"], item["license"] = chapter, paper, licence
         files = []
         for path in sorted(folder.iterdir()):
             kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0]
-            properties = {"name": f"{facts['id']}, {path.name}", "encodingFormat": kind, "sha256": checksum(path), "contentSize": str(path.stat().st_size)}
+            properties = {
+                "name": f"{facts['id']}, {path.name}",
+                "encodingFormat": kind,
+                "sha256": checksum(path),
+                "contentSize": str(path.stat().st_size),
+            }
             properties |= {"description": facts["alt"]} if path.stem == "figure" else {}
             files.append(crate.add_file(dest_path=f"{folder.name}/{path.name}", properties=properties))
         item["hasPart"] = files

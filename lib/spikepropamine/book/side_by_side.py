@@ -12,7 +12,18 @@ from ..records.atomic import load_yaml
 from ..records.statistics import Interval, interquartile_mean
 
 # what tells the values of a table apart
-KEYS = ("environment", "task", "workload", "noise", "condition", "strength", "network", "implementation", "held", "ablation")
+KEYS = (
+    "environment",
+    "task",
+    "workload",
+    "noise",
+    "condition",
+    "strength",
+    "network",
+    "implementation",
+    "held",
+    "ablation",
+)
 
 
 @dataclass(frozen=True)
@@ -29,11 +40,27 @@ class PaperValue:
     source: str  # where the paper says it, such as "Table 1"
 
     def __post_init__(self):
-        require(isinstance(self.item, str) and re.fullmatch(r"tab-[a-z0-9-]+", self.item) is not None, "item", self.item, "the id of a table, tab-…")
-        require(isinstance(self.where, Mapping) and len(self.where) > 0 and set(self.where) <= set(KEYS)
-                and all(isinstance(name, str) for name in self.where.values()), "where", self.where, "a mapping of texts with some of " + ", ".join(KEYS))
-        require(isinstance(self.value, (int, float)) and not isinstance(self.value, bool), "value", self.value, "a number")
-        require(isinstance(self.source, str) and self.source.strip() != "", "source", self.source, "where the paper says so")
+        require(
+            isinstance(self.item, str) and re.fullmatch(r"tab-[a-z0-9-]+", self.item) is not None,
+            "item",
+            self.item,
+            "the id of a table, tab-…",
+        )
+        require(
+            isinstance(self.where, Mapping)
+            and len(self.where) > 0
+            and set(self.where) <= set(KEYS)
+            and all(isinstance(name, str) for name in self.where.values()),
+            "where",
+            self.where,
+            "a mapping of texts with some of " + ", ".join(KEYS),
+        )
+        require(
+            isinstance(self.value, (int, float)) and not isinstance(self.value, bool), "value", self.value, "a number"
+        )
+        require(
+            isinstance(self.source, str) and self.source.strip() != "", "source", self.source, "where the paper says so"
+        )
 
 
 def load_paper_values(path: Path) -> tuple[PaperValue, ...]:
@@ -47,7 +74,12 @@ def load_paper_values(path: Path) -> tuple[PaperValue, ...]:
     require(isinstance(entries, list), f"{path}: values", entries, "a list")
     known, found = {field.name for field in fields(PaperValue)}, []
     for number, entry in enumerate(entries, 1):
-        require(isinstance(entry, dict) and set(entry) == known, f"{path}: entry {number} of values", entry, "a mapping of exactly " + ", ".join(sorted(known)))
+        require(
+            isinstance(entry, dict) and set(entry) == known,
+            f"{path}: entry {number} of values",
+            entry,
+            "a mapping of exactly " + ", ".join(sorted(known)),
+        )
         try:
             found.append(PaperValue(**entry))
         except ValueError as error:
@@ -55,7 +87,9 @@ def load_paper_values(path: Path) -> tuple[PaperValue, ...]:
     return tuple(found)
 
 
-def beside(data: pd.DataFrame, value: str, published: pd.DataFrame | None, paper: Iterable[PaperValue]) -> tuple[pd.DataFrame, str]:
+def beside(
+    data: pd.DataFrame, value: str, published: pd.DataFrame | None, paper: Iterable[PaperValue]
+) -> tuple[pd.DataFrame, str]:
     """The values of ``data`` beside those of ``published`` and of the paper, and a line on how they agree.
 
     Args:
@@ -82,7 +116,9 @@ def beside(data: pd.DataFrame, value: str, published: pd.DataFrame | None, paper
         rows.append(row)
     lines = []
     if published is not None:
-        lines.append(f"Of the {both} values that the published table gives an interval for, {within} made here lie within it.")
+        lines.append(
+            f"Of the {both} values that the published table gives an interval for, {within} made here lie within it."
+        )
     if not paper:
         lines.append("The paper's own numbers are not at hand; `book/paper_values.yml` takes them.")
     return pd.DataFrame(rows).fillna("–"), " ".join(lines)

@@ -87,8 +87,15 @@ def ablate(task: str, experiment: str, config: Config, seed: int, store: Store, 
     network.load_state_dict(store.weights(experiment, config, seed), strict=False)
     name, noise = config.network.name, config.task.noise
     return [
-        {"task": task, "network": name, "noise": noise, "seed": seed, "config_hash": config.hash, "ablation": way,
-         "accuracy": evaluate(network, config.task, trials, run=run)["accuracy"]}
+        {
+            "task": task,
+            "network": name,
+            "noise": noise,
+            "seed": seed,
+            "config_hash": config.hash,
+            "ablation": way,
+            "accuracy": evaluate(network, config.task, trials, run=run)["accuracy"],
+        }
         for way, run in ablations(name, config.task).items()
     ]
 
@@ -100,7 +107,10 @@ def rehearse() -> dict[str, float]:
         if config.network.name != "snn":
             network, trials = config.build(0).double(), config.task.sample(4, generator(REHEARSE, 0))
             with torch.no_grad():
-                readouts = {way: run(network, trials.spikes.double()).readout for way, run in ablations(config.network.name, config.task).items()}
+                readouts = {
+                    way: run(network, trials.spikes.double()).readout
+                    for way, run in ablations(config.network.name, config.task).items()
+                }
             for way, readout in readouts.items():
                 other = 0 if way == "intact" else readouts["intact"]
                 found[f"{config.network.name}, {way}"] = (readout - other).norm().item()
@@ -108,7 +118,12 @@ def rehearse() -> dict[str, float]:
 
 
 def measure(
-    profile: str, seeds: int | None, networks: list[str], store: Store, workers: int = 1, earlier: pd.DataFrame | None = None
+    profile: str,
+    seeds: int | None,
+    networks: list[str],
+    store: Store,
+    workers: int = 1,
+    earlier: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, dict]:
     """Every ablation of every plastic network whose weights ``store`` holds, on every task; how many trials each, and what ablations do.
 
@@ -125,7 +140,9 @@ def measure(
         if (config.hash, seed) not in held and store.has_weights(experiment.name, config, seed)
     ]
     trials = TRIALS[profile]
-    done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(ablate)(*job, store, trials) for job in jobs)
+    done = joblib.Parallel(n_jobs=workers, return_as="generator")(
+        joblib.delayed(ablate)(*job, store, trials) for job in jobs
+    )
     rows = [row for rows in tqdm(done, total=len(jobs), desc="ablations", unit="run") for row in rows]
     table = pd.concat([table for table in (earlier, pd.DataFrame(rows)) if table is not None], ignore_index=True)
     return table, {"trials": trials, "rehearsal": rehearse()}

@@ -21,7 +21,11 @@ def check_networks(networks: Iterable[str], known: Sequence[str] = tuple(NETWORK
 def check_workers(workers: int | str) -> None:
     """Refuse what is neither a number of processes nor the address of a scheduler."""
     if isinstance(workers, str):
-        require(re.fullmatch(r"(tcp|tls)://\S+:\d+", workers) is not None, "workers", workers,
-                "a whole number >= 1 or the address of a Dask scheduler, such as 'tcp://10.0.0.1:8786'")
+        require(
+            re.fullmatch(r"(tcp|tls)://\S+:\d+", workers) is not None,
+            "workers",
+            workers,
+            "a whole number >= 1 or the address of a Dask scheduler, such as 'tcp://10.0.0.1:8786'",
+        )
     else:
         require_count("workers", workers)

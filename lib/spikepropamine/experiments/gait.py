@@ -20,7 +20,12 @@ from .locomotion import EXPERIMENTS, LocomotionConfig, locomotion, revive
 from .sweeps import Store
 
 FEET = {
-    "Ant-v5": {"front left": "left_ankle_geom", "front right": "right_ankle_geom", "back left": "third_ankle_geom", "back right": "fourth_ankle_geom"},
+    "Ant-v5": {
+        "front left": "left_ankle_geom",
+        "front right": "right_ankle_geom",
+        "back left": "third_ankle_geom",
+        "back right": "fourth_ankle_geom",
+    },
     "HalfCheetah-v5": {"front": "ffoot", "back": "bfoot"},
 }
 SEED = 2_000_000  # of the walk shown, which no training and no evaluation uses
@@ -33,7 +38,9 @@ log = logging.getLogger(__name__)
 
 
 @torch.no_grad()
-def record(policy: SpikingPolicy, statistics: tuple[Tensor, Tensor], task: Locomotion, steps: int, seed: int) -> pd.DataFrame:
+def record(
+    policy: SpikingPolicy, statistics: tuple[Tensor, Tensor], task: Locomotion, steps: int, seed: int
+) -> pd.DataFrame:
     """Walk for at most ``steps`` control steps from ``seed``, without noise: a row a step, up to the episode's end.
 
     Columns: ``time_s``; ``x_m`` and ``speed_m_s`` of the torso along x; ``angle.<joint>`` in radians; ``contact.<foot>``;
@@ -44,7 +51,11 @@ def record(policy: SpikingPolicy, statistics: tuple[Tensor, Tensor], task: Locom
     env = Normalised(task.make(), *(x.numpy() for x in statistics))
     observation, _ = env.reset(seed=seed)
     model, data = env.unwrapped.model, env.unwrapped.data
-    joints = [model.joint(k).name for k in range(model.njnt) if model.jnt_type[k] == mujoco.mjtJoint.mjJNT_HINGE and model.jnt_limited[k]]
+    joints = [
+        model.joint(k).name
+        for k in range(model.njnt)
+        if model.jnt_type[k] == mujoco.mjtJoint.mjJNT_HINGE and model.jnt_limited[k]
+    ]
     feet = {name: model.geom(geom).id for name, geom in FEET[task.environment].items()}
     floor, state, rows = model.geom("floor").id, policy.initial_state(1), []
     seconds_per_tick = env.unwrapped.dt / policy.ticks
@@ -55,7 +66,10 @@ def record(policy: SpikingPolicy, statistics: tuple[Tensor, Tensor], task: Locom
         row = {"time_s": (step + 1) * env.unwrapped.dt, "x_m": data.qpos[0], "speed_m_s": info["x_velocity"]}
         row |= {f"angle.{name}": data.joint(name).qpos[0] for name in joints}
         row |= {f"contact.{name}": float(geom in touching) for name, geom in feet.items()}
-        row |= {"rate.encoder": first.mean().item() / seconds_per_tick, "rate.hidden": second.mean().item() / seconds_per_tick}
+        row |= {
+            "rate.encoder": first.mean().item() / seconds_per_tick,
+            "rate.hidden": second.mean().item() / seconds_per_tick,
+        }
         plastic = state.network[0].plastic
         if plastic is not None:
             M = policy.network.synapses.modulator(plastic.x_post)[0]
@@ -70,7 +84,13 @@ def record(policy: SpikingPolicy, statistics: tuple[Tensor, Tensor], task: Locom
 
 @torch.no_grad()
 def film(
-    policy: SpikingPolicy, statistics: tuple[Tensor, Tensor], task: Locomotion, start: int, frames: int, seed: int, size: tuple[int, int] = (320, 240)
+    policy: SpikingPolicy,
+    statistics: tuple[Tensor, Tensor],
+    task: Locomotion,
+    start: int,
+    frames: int,
+    seed: int,
+    size: tuple[int, int] = (320, 240),
 ) -> list[Image.Image]:
     """Pictures of a walk, one a control step from step ``start`` on, by MuJoCo off screen (set MUJOCO_GL to egl or osmesa)."""
     width, height = size
@@ -90,15 +110,25 @@ def film(
     return pictures
 
 
-def measure(store: Store, steps: int = 200, frames: int = 80, pictured: int = 6) -> tuple[pd.DataFrame, dict, dict[str, bytes]]:
+def measure(
+    store: Store, steps: int = 200, frames: int = 80, pictured: int = 6
+) -> tuple[pd.DataFrame, dict, dict[str, bytes]]:
     """A walk of :func:`best_walker`: its record, which policy it is, and a film of it."""
     experiment, config, seed, score = best_walker(store)
     policy, statistics = revive(config, store.weights(experiment, config, seed))
     table, falls = first_whole(lambda seed: record(policy, statistics, config.task, steps, seed), steps)
     pictures = film(policy, statistics, config.task, steps - frames, frames, SEED + falls)
     shown = pictures[: 2 * pictured : 2]
-    facts = {"environment": config.task.environment, "network": config.network.name, "seed": seed, "config_hash": config.hash,
-             "return": score, "falls_before": falls, "film_starts_s": (steps - frames) * 0.05, "strip_every_s": 0.1}
+    facts = {
+        "environment": config.task.environment,
+        "network": config.network.name,
+        "seed": seed,
+        "config_hash": config.hash,
+        "return": score,
+        "falls_before": falls,
+        "film_starts_s": (steps - frames) * 0.05,
+        "strip_every_s": 0.1,
+    }
     return table, facts, {"film.gif": animation(pictures), "strip.png": strip(shown)}
 
 
@@ -123,8 +153,10 @@ def stale(store: Store) -> Iterator[str]:
         _, config, seed, _ = best_walker(store)
         facts = load_measurements(folder)[1]["facts"]
         if (facts["config_hash"], facts["seed"]) != (config.hash, seed):
-            yield (f"{folder}: shows seed {facts['seed']} of {facts['network']} on {facts['environment']}; the highest return has "
-                   f"seed {seed} of {config.network.name} on {config.task.environment}")
+            yield (
+                f"{folder}: shows seed {facts['seed']} of {facts['network']} on {facts['environment']}; the highest return has "
+                f"seed {seed} of {config.network.name} on {config.task.environment}"
+            )
 
 
 def first_whole(walk: Callable[[int], pd.DataFrame], steps: int, attempts: int = 20) -> tuple[pd.DataFrame, int]:

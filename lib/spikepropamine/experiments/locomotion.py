@@ -44,7 +44,12 @@ class LocomotionConfig(Config):
         """Train by PPO, in place; then let it walk under the training condition."""
         trained = ppo.train(network, self.task, self.training, seed, checkpoint, progress)
         episodes = 2 if self.training.steps < 10_000 else EPISODES
-        found = walk(network, (trained.weights["observation_mean"], trained.weights["observation_var"]), self.task, episodes=episodes)
+        found = walk(
+            network,
+            (trained.weights["observation_mean"], trained.weights["observation_var"]),
+            self.task,
+            episodes=episodes,
+        )
         return trained._replace(metrics=trained.metrics | summary(found))
 
     def rehearse(self) -> dict[str, float]:
@@ -56,7 +61,11 @@ class LocomotionConfig(Config):
         watched = ppo.learn(agent, optimiser, rollout, little, generator(REHEARSE, 1))
         envs.close()
         watched = {name: watched[name] for name in ("value_loss", "gradient_norm")}
-        return finite(watched | gradient_sizes(agent) | {"advantages": rollout.advantages.norm().item(), "actions": rollout.actions.norm().item()})
+        return finite(
+            watched
+            | gradient_sizes(agent)
+            | {"advantages": rollout.advantages.norm().item(), "actions": rollout.actions.norm().item()}
+        )
 
     def test(self, network: nn.Module) -> dict[str, float]:
         """Nothing more: novel conditions are measured apart, from the published weights."""
@@ -72,7 +81,9 @@ def revive(config: LocomotionConfig, weights: dict[str, Tensor]) -> tuple[nn.Mod
     weights = dict(weights)
     statistics = tuple(weights.pop(f"observation_{part}", torch.empty(0)) for part in ("mean", "var"))
     policy = config.build(0)
-    expected = {name: tuple(p.shape) for name, p in policy.named_parameters()} | {"observation_mean": config.task.sizes()[:1]}
+    expected = {name: tuple(p.shape) for name, p in policy.named_parameters()} | {
+        "observation_mean": config.task.sizes()[:1]
+    }
     found = {name: tuple(p.shape) for name, p in weights.items()} | {"observation_mean": tuple(statistics[0].shape)}
     wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if wrong:
@@ -88,10 +99,20 @@ def revive(config: LocomotionConfig, weights: dict[str, Tensor]) -> tuple[nn.Mod
 # snn and mlp have no η; a test holds these to the published searches.
 CHOSEN: dict[str, dict[str, tuple[float, float]]] = {
     "half-cheetah": {
-        "snn": (2e-3, 0.008), "dp-oja": (2e-3, 0.04), "dp-bcm": (2e-3, 0.008), "ndp-oja": (2e-3, 0.04), "ndp-bcm": (1e-3, 0.008), "mlp": (2e-3, 0.008),
+        "snn": (2e-3, 0.008),
+        "dp-oja": (2e-3, 0.04),
+        "dp-bcm": (2e-3, 0.008),
+        "ndp-oja": (2e-3, 0.04),
+        "ndp-bcm": (1e-3, 0.008),
+        "mlp": (2e-3, 0.008),
     },
     "ant": {
-        "snn": (1e-3, 0.008), "dp-oja": (1e-3, 0.04), "dp-bcm": (5e-4, 0.04), "ndp-oja": (1e-3, 0.008), "ndp-bcm": (5e-4, 0.04), "mlp": (1e-3, 0.008),
+        "snn": (1e-3, 0.008),
+        "dp-oja": (1e-3, 0.04),
+        "dp-bcm": (5e-4, 0.04),
+        "ndp-oja": (1e-3, 0.008),
+        "ndp-bcm": (5e-4, 0.04),
+        "mlp": (1e-3, 0.008),
     },
 }
 
@@ -118,7 +139,9 @@ def policy(name: str, eta_factor: float) -> Policy:
     return dataclasses.replace(default, options=options)
 
 
-def locomotion(name: str, profile: str = "paper", seeds: int | None = None, policies: Iterable[str] = POLICIES) -> Experiment:
+def locomotion(
+    name: str, profile: str = "paper", seeds: int | None = None, policies: Iterable[str] = POLICIES
+) -> Experiment:
     """Every policy in one of EXPERIMENTS, with the values the search found."""
     require_choice("name", name, EXPERIMENTS)
     require_choice("profile", profile, PROFILES)
@@ -147,7 +170,11 @@ def search(name: str) -> Experiment:
     require_choice("name", name, EXPERIMENTS)
     steps, rates, factors = SEARCHED[name]
     configs = tuple(
-        LocomotionConfig(Locomotion(EXPERIMENTS[name]), policy(one, factor), PPO(**_ROBOT[name] | {"steps": steps, "learning_rate": rate}))
+        LocomotionConfig(
+            Locomotion(EXPERIMENTS[name]),
+            policy(one, factor),
+            PPO(**_ROBOT[name] | {"steps": steps, "learning_rate": rate}),
+        )
         for one, rate, factor in itertools.product(POLICIES, rates, factors)
     )
     return Experiment(f"{name}-search", "paper", configs, (1000,))

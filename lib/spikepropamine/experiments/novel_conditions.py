@@ -49,7 +49,11 @@ def fare(experiment: str, config: LocomotionConfig, seed: int, store: Store, siz
     said, rows = _said(config, seed), []
     for condition, strength in tested:
         found = walk(policy, statistics, config.task, condition, strength, episodes=size.episodes, steps=size.steps)
-        rows.append(said | {"condition": condition, "strength": math.nan if strength is None else float(strength)} | summary(found))
+        rows.append(
+            said
+            | {"condition": condition, "strength": math.nan if strength is None else float(strength)}
+            | summary(found)
+        )
     return rows
 
 
@@ -66,9 +70,20 @@ def adapt(experiment: str, config: LocomotionConfig, seed: int, store: Store, si
         for way, later in (("E free", None), ("E frozen", without_plasticity(policy))):
             found = walk(policy, statistics, config.task, condition, None, onset, size.episodes, size.steps, later)
             counted = ~found.diverged & np.isfinite(found.rewards[:, : onset + 1]).all(1)
-            for quarter, rewards in enumerate(np.split(np.nan_to_num(found.rewards[counted]), range(onset, 4 * onset, onset), axis=1), 1):
+            for quarter, rewards in enumerate(
+                np.split(np.nan_to_num(found.rewards[counted]), range(onset, 4 * onset, onset), axis=1), 1
+            ):
                 reward = float(rewards.sum(1).mean() / onset) if counted.any() else math.nan
-                rows.append(said | {"condition": condition, "way": way, "quarter": quarter, "reward": reward, "episodes": int(counted.sum())})
+                rows.append(
+                    said
+                    | {
+                        "condition": condition,
+                        "way": way,
+                        "quarter": quarter,
+                        "reward": reward,
+                        "episodes": int(counted.sum()),
+                    }
+                )
     return rows
 
 
@@ -98,15 +113,27 @@ def _fixed_walk(task: Locomotion, condition: str) -> np.ndarray:
 
 
 def _said(config: LocomotionConfig, seed: int) -> dict:
-    return {"environment": config.task.environment, "network": config.network.name, "seed": seed, "config_hash": config.hash,
-            "git_commit": records.provenance()["git_commit"]}
+    return {
+        "environment": config.task.environment,
+        "network": config.network.name,
+        "seed": seed,
+        "config_hash": config.hash,
+        "git_commit": records.provenance()["git_commit"],
+    }
 
 
 def each_measured(
-    how: Callable[..., list[dict]], jobs: Sequence[tuple[str, LocomotionConfig, int]], store: Store, size: Size, workers: int, said: str
+    how: Callable[..., list[dict]],
+    jobs: Sequence[tuple[str, LocomotionConfig, int]],
+    store: Store,
+    size: Size,
+    workers: int,
+    said: str,
 ) -> Iterator[list[dict]]:
     """The rows of ``how`` of each of ``jobs``, in their order, ``workers`` at a time, each row with the seconds that its job took."""
-    done = joblib.Parallel(n_jobs=workers, return_as="generator")(joblib.delayed(_timed)(how, *job, store, size) for job in jobs)
+    done = joblib.Parallel(n_jobs=workers, return_as="generator")(
+        joblib.delayed(_timed)(how, *job, store, size) for job in jobs
+    )
     return iter(tqdm(done, total=len(jobs), desc=said, unit="policy"))
 
 
@@ -119,11 +146,17 @@ def _timed(how: Callable[..., list[dict]], *arguments) -> list[dict]:
 
 def measuring_hours(table: pd.DataFrame) -> tuple[float, int]:
     """Core hours that the policies of a table of :func:`measure` took, and how many of them are older than this record."""
-    each = table.reindex(columns=["config_hash", "seed", "policy_seconds"]).drop_duplicates(["config_hash", "seed"]).policy_seconds
+    each = (
+        table.reindex(columns=["config_hash", "seed", "policy_seconds"])
+        .drop_duplicates(["config_hash", "seed"])
+        .policy_seconds
+    )
     return float(each.sum() / 3600), int(each.isna().sum())
 
 
-def jobs(size: Size, policies: list[str], store: Store, seeds: int | None = None) -> list[tuple[str, LocomotionConfig, int]]:
+def jobs(
+    size: Size, policies: list[str], store: Store, seeds: int | None = None
+) -> list[tuple[str, LocomotionConfig, int]]:
     """The runs of the paper profile whose weights ``store`` holds, each with the name of its experiment.
 
     Args:
@@ -175,7 +208,11 @@ def measure(
     """
     check_workers(workers)
     size, held = SIZES[profile], records.run_keys(earlier)
-    left = [(name, config, seed) for name, config, seed in jobs(size, policies, store, seeds) if (config.hash, seed) not in held]
+    left = [
+        (name, config, seed)
+        for name, config, seed in jobs(size, policies, store, seeds)
+        if (config.hash, seed) not in held
+    ]
     table, facts = earlier, {"episodes": size.episodes, "rehearsal": rehearse()}
     for rows in each_measured(how, left, store, size, workers, how.__name__):
         table = pd.concat([table, pd.DataFrame(rows)], ignore_index=True)

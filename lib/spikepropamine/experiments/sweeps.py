@@ -51,7 +51,9 @@ class Store:
     def has_weights(self, experiment: str, config: Config, seed: int) -> bool:
         """Whether the weights of a run are published or in the working store."""
         published = self.published_runs(experiment)
-        return (published is not None and published.has_weights(config.hash, seed)) or self.folder(experiment, config, seed).exists()
+        return (published is not None and published.has_weights(config.hash, seed)) or self.folder(
+            experiment, config, seed
+        ).exists()
 
     def weights(self, experiment: str, config: Config, seed: int) -> dict[str, torch.Tensor]:
         """The trained weights of a run, from the published store or the working one."""
@@ -82,13 +84,23 @@ def sweep(experiment: Experiment, store: Store, workers: int | str = 1, device: 
     check_workers(workers)
     runs, _ = store.results(experiment)
     held = records.run_keys(runs)
-    make([(experiment, config, seed) for config, seed in experiment.runs if (config.hash, seed) not in held], store, workers, device, experiment.name)
+    make(
+        [(experiment, config, seed) for config, seed in experiment.runs if (config.hash, seed) not in held],
+        store,
+        workers,
+        device,
+        experiment.name,
+    )
 
 
-def make(runs: Sequence[tuple[Experiment, Config, int]], store: Store, workers: int | str, device: str, called: str) -> None:
+def make(
+    runs: Sequence[tuple[Experiment, Config, int]], store: Store, workers: int | str, device: str, called: str
+) -> None:
     """Make ``runs``, of whatever experiments, into the working store; ``called`` on the progress bar. The rest is as in :func:`sweep`."""
     jobs = (
-        joblib.delayed(run)(experiment.name, experiment.profile, config, seed, store.folder(experiment.name, config, seed), device)
+        joblib.delayed(run)(
+            experiment.name, experiment.profile, config, seed, store.folder(experiment.name, config, seed), device
+        )
         for experiment, config, seed in runs
     )
     with _workers(workers) as parallel, tqdm(total=len(runs), desc=called, unit="run") as bar:
@@ -162,7 +174,9 @@ def publish(experiment: Experiment, store: Store, replaced: Collection[str] = ()
         for config in tqdm(experiment.configs, desc=f"rehearse {experiment.name}", leave=False)
         if config.hash in wanted
     }
-    records.publish(done.values(), len(folders), store.published / experiment.name, experiment.weights_of, rehearsed, replaced)
+    records.publish(
+        done.values(), len(folders), store.published / experiment.name, experiment.weights_of, rehearsed, replaced
+    )
 
 
 def core_hours(runs: pd.DataFrame) -> float:
@@ -175,7 +189,11 @@ def core_hours(runs: pd.DataFrame) -> float:
 
 def expected_hours(experiment: Experiment, runs: pd.DataFrame) -> float:
     """What ``experiment`` would take on one core at the speed, in training steps, of ``runs`` of the same kind."""
-    return core_hours(runs) / float(runs["training.steps"].sum()) * sum(config.training.steps for config, _ in experiment.runs)
+    return (
+        core_hours(runs)
+        / float(runs["training.steps"].sum())
+        * sum(config.training.steps for config, _ in experiment.runs)
+    )
 
 
 def only(table: pd.DataFrame, wanted: Collection[tuple[str, int]]) -> pd.DataFrame:

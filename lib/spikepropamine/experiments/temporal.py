@@ -22,7 +22,17 @@ from ..tasks.cue_association import CueAssociation
 from ..tasks.cue_reward import CueReward
 from ..tasks.recall import Recall
 from ..tasks.task import NOISE_HZ, Task
-from ..training.supervised import REHEARSE, Progress, Trained, Training, evaluate, generator, gradient_sizes, loss, train
+from ..training.supervised import (
+    REHEARSE,
+    Progress,
+    Trained,
+    Training,
+    evaluate,
+    generator,
+    gradient_sizes,
+    loss,
+    train,
+)
 from .choices import PROFILES, check_networks
 from .restrictions import RESTRICTIONS, restrict
 
@@ -99,7 +109,9 @@ class Config:
         objective.backward()
         found = {"first loss": objective.item()} | gradient_sizes(network)
         trained = train(network, self.task, little, 0)
-        return finite(found | {name: trained.curves[name][-1] for name in ("loss", "gradient_norm", "eta", "firing_rate")})
+        return finite(
+            found | {name: trained.curves[name][-1] for name in ("loss", "gradient_norm", "eta", "firing_rate")}
+        )
 
     @property
     def hash(self) -> str:
@@ -138,13 +150,25 @@ TASKS: dict[str, type[Task]] = {"cue-association": CueAssociation, "cue-reward":
 # snn has no η; a test holds these to the published searches.
 CHOSEN: dict[str, dict[str, tuple[float, float]]] = {
     "cue-association": {
-        "snn": (3e-3, 1.0), "dp-oja": (1e-2, 0.04), "dp-bcm": (3e-3, 0.04), "ndp-oja": (1e-2, 0.04), "ndp-bcm": (1e-2, 0.2),
+        "snn": (3e-3, 1.0),
+        "dp-oja": (1e-2, 0.04),
+        "dp-bcm": (3e-3, 0.04),
+        "ndp-oja": (1e-2, 0.04),
+        "ndp-bcm": (1e-2, 0.2),
     },
     "cue-reward": {
-        "snn": (3e-3, 1.0), "dp-oja": (1e-2, 0.2), "dp-bcm": (1e-2, 0.2), "ndp-oja": (1e-2, 0.2), "ndp-bcm": (1e-2, 0.2),
+        "snn": (3e-3, 1.0),
+        "dp-oja": (1e-2, 0.2),
+        "dp-bcm": (1e-2, 0.2),
+        "ndp-oja": (1e-2, 0.2),
+        "ndp-bcm": (1e-2, 0.2),
     },
     "recall": {
-        "snn": (3e-3, 1.0), "dp-oja": (1e-2, 0.04), "dp-bcm": (1e-2, 0.04), "ndp-oja": (1e-2, 0.2), "ndp-bcm": (1e-2, 0.04),
+        "snn": (3e-3, 1.0),
+        "dp-oja": (1e-2, 0.04),
+        "dp-bcm": (1e-2, 0.04),
+        "ndp-oja": (1e-2, 0.2),
+        "ndp-bcm": (1e-2, 0.04),
     },
 }
 
@@ -207,7 +231,11 @@ def search(task: str) -> Experiment:
     """
     require_choice("task", task, TASKS)
     configs = tuple(
-        Config(TASKS[task](noise="high"), network(name, factor), Training(steps=300, learning_rate=rate, evaluate_every=100))
+        Config(
+            TASKS[task](noise="high"),
+            network(name, factor),
+            Training(steps=300, learning_rate=rate, evaluate_every=100),
+        )
         for name, rate, factor in itertools.product(NETWORKS, SEARCHED_LEARNING_RATES, SEARCHED_ETA_FACTORS)
     )
     return Experiment(f"{task}-search", "paper", configs, (1000, 1001))
@@ -215,7 +243,14 @@ def search(task: str) -> Experiment:
 
 # The learning rate that the searches below found best for each control.
 CHOSEN_CONTROLS: dict[str, dict[str, float]] = {
-    "cue-association": {"snn-long": 3e-2, "snn-wide": 1e-2, "rsnn": 1e-2, "alif": 1e-2, "synaptic": 1e-2, "slstm": 3e-3},
+    "cue-association": {
+        "snn-long": 3e-2,
+        "snn-wide": 1e-2,
+        "rsnn": 1e-2,
+        "alif": 1e-2,
+        "synaptic": 1e-2,
+        "slstm": 3e-3,
+    },
     "cue-reward": {"snn-long": 3e-3, "snn-wide": 1e-2, "rsnn": 1e-2, "alif": 3e-3, "synaptic": 1e-2, "slstm": 1e-2},
     "recall": {"snn-long": 3e-2, "snn-wide": 1e-2, "rsnn": 1e-2, "alif": 1e-2, "synaptic": 3e-2, "slstm": 1e-2},
 }
@@ -234,7 +269,9 @@ def controls(task: str, profile: str = "paper", seeds: int | None = None) -> Exp
         )
         for name in CONTROLS
     )
-    return Experiment(named(f"{task}-controls", profile), profile, configs, tuple(range(seeds or _CONTROL_SEEDS[profile])))
+    return Experiment(
+        named(f"{task}-controls", profile), profile, configs, tuple(range(seeds or _CONTROL_SEEDS[profile]))
+    )
 
 
 def controls_search(task: str) -> Experiment:
@@ -263,12 +300,18 @@ def longer(task: str, profile: str = "paper", seeds: int | None = None) -> Exper
     for config in usual.configs:
         if config.network.name in TRAINED_LONGER:
             t = config.training
-            more = dict(steps=LONGER * t.steps, evaluate_every=LONGER * t.evaluate_every, learning_rate=min(SEARCHED_LEARNING_RATES))
+            more = dict(
+                steps=LONGER * t.steps,
+                evaluate_every=LONGER * t.evaluate_every,
+                learning_rate=min(SEARCHED_LEARNING_RATES),
+            )
             configs.append(dataclasses.replace(config, training=dataclasses.replace(t, **more)))
     return Experiment(named(f"{task}-controls-longer", profile), profile, tuple(configs), usual.seeds)
 
 
-def restricted(task: str, profile: str = "paper", seeds: int | None = None, networks: Iterable[str] = tuple(NETWORKS)) -> Experiment:
+def restricted(
+    task: str, profile: str = "paper", seeds: int | None = None, networks: Iterable[str] = tuple(NETWORKS)
+) -> Experiment:
     """Every plastic network under every restriction at low noise on one of TASKS, otherwise as :func:`temporal` trains it."""
     free = temporal(task, profile, seeds, networks, ["low"])
     configs = tuple(
@@ -277,18 +320,24 @@ def restricted(task: str, profile: str = "paper", seeds: int | None = None, netw
         if config.network.name != "snn"
         for held in RESTRICTIONS
     )
-    return Experiment(named(f"{task}-restricted", profile), profile, configs, tuple(range(seeds or _CONTROL_SEEDS[profile])))
+    return Experiment(
+        named(f"{task}-restricted", profile), profile, configs, tuple(range(seeds or _CONTROL_SEEDS[profile]))
+    )
 
 
 # Hidden neurons that :func:`sizes` tries; 48 is what every other experiment has.
 HIDDEN = (6, 12, 24)
 
 
-def sizes(task: str, profile: str = "paper", seeds: int | None = None, networks: Iterable[str] = tuple(NETWORKS)) -> Experiment:
+def sizes(
+    task: str, profile: str = "paper", seeds: int | None = None, networks: Iterable[str] = tuple(NETWORKS)
+) -> Experiment:
     """Every network with fewer hidden neurons, HIDDEN, at low noise on one of TASKS, otherwise as :func:`temporal` trains it."""
     usual = temporal(task, profile, seeds, networks, ["low"])
     configs = tuple(
-        dataclasses.replace(config, network=dataclasses.replace(config.network, n_hidden=hidden)) for config in usual.configs for hidden in HIDDEN
+        dataclasses.replace(config, network=dataclasses.replace(config.network, n_hidden=hidden))
+        for config in usual.configs
+        for hidden in HIDDEN
     )
     return Experiment(named(f"{task}-sizes", profile), profile, configs, tuple(range(seeds or _CONTROL_SEEDS[profile])))
 
@@ -310,7 +359,9 @@ def variants(task: Task) -> dict[str, Task]:
     """``task`` with one field changed at a time, by ``tested.<field>.<value>``."""
     name = next(name for name, kind in TASKS.items() if type(task) is kind)
     field, sizes = TESTED_SIZES[name]
-    changes = [("noise", hz) for hz in TESTED_NOISE_HZ] + [("delay_ms", f * task.delay_ms) for f in TESTED_DELAY_FACTORS]
+    changes = [("noise", hz) for hz in TESTED_NOISE_HZ] + [
+        ("delay_ms", f * task.delay_ms) for f in TESTED_DELAY_FACTORS
+    ]
     if field != "bits_again" or task.n_bits > max(sizes):
         changes += [(field, size) for size in sizes]
     return {f"tested.{key}.{value:g}": dataclasses.replace(task, **{key: value}) for key, value in changes}
@@ -319,7 +370,5 @@ def variants(task: Task) -> dict[str, Task]:
 def network(name: str, eta_factor: float) -> Network:
     """A network of the default size with the rules' initial η multiplied by ``eta_factor``."""
     default = NetworkOptions()
-    options = dataclasses.replace(
-        default, eta_oja=eta_factor * default.eta_oja, eta_bcm=eta_factor * default.eta_bcm
-    )
+    options = dataclasses.replace(default, eta_oja=eta_factor * default.eta_oja, eta_bcm=eta_factor * default.eta_bcm)
     return Network(name, options=options)

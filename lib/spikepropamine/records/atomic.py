@@ -19,7 +19,9 @@ class DamagedRecord(ValueError):
 
 def digest(value: Any) -> str:
     """SHA-256, in hex, of what ``value`` says as JSON, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    ).hexdigest()
 
 
 def checksum(path: Path) -> str:

@@ -27,9 +27,20 @@ from .atomic import DamagedRecord, check_files, checksum, digest, read_json, who
 
 SCHEMA = 1
 RECORD_FIELDS = {
-    "schema": int, "experiment": str, "config": dict, "config_hash": str, "seed": int, "profile": str, "device": str,
-    "metrics": dict, "versions": dict, "git_commit": str, "cpu": str, "wall_seconds": (int, float),
-    "peak_megabytes": (int, float), "files": dict,
+    "schema": int,
+    "experiment": str,
+    "config": dict,
+    "config_hash": str,
+    "seed": int,
+    "profile": str,
+    "device": str,
+    "metrics": dict,
+    "versions": dict,
+    "git_commit": str,
+    "cpu": str,
+    "wall_seconds": (int, float),
+    "peak_megabytes": (int, float),
+    "files": dict,
 }
 PACKAGES = ("torch", "snntorch", "numpy", "numba", "scipy", "pandas", "gymnasium", "mujoco", "spikepropamine")
 
@@ -155,7 +166,11 @@ def _flat(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def save_measurements(
-    target: Path, experiment: str, table: pd.DataFrame, facts: dict[str, Any], attached: Mapping[str, bytes] = MappingProxyType({})
+    target: Path,
+    experiment: str,
+    table: pd.DataFrame,
+    facts: dict[str, Any],
+    attached: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
     """Write measurements, one row each, with ``facts`` about how they were made and files ``attached`` by name."""
     with whole_folder(target) as draft:
@@ -204,9 +219,15 @@ class Published:
         """The same but for the runs of ``configurations``, hashes."""
         runs, curves = (table[~table["config_hash"].isin(configurations)] for table in (self.runs, self.curves))
         manifest = self.manifest | {
-            "configurations": {key: value for key, value in self.manifest["configurations"].items() if key not in configurations},
+            "configurations": {
+                key: value for key, value in self.manifest["configurations"].items() if key not in configurations
+            },
             "rehearsals": {key: value for key, value in self.rehearsals.items() if key not in configurations},
-            "files": {name: value for name, value in self.manifest["files"].items() if not any(key in name for key in configurations)},
+            "files": {
+                name: value
+                for name, value in self.manifest["files"].items()
+                if not any(key in name for key in configurations)
+            },
         }
         return dataclasses.replace(self, manifest=manifest, runs=runs, curves=curves)
 
@@ -226,8 +247,19 @@ class Published:
 def load_published(folder: Path) -> Published:
     """The published experiment in ``folder``; errors as in :func:`load_run`."""
     manifest = read_json(folder / "manifest.json")
-    fields = {"schema": int, "experiment": str, "runs": int, "expected_runs": int, "configurations": dict,
-              "seeds": list, "git_commits": list, "versions": list, "cpus": list, "rehearsals": dict, "files": dict}
+    fields = {
+        "schema": int,
+        "experiment": str,
+        "runs": int,
+        "expected_runs": int,
+        "configurations": dict,
+        "seeds": list,
+        "git_commits": list,
+        "versions": list,
+        "cpus": list,
+        "rehearsals": dict,
+        "files": dict,
+    }
     _check_fields(folder / "manifest.json", manifest, fields)
     check_files(folder, manifest["files"])
     runs, curves = pd.read_parquet(folder / "runs.parquet"), pd.read_parquet(folder / "curves.parquet")
@@ -239,7 +271,15 @@ def load_published(folder: Path) -> Published:
 def load_measurements(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """What :func:`save_measurements` wrote, and its manifest; errors as in :func:`load_run`."""
     manifest = read_json(folder / "manifest.json")
-    fields = {"schema": int, "experiment": str, "facts": dict, "files": dict, "versions": dict, "git_commit": str, "cpu": str}
+    fields = {
+        "schema": int,
+        "experiment": str,
+        "facts": dict,
+        "files": dict,
+        "versions": dict,
+        "git_commit": str,
+        "cpu": str,
+    }
     _check_fields(folder / "manifest.json", manifest, fields)
     check_files(folder, manifest["files"])
     return pd.read_parquet(folder / "measurements.parquet"), manifest

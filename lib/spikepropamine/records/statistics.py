@@ -92,7 +92,9 @@ def probability_of_improvement(
 def stratified_total(samples: Sequence[Sequence[float]], sizes: Sequence[int], confidence: float = 0.95) -> Interval:
     """The sum over strata of which only ``samples`` were measured: each mean times its stratum's size; interval as above."""
     strata = [_finite("samples", sample) for sample in samples]
-    return _bootstrap(strata, lambda *x, axis: sum(n * part.mean(axis) for n, part in zip(sizes, x, strict=True)), confidence)
+    return _bootstrap(
+        strata, lambda *x, axis: sum(n * part.mean(axis) for n, part in zip(sizes, x, strict=True)), confidence
+    )
 
 
 def _superiority(a: Sequence[np.ndarray], b: Sequence[np.ndarray], axis: int) -> np.ndarray:
@@ -111,8 +113,15 @@ def _bootstrap(strata: list[np.ndarray], statistic, confidence: float) -> Interv
     value = float(statistic(*strata, axis=-1))
     if min(len(x) for x in strata) < 2:
         return Interval(value, float("nan"), float("nan"))
-    found = stats.bootstrap(strata, statistic, vectorized=True, n_resamples=RESAMPLES, confidence_level=confidence,
-                            method="percentile", rng=np.random.default_rng(0))
+    found = stats.bootstrap(
+        strata,
+        statistic,
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
     return Interval(value, float(found.confidence_interval.low), float(found.confidence_interval.high))
 
 

@@ -152,7 +152,9 @@ class CellNetwork(nn.Module):
         """Run over the ticks of ``spikes``, (T, B, P), from a state of zero."""
         zero = spikes.new_zeros(spikes.shape[1], self.readout.in_features)
         out, state = self.cell.run(spikes, (zero,) * self.cell.tensors)
-        potential, y = integrate(self.readout(out), out.new_zeros(out.shape[1], self.readout.out_features), self.integrator)
+        potential, y = integrate(
+            self.readout(out), out.new_zeros(out.shape[1], self.readout.out_features), self.integrator
+        )
         return Run(potential, out, (state, y))
 
 
@@ -185,10 +187,14 @@ def _of_cell(name: str) -> Callable[..., CellNetwork]:
     return make
 
 
-CONTROLS: dict[str, Callable[..., nn.Module]] = {"snn-long": _long, "snn-wide": _wide} | {name: _of_cell(name) for name in CELLS}
+CONTROLS: dict[str, Callable[..., nn.Module]] = {"snn-long": _long, "snn-wide": _wide} | {
+    name: _of_cell(name) for name in CELLS
+}
 
 
-def build_control(name: str, n_inputs: int, n_hidden: int, n_outputs: int, seed: int = 0, **options: float) -> nn.Module:
+def build_control(
+    name: str, n_inputs: int, n_hidden: int, n_outputs: int, seed: int = 0, **options: float
+) -> nn.Module:
     """A control by name, with the fixed weights of :func:`networks.build` wherever it has the same ones.
 
     Args:
@@ -201,4 +207,6 @@ def build_control(name: str, n_inputs: int, n_hidden: int, n_outputs: int, seed:
         ValueError: naming the parameter, its value and what is allowed.
     """
     require_choice("name", name, CONTROLS)
-    return CONTROLS[name](n_inputs, n_hidden, n_outputs, seed, check_arguments(n_inputs, n_hidden, n_outputs, seed, options))
+    return CONTROLS[name](
+        n_inputs, n_hidden, n_outputs, seed, check_arguments(n_inputs, n_hidden, n_outputs, seed, options)
+    )

@@ -121,9 +121,7 @@ class PlasticLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_features))
         self.alpha = nn.Parameter(0.1 * torch.randn(out_features, in_features))
         if modulated:
-            self.modulator_weight = nn.Parameter(
-                torch.randn(out_features, out_features) / math.sqrt(out_features)
-            )
+            self.modulator_weight = nn.Parameter(torch.randn(out_features, out_features) / math.sqrt(out_features))
             self.modulator_bias = nn.Parameter(torch.zeros(out_features))
 
     def initial_state(self, batch_size: int) -> PlasticState:

@@ -82,9 +82,7 @@ class SpikingNetwork(nn.Module):
         super().__init__()
         self.synapses, self.readout = synapses, readout
         self.neuron = leaky(options.tau_membrane, options.dt, options.slope)
-        self.integrator = snntorch.Leaky(
-            beta=math.exp(-options.dt / options.tau_readout), reset_mechanism="none"
-        )
+        self.integrator = snntorch.Leaky(beta=math.exp(-options.dt / options.tau_readout), reset_mechanism="none")
 
     @property
     def n_inputs(self) -> int:
@@ -132,7 +130,9 @@ class SpikingNetwork(nn.Module):
         return Recording(*stacked, *[None] * (len(Recording._fields) - len(stacked)))
 
 
-def check_arguments(n_inputs: int, n_hidden: int, n_outputs: int, seed: int, options: dict[str, float]) -> NetworkOptions:
+def check_arguments(
+    n_inputs: int, n_hidden: int, n_outputs: int, seed: int, options: dict[str, float]
+) -> NetworkOptions:
     """The options of a network, once its sizes, its seed and their names are what they must be."""
     for parameter, value in (("n_inputs", n_inputs), ("n_hidden", n_hidden), ("n_outputs", n_outputs)):
         require_count(parameter, value)
@@ -142,9 +142,7 @@ def check_arguments(n_inputs: int, n_hidden: int, n_outputs: int, seed: int, opt
     return NetworkOptions(**options)
 
 
-def build(
-    name: str, n_inputs: int, n_hidden: int, n_outputs: int, seed: int = 0, **options: float
-) -> SpikingNetwork:
+def build(name: str, n_inputs: int, n_hidden: int, n_outputs: int, seed: int = 0, **options: float) -> SpikingNetwork:
     """A network by name; for one seed, all names share their fixed weights to the last bit.
 
     Args:

@@ -209,7 +209,9 @@ class _LeakyScan(torch.autograd.Function):
         grad_v = grad_v.clone(memory_format=torch.contiguous_format)
         grad_current = torch.empty_like(potential)
         with denormals_as_zero():
-            kernels.leaky_backward(*numpy_views(grad_out, grad_potential, potential), *ctx.constants, *numpy_views(grad_v, grad_current))
+            kernels.leaky_backward(
+                *numpy_views(grad_out, grad_potential, potential), *ctx.constants, *numpy_views(grad_v, grad_current)
+            )
         return None, grad_current, grad_v
 
 
@@ -232,32 +234,77 @@ class _PlasticScan(torch.autograd.Function):
         Q = kernels.padded(neurons, weight.itemsize)
         T, B, _ = spikes.shape
         blocks = _blocks(B)
-        grad_v, *grad_plastic = (torch.zeros_like(x) if g is None else g for x, g in zip((v, E, x_pre, x_post, theta), grad_state))
+        grad_v, *grad_plastic = (
+            torch.zeros_like(x) if g is None else g for x, g in zip((v, E, x_pre, x_post, theta), grad_state)
+        )
         g_state = _own(grad_v, *grad_plastic)  # overwritten from the final to the initial state's
-        g_spikes = torch.zeros_like(spikes, memory_format=torch.contiguous_format) if track_inputs else spikes.new_empty(0, 0, 0)
+        g_spikes = (
+            torch.zeros_like(spikes, memory_format=torch.contiguous_format)
+            if track_inputs
+            else spikes.new_empty(0, 0, 0)
+        )
         sums = [weight.new_zeros(len(blocks), size) for size in (P * Q, P * Q, Q, neurons * Q, Q, Q)]
         W, A, *_ = _fused_weights(weight, alpha, bias, V, c)
         (V_back,) = numpy_views(_columns(bias.new_empty(0, 0) if V is None else V.detach()))
         scalar = W.dtype.type
-        rest = [scalar(x) for x in (neuron.beta, neuron.threshold, _steepness(neuron), layer.trace_decay,
-                                    layer.rule.theta_step(layer.dt), layer.e_max)]
+        rest = [
+            scalar(x)
+            for x in (
+                neuron.beta,
+                neuron.threshold,
+                _steepness(neuron),
+                layer.trace_decay,
+                layer.rule.theta_step(layer.dt),
+                layer.e_max,
+            )
+        ]
         before = numpy_views(spikes, out, potential, gates)
         grad_out = torch.zeros_like(out) if grad_out is None else _pad(grad_out)
         gradients = numpy_views(grad_out, *g_state, g_spikes, *sums)
         _, kernel = kernels.compiled(type(layer.rule))
 
         def run(block: int, scratch: list[np.ndarray]) -> None:
-            kernel(*blocks[block], block, T, B, P, neurons, *before, W, A, V_back, scalar(eta.item()), layer.modulated,
-                   *rest, ctx.checkpoints, ctx.stride, track_inputs, *gradients, *scratch)
+            kernel(
+                *blocks[block],
+                block,
+                T,
+                B,
+                P,
+                neurons,
+                *before,
+                W,
+                A,
+                V_back,
+                scalar(eta.item()),
+                layer.modulated,
+                *rest,
+                ctx.checkpoints,
+                ctx.stride,
+                track_inputs,
+                *gradients,
+                *scratch,
+            )
 
         _each_block(run, lambda: kernels.backward_scratch(P, Q, ctx.stride, W.dtype), len(blocks))
         g_W, g_alpha, g_bias, g_V, g_c, g_eta = (s.sum(0) for s in sums)
         g_modulator = (_square(g_V, neurons).t(), g_c[:neurons]) if layer.modulated else (None, None)
         g_E, g_v, g_x_pre, g_x_post, g_theta = g_state
         g_v, g_x_post, g_theta = (g[:, :neurons] for g in (g_v, g_x_post, g_theta))
-        return (None, None, g_spikes if track_inputs else None, _from_columns(g_W, P, neurons), g_bias[:neurons],
-                _from_columns(g_alpha, P, neurons), g_eta.sum(), *g_modulator, g_v, _square(g_E, neurons).transpose(1, 2),
-                g_x_pre, g_x_post, g_theta)
+        return (
+            None,
+            None,
+            g_spikes if track_inputs else None,
+            _from_columns(g_W, P, neurons),
+            g_bias[:neurons],
+            _from_columns(g_alpha, P, neurons),
+            g_eta.sum(),
+            *g_modulator,
+            g_v,
+            _square(g_E, neurons).transpose(1, 2),
+            g_x_pre,
+            g_x_post,
+            g_theta,
+        )
 
 
 def _run_forward(layer, neuron, spikes, weight, bias, alpha, eta, V, c, v, E, x_pre, x_post, theta, keep=False):
@@ -276,16 +323,36 @@ def _run_forward(layer, neuron, spikes, weight, bias, alpha, eta, V, c, v, E, x_
     E, v, x_pre, x_post, theta = (x.detach() for x in (E, v, x_pre, x_post, theta))
     state = _own(v, E, x_pre, x_post, theta)  # overwritten from the initial to the final one
     scalar = W.dtype.type
-    rest = [scalar(x) for x in (neuron.beta, neuron.threshold, layer.trace_decay,
-                                layer.rule.theta_step(layer.dt), layer.e_max)]
+    rest = [
+        scalar(x)
+        for x in (neuron.beta, neuron.threshold, layer.trace_decay, layer.rule.theta_step(layer.dt), layer.e_max)
+    ]
     arrays = numpy_views(spikes.detach(), _pad(bias.detach()), *state, out, potential, gates)
     # no sum runs over the batch here, so any split gives the same bits: one block a thread
     blocks = _blocks(B, min(_BLOCKS, torch.get_num_threads()))
     kernel, _ = kernels.compiled(type(layer.rule))
 
     def run(block: int, scratch: list[np.ndarray]) -> None:
-        kernel(*blocks[block], T, B, P, neurons, arrays[0], W, A, arrays[1], V_flat, c_flat, scalar(eta.item()), layer.modulated,
-               *rest, *arrays[2:], checkpoints, stride, *scratch)
+        kernel(
+            *blocks[block],
+            T,
+            B,
+            P,
+            neurons,
+            arrays[0],
+            W,
+            A,
+            arrays[1],
+            V_flat,
+            c_flat,
+            scalar(eta.item()),
+            layer.modulated,
+            *rest,
+            *arrays[2:],
+            checkpoints,
+            stride,
+            *scratch,
+        )
 
     _each_block(run, lambda: kernels.forward_scratch(P, Q, W.dtype), len(blocks))
     E, v, x_pre, x_post, theta = state
@@ -320,7 +387,9 @@ def _pad(x: Tensor) -> Tensor:
 
 def _own(v: Tensor, E: Tensor, x_pre: Tensor, x_post: Tensor, theta: Tensor) -> list[Tensor]:
     """The state, or its gradient, in memory that the kernels may overwrite: E first, (B, P Q), neurons padded."""
-    E, v, x_pre, x_post, theta = (x.clone(memory_format=torch.contiguous_format) for x in (E.transpose(1, 2), v, x_pre, x_post, theta))
+    E, v, x_pre, x_post, theta = (
+        x.clone(memory_format=torch.contiguous_format) for x in (E.transpose(1, 2), v, x_pre, x_post, theta)
+    )
     return [_pad(E).flatten(1), _pad(v), x_pre, _pad(x_post), _pad(theta)]
 
 

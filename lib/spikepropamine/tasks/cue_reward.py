@@ -74,25 +74,34 @@ class CueReward(CueSequence):
         labels = torch.randint(0, 2, (batch_size,), generator=generator)
         other = (rewarded + torch.randint(1, self.n_cues, (batch_size,), generator=generator)) % self.n_cues
         again = torch.where(labels == 1, rewarded, other)
-        return Trials(self.spikes(self._periods(patterns, rewarded, again), batch_size, generator), labels, None, patterns)
+        return Trials(
+            self.spikes(self._periods(patterns, rewarded, again), batch_size, generator), labels, None, patterns
+        )
 
     def ideal(self, trials: Trials) -> Tensor:
         """The ideal observer's scores, (B, 2): log P that the cue at the end is another than the rewarded one, or that one."""
         evidence = self.evidence(trials.spikes)
         windows = torch.stack([evidence[start : start + self.cue_ticks].sum(0) for start in self.cue_starts], 1)
-        cues, reward = windows[..., : self.cue_inputs], windows[..., self.cue_inputs : self.cue_inputs + self.group_size]
+        cues, reward = (
+            windows[..., : self.cue_inputs],
+            windows[..., self.cue_inputs : self.cue_inputs + self.group_size],
+        )
         at_end = evidence[self.decision_start :, :, : self.cue_inputs].sum(0)
         # how well the end fits cue k: both drawn from one pattern, against each from its own
         fit = _log_patterns(cues + at_end[:, None], self.active) - _log_patterns(cues, self.active)
         rewarded = torch.log_softmax(reward.sum(2), 1)
         same = torch.logsumexp(rewarded + fit, 1)
         others = (1 - torch.eye(self.n_cues, dtype=torch.float64)).log()
-        other = torch.logsumexp((rewarded[:, :, None] + fit[:, None] + others).flatten(1), 1) - math.log(self.n_cues - 1)
+        other = torch.logsumexp((rewarded[:, :, None] + fit[:, None] + others).flatten(1), 1) - math.log(
+            self.n_cues - 1
+        )
         return torch.stack([other, same], 1)
 
     def _periods(self, patterns: Tensor, rewarded: Tensor, again: Tensor) -> Iterator[tuple[int, int, Tensor]]:
         def driven(pattern: Tensor, reward: Tensor, decision: Tensor) -> Tensor:
-            return torch.cat([pattern, *(group[:, None].expand(-1, self.group_size) for group in (reward, decision))], 1)
+            return torch.cat(
+                [pattern, *(group[:, None].expand(-1, self.group_size) for group in (reward, decision))], 1
+            )
 
         never, always = torch.zeros(len(patterns)), torch.ones(len(patterns))
         for k, start in enumerate(self.cue_starts):

@@ -90,7 +90,13 @@ def _loop(network, spikes, tick, segments=1) -> Tensor:
     layer = network.synapses
     V, c = (layer.modulator_weight, layer.modulator_bias) if layer.modulated else (None, None)
     B, (Q, P) = spikes.shape[1], layer.weight.shape
-    state = [spikes.new_zeros(B, Q, P), spikes.new_zeros(B, Q), spikes.new_zeros(B, P), spikes.new_zeros(B, Q), spikes.new_zeros(B, Q)]
+    state = [
+        spikes.new_zeros(B, Q, P),
+        spikes.new_zeros(B, Q),
+        spikes.new_zeros(B, P),
+        spikes.new_zeros(B, Q),
+        spikes.new_zeros(B, Q),
+    ]
     outs = []
 
     def run(part, *state):
@@ -191,8 +197,13 @@ class _Contestant:
         self.workload, self.implementation, self.failure, self.taken = workload, implementation, "", []
         request = json.dumps({"workload": asdict(workload), "implementation": implementation})
         self._errors = tempfile.TemporaryFile("w+")
-        self._process = subprocess.Popen([sys.executable, "-m", "spikepropamine.timing.benchmark", request], text=True,
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "spikepropamine.timing.benchmark", request],
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+        )
 
     def turn(self) -> None:
         """Take a turn and keep what it measured, or why it could not be taken."""
@@ -208,10 +219,21 @@ class _Contestant:
     def row(self) -> dict:
         """The median time of the counted steps of all turns but the first, which warms up; the most memory of any step."""
         counted = [step["milliseconds"] for turn in self.taken[1:] for step in turn[1:]]
-        measured = {"milliseconds_per_step": statistics.median(counted),
-                    "peak_megabytes": max(step["megabytes"] for turn in self.taken for step in turn)} if counted else {}
-        return {"workload": str(self.workload), **asdict(self.workload), "implementation": self.implementation,
-                "failure": self.failure, **measured}
+        measured = (
+            {
+                "milliseconds_per_step": statistics.median(counted),
+                "peak_megabytes": max(step["megabytes"] for turn in self.taken for step in turn),
+            }
+            if counted
+            else {}
+        )
+        return {
+            "workload": str(self.workload),
+            **asdict(self.workload),
+            "implementation": self.implementation,
+            "failure": self.failure,
+            **measured,
+        }
 
     def close(self) -> None:
         self._process.stdin.close()
@@ -241,8 +263,18 @@ def _multiply_add(a, times):
     step = simd.width(a)
     for _ in range(times):
         for i in range(0, a.size, 8 * step):
-            x0, x1, x2, x3 = simd.load(a, i), simd.load(a, i + step), simd.load(a, i + 2 * step), simd.load(a, i + 3 * step)
-            x4, x5, x6, x7 = simd.load(a, i + 4 * step), simd.load(a, i + 5 * step), simd.load(a, i + 6 * step), simd.load(a, i + 7 * step)
+            x0, x1, x2, x3 = (
+                simd.load(a, i),
+                simd.load(a, i + step),
+                simd.load(a, i + 2 * step),
+                simd.load(a, i + 3 * step),
+            )
+            x4, x5, x6, x7 = (
+                simd.load(a, i + 4 * step),
+                simd.load(a, i + 5 * step),
+                simd.load(a, i + 6 * step),
+                simd.load(a, i + 7 * step),
+            )
             for _ in range(8):
                 x0, x1, x2, x3 = x0 * x0 - 0.5, x1 * x1 - 0.5, x2 * x2 - 0.5, x3 * x3 - 0.5
                 x4, x5, x6, x7 = x4 * x4 - 0.5, x5 * x5 - 0.5, x6 * x6 - 0.5, x7 * x7 - 0.5
@@ -309,7 +341,9 @@ def compare(entries: Entries, rounds: int) -> pd.DataFrame:
     ratio_to_reference (how many times faster than the workload's baseline), failure (its last line).
     """
     require_count("rounds", rounds)
-    contestants = [_Contestant(w, name) for w, only in entries for name in implementations(w) if not only or name in only]
+    contestants = [
+        _Contestant(w, name) for w, only in entries for name in implementations(w) if not only or name in only
+    ]
     try:
         for _ in tqdm(range(rounds + 1), desc=str(entries[0][0]), unit="round", leave=False):
             for contestant in contestants:
@@ -319,8 +353,10 @@ def compare(entries: Entries, rounds: int) -> pd.DataFrame:
         for contestant in contestants:
             contestant.close()
     table = pd.DataFrame([contestant.row() for contestant in contestants])
-    baseline = {w: g.set_index("implementation").milliseconds_per_step.get(BASELINE[w.split(",")[0] != "snn"], math.nan)
-                for w, g in table.groupby("workload")}
+    baseline = {
+        w: g.set_index("implementation").milliseconds_per_step.get(BASELINE[w.split(",")[0] != "snn"], math.nan)
+        for w, g in table.groupby("workload")
+    }
     table["ratio_to_reference"] = table.workload.map(baseline) / table.milliseconds_per_step
     return table
 

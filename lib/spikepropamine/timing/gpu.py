@@ -51,14 +51,19 @@ def step(hidden: Hidden, network: SpikingNetwork, spikes: Tensor) -> None:
     """The forward pass, a loss on the readout, and the backward pass."""
     network.zero_grad(set_to_none=True)
     out = hidden(network, spikes)
-    readout, _ = integrate(network.readout(out), out.new_zeros(out.shape[1], network.readout.out_features), network.integrator)
+    readout, _ = integrate(
+        network.readout(out), out.new_zeros(out.shape[1], network.readout.out_features), network.integrator
+    )
     readout.square().mean().backward()
 
 
 def made(workload: Workload, device: str) -> tuple[SpikingNetwork, Tensor]:
     """The network of ``workload`` and its input spikes, (T, B, P), on ``device``."""
     network = build(workload.network, workload.inputs, workload.hidden, 2).to(device)
-    spikes = torch.rand(workload.ticks, workload.batch, workload.inputs, generator=torch.Generator().manual_seed(0)) < workload.rate
+    spikes = (
+        torch.rand(workload.ticks, workload.batch, workload.inputs, generator=torch.Generator().manual_seed(0))
+        < workload.rate
+    )
     return network, spikes.float().to(device)
 
 
@@ -105,7 +110,10 @@ def on_cpu(workload: Workload) -> Step:
 
 
 IMPLEMENTATIONS: dict[str, Callable[[Workload], Step]] = {
-    "reference path": as_it_is, "torch.compile": compiled, "CUDA graph": graph, "fused path on the CPU": on_cpu,
+    "reference path": as_it_is,
+    "torch.compile": compiled,
+    "CUDA graph": graph,
+    "fused path on the CPU": on_cpu,
 }
 
 
@@ -126,7 +134,9 @@ def measure(networks: list[str], rounds: int = ROUNDS) -> tuple[pd.DataFrame, di
         require(NETWORKS.get(name, (None,))[0] is not None, "networks", name, "plastic ones")
     torch.set_num_threads(1)
     workloads = [Workload(name) for name in networks] + [Workload(networks[0], batch) for batch in BATCHES]
-    rows = [row for workload in tqdm(workloads, desc="on the GPU", unit="network") for row in _compare(workload, rounds)]
+    rows = [
+        row for workload in tqdm(workloads, desc="on the GPU", unit="network") for row in _compare(workload, rounds)
+    ]
     return pd.DataFrame(rows), {"gpu": torch.cuda.get_device_name(), "cuda": torch.version.cuda, "rounds": rounds}
 
 
@@ -144,7 +154,10 @@ def _compare(workload: Workload, rounds: int) -> list[dict]:
             rows[name]["failure"] = str(error).strip().splitlines()[-1]
             continue
         on_gpu = torch.cuda.max_memory_allocated() - held
-        rows[name] |= {"seconds_to_prepare": time.perf_counter() - started, "peak_megabytes": on_gpu / 1e6 if prepare is not on_cpu else math.nan}
+        rows[name] |= {
+            "seconds_to_prepare": time.perf_counter() - started,
+            "peak_megabytes": on_gpu / 1e6 if prepare is not on_cpu else math.nan,
+        }
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds + 1):
         for name, one in steps.items():

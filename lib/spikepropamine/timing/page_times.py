@@ -17,7 +17,10 @@ PAGES = {
 
 def command(chapter: str) -> str:
     """The parameters of a page of PAGES as one writes them on the command line."""
-    return " ".join(f"-p {name} {str(value).lower() if isinstance(value, bool) else value}" for name, value in PAGES[chapter].items())
+    return " ".join(
+        f"-p {name} {str(value).lower() if isinstance(value, bool) else value}"
+        for name, value in PAGES[chapter].items()
+    )
 
 
 def measure(root: Path) -> tuple[pd.DataFrame, dict]:
@@ -31,7 +34,11 @@ def measure(root: Path) -> tuple[pd.DataFrame, dict]:
         for chapter, parameters in PAGES.items():
             started = time.perf_counter()
             papermill.execute_notebook(
-                root / "book" / f"{chapter}.ipynb", Path(folder) / f"{chapter}.ipynb", parameters, cwd=root / "book", progress_bar=False
+                root / "book" / f"{chapter}.ipynb",
+                Path(folder) / f"{chapter}.ipynb",
+                parameters,
+                cwd=root / "book",
+                progress_bar=False,
             )
             rows.append({"chapter": chapter, "seconds": time.perf_counter() - started})
     return pd.DataFrame(rows), {}

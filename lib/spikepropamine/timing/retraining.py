@@ -80,9 +80,16 @@ def _compared(experiment: Experiment, config: Config, seed: int, published: reco
     same = all(_equal(value, then[name]) for name, value in metrics.items())
     same = same and all(_equal(now.curves[name], curves[name]) for name in now.curves)
     return {
-        "experiment": experiment.name, "config_hash": config.hash, "network": config.network.name, "seed": seed,
-        "peak_megabytes": now.record["peak_megabytes"], "seconds": now.record["wall_seconds"], "published_seconds": max(then["wall_seconds"], then["training_seconds"]),
-        config.metric: metrics[config.metric], f"published_{config.metric}": then[config.metric], "same": same,
+        "experiment": experiment.name,
+        "config_hash": config.hash,
+        "network": config.network.name,
+        "seed": seed,
+        "peak_megabytes": now.record["peak_megabytes"],
+        "seconds": now.record["wall_seconds"],
+        "published_seconds": max(then["wall_seconds"], then["training_seconds"]),
+        config.metric: metrics[config.metric],
+        f"published_{config.metric}": then[config.metric],
+        "same": same,
     }
 
 
@@ -90,7 +97,9 @@ def _equal(a, b) -> bool:
     return np.array_equal(np.asarray(a, float), np.asarray(b, float), equal_nan=True)
 
 
-def measure_walks(name: str, how: Callable[..., list[dict]], policies: list[str], store: Store, workers: int = 1) -> tuple[pd.DataFrame, dict]:
+def measure_walks(
+    name: str, how: Callable[..., list[dict]], policies: list[str], store: Store, workers: int = 1
+) -> tuple[pd.DataFrame, dict]:
     """Let one in EVERY of the policies of a published measurement walk again, and compare.
 
     Args:
@@ -108,8 +117,10 @@ def measure_walks(name: str, how: Callable[..., list[dict]], policies: list[str]
     published, _ = records.load_measurements(store.published / name)
     size = novel_conditions.SIZES["paper"]
     # by robot, and by policy before seed, as in `chosen`
-    robots = {f"{name}, {robot}": sorted(of, key=lambda job: job[1].hash)
-              for robot, of in itertools.groupby(novel_conditions.jobs(size, policies, store), key=lambda job: job[0])}
+    robots = {
+        f"{name}, {robot}": sorted(of, key=lambda job: job[1].hash)
+        for robot, of in itertools.groupby(novel_conditions.jobs(size, policies, store), key=lambda job: job[0])
+    }
     walking = [(called, *job) for called, of in robots.items() for job in _some(called, of)]
     done = novel_conditions.each_measured(how, [job for _, *job in walking], store, size, workers, f"{name} again")
     rows = []
@@ -117,11 +128,19 @@ def measure_walks(name: str, how: Callable[..., list[dict]], policies: list[str]
         now, then = pd.DataFrame(found), only(published, {(config.hash, seed)})
         metric = "return" if "return" in now else "reward"
         same = all(_equal(now[one], then[one]) for one in now.select_dtypes("number") if one != "policy_seconds")
-        rows.append({
-            "experiment": called, "config_hash": config.hash, "network": config.network.name, "seed": seed,
-            "seconds": now.policy_seconds[0], "published_seconds": then.policy_seconds.iloc[0] if "policy_seconds" in then else math.nan,
-            metric: now[metric].mean(), f"published_{metric}": then[metric].mean(), "same": same,
-        })
+        rows.append(
+            {
+                "experiment": called,
+                "config_hash": config.hash,
+                "network": config.network.name,
+                "seed": seed,
+                "seconds": now.policy_seconds[0],
+                "published_seconds": then.policy_seconds.iloc[0] if "policy_seconds" in then else math.nan,
+                metric: now[metric].mean(),
+                f"published_{metric}": then[metric].mean(),
+                "same": same,
+            }
+        )
     return pd.DataFrame(rows), {"runs": {called: len(of) for called, of in robots.items()}, "workers": workers}
 
 

@@ -69,5 +69,8 @@ def measure(profile: str, policies: list[str]) -> tuple[pd.DataFrame, dict]:
                 turn(update)
                 seconds[name].append(time.perf_counter() - started)
         speed = {name: steps / statistics.median(times[1:]) for name, times in seconds.items()}
-        rows += [{"environment": environment, "network": name, "steps_per_second": value, "share_of_raw": value / speed[RAW]} for name, value in speed.items()]
+        rows += [
+            {"environment": environment, "network": name, "steps_per_second": value, "share_of_raw": value / speed[RAW]}
+            for name, value in speed.items()
+        ]
     return pd.DataFrame(rows), {"rounds": rounds}

@@ -73,7 +73,9 @@ class Agent(nn.Module):
     The statistics are parameters without gradients, so that they are kept wherever the weights are.
     """
 
-    def __init__(self, policy: SpikingPolicy | TanhPolicy, n_observations: int, n_actions: int, seed: int, initial_std: float):
+    def __init__(
+        self, policy: SpikingPolicy | TanhPolicy, n_observations: int, n_actions: int, seed: int, initial_std: float
+    ):
         super().__init__()
         self.policy = policy
         self.log_std = nn.Parameter(torch.full((n_actions,), float(np.log(initial_std))))
@@ -84,9 +86,16 @@ class Agent(nn.Module):
         def statistic(*shape: int, value: float) -> nn.Parameter:
             return nn.Parameter(torch.full(shape, value, dtype=torch.float64), requires_grad=False)
 
-        self.observation_mean, self.observation_var = statistic(n_observations, value=0.0), statistic(n_observations, value=1.0)
+        self.observation_mean, self.observation_var = (
+            statistic(n_observations, value=0.0),
+            statistic(n_observations, value=1.0),
+        )
         self.observation_count = statistic(value=1e-4)
-        self.return_mean, self.return_var, self.return_count = statistic(value=0.0), statistic(value=1.0), statistic(value=1e-4)
+        self.return_mean, self.return_var, self.return_count = (
+            statistic(value=0.0),
+            statistic(value=1.0),
+            statistic(value=1e-4),
+        )
 
     def log_probability(self, mean: Tensor, action: Tensor) -> Tensor:
         """The log density, (...), of ``action`` around ``mean``, (..., actions)."""
@@ -109,7 +118,9 @@ class Agent(nn.Module):
 def _running(envs) -> dict[str, Any]:
     found = {}
     while hasattr(envs, "env"):
-        found |= {"observation": envs.obs_rms} if isinstance(envs, gymnasium.wrappers.vector.NormalizeObservation) else {}
+        found |= (
+            {"observation": envs.obs_rms} if isinstance(envs, gymnasium.wrappers.vector.NormalizeObservation) else {}
+        )
         found |= {"return": envs.return_rms} if isinstance(envs, gymnasium.wrappers.vector.NormalizeReward) else {}
         envs = envs.env
     return found
@@ -145,7 +156,9 @@ class Walk(NamedTuple):
 
 
 @torch.no_grad()
-def collect(agent: Agent, envs, walk: Walk, training: PPO, noise: torch.Generator) -> tuple[Rollout, Walk, dict[str, list[float]]]:
+def collect(
+    agent: Agent, envs, walk: Walk, training: PPO, noise: torch.Generator
+) -> tuple[Rollout, Walk, dict[str, list[float]]]:
     """Let the agent act for ``training.rollout`` steps; also what ended episodes scored."""
     T, N = training.rollout, training.environments
     observation, valid, state = walk
@@ -163,7 +176,9 @@ def collect(agent: Agent, envs, walk: Walk, training: PPO, noise: torch.Generato
         action = (mean + std * torch.randn(mean.shape, generator=noise)).numpy()
         following, reward, terminated, truncated, info = envs.step(action)
         done = terminated | truncated
-        for name, value in zip(kept, (observation, mean.numpy(), action, valid, reward.astype(np.float32), terminated, done)):
+        for name, value in zip(
+            kept, (observation, mean.numpy(), action, valid, reward.astype(np.float32), terminated, done)
+        ):
             kept[name].append(value)
         for n in np.flatnonzero(info.get("_episode", [])):
             ended["return"].append(float(info["episode"]["r"][n]))
@@ -178,7 +193,16 @@ def collect(agent: Agent, envs, walk: Walk, training: PPO, noise: torch.Generato
     values = agent.critic(torch.cat([data["observations"], torch.from_numpy(observation).unsqueeze(0)])).squeeze(-1)
     advantages = advantage(data["rewards"], values, data["terminated"], data["done"], training)
     pieces = _pieces(starts, data["valid"], training.piece)
-    rollout = Rollout(data["observations"], data["actions"], log_probabilities, values[:-1], advantages, data["valid"], *pieces, each(lambda *parts: torch.cat(parts), *states))
+    rollout = Rollout(
+        data["observations"],
+        data["actions"],
+        log_probabilities,
+        values[:-1],
+        advantages,
+        data["valid"],
+        *pieces,
+        each(lambda *parts: torch.cat(parts), *states),
+    )
     return rollout, Walk(observation, valid, state), ended
 
 
@@ -227,11 +251,17 @@ def objective(agent: Agent, rollout: Rollout, pieces: Tensor, training: PPO) -> 
     before, values = rollout.values[at][counts], agent.critic(observations).squeeze(-1)[counts]
     held = before + (values - before).clamp(-training.clip, training.clip)
     value_loss = 0.5 * torch.maximum((values - returns).square(), (held - returns).square()).mean()
-    watched = {"kl": (ratio - 1 - change).mean(), "clipped": ((ratio - 1).abs() > training.clip).float().mean(), "value_loss": value_loss}
+    watched = {
+        "kl": (ratio - 1 - change).mean(),
+        "clipped": ((ratio - 1).abs() > training.clip).float().mean(),
+        "value_loss": value_loss,
+    }
     return -gain + training.value_weight * value_loss, {name: value.detach() for name, value in watched.items()}
 
 
-def learn(agent: Agent, optimiser: torch.optim.Optimizer, rollout: Rollout, training: PPO, shuffle: torch.Generator) -> dict[str, float]:
+def learn(
+    agent: Agent, optimiser: torch.optim.Optimizer, rollout: Rollout, training: PPO, shuffle: torch.Generator
+) -> dict[str, float]:
     """Epochs over the rollout's pieces in minibatches; means of what was watched, and how many updates were skipped."""
     learned = [p for p in agent.parameters() if p.requires_grad]
     seen: list[dict[str, Tensor]] = []
@@ -248,7 +278,9 @@ def learn(agent: Agent, optimiser: torch.optim.Optimizer, rollout: Rollout, trai
             else:
                 skipped += 1
             seen.append(watched | {"gradient_norm": norm})
-    return {name: torch.stack([one[name] for one in seen]).mean().item() for name in seen[0]} | {"skipped_updates": skipped}
+    return {name: torch.stack([one[name] for one in seen]).mean().item() for name in seen[0]} | {
+        "skipped_updates": skipped
+    }
 
 
 # ---------------------------------------------------------------- the whole of it
@@ -311,9 +343,12 @@ def train(
                 total["episodes"] += len(ended["return"])
                 total["diverged_episodes"] += sum(ended["diverged"])
                 latest = {
-                    "step": done * per_update, **_scores(ended), "std": agent.log_std.exp().mean().item(),
+                    "step": done * per_update,
+                    **_scores(ended),
+                    "std": agent.log_std.exp().mean().item(),
                     "eta": learned_eta(getattr(policy, "network", policy)),
-                    **watched, **total,
+                    **watched,
+                    **total,
                 }
                 for name, value in latest.items():
                     curves.setdefault(name, []).append(float(value))
@@ -324,17 +359,29 @@ def train(
             save_checkpoint(checkpoint, agent, optimiser, until, seconds + time.perf_counter() - started, curves)
     elapsed = seconds + time.perf_counter() - started
     metrics = {**total, "training_seconds": elapsed, "steps_per_second": training.steps / elapsed}
-    metrics |= {f"change_{name}": relative_change(initial[name], p)
-                for name, p in policy.named_parameters() if initial[name].norm() > 0}
+    metrics |= {
+        f"change_{name}": relative_change(initial[name], p)
+        for name, p in policy.named_parameters()
+        if initial[name].norm() > 0
+    }
     statistics = {"observation_mean": agent.observation_mean, "observation_var": agent.observation_var}
-    return Trained(metrics, curves, {name: p.detach().clone() for name, p in [*policy.named_parameters(), *statistics.items()]}, seconds)
+    return Trained(
+        metrics,
+        curves,
+        {name: p.detach().clone() for name, p in [*policy.named_parameters(), *statistics.items()]},
+        seconds,
+    )
 
 
-def set_up(policy: SpikingPolicy | TanhPolicy, task: Locomotion, training: PPO, seed: int) -> tuple[Agent, torch.optim.Adam]:
+def set_up(
+    policy: SpikingPolicy | TanhPolicy, task: Locomotion, training: PPO, seed: int
+) -> tuple[Agent, torch.optim.Adam]:
     """The agent around ``policy`` before it has learned anything, and its optimiser."""
     agent = Agent(policy, *task.sizes(), seed, training.initial_std)
     # foreach: the same numbers with fewer calls
-    return agent, torch.optim.Adam([p for p in agent.parameters() if p.requires_grad], lr=training.learning_rate, eps=1e-5, foreach=True)
+    return agent, torch.optim.Adam(
+        [p for p in agent.parameters() if p.requires_grad], lr=training.learning_rate, eps=1e-5, foreach=True
+    )
 
 
 def set_out(agent: Agent, envs: gymnasium.vector.VectorEnv, seed: int) -> Walk:
@@ -346,4 +393,7 @@ def set_out(agent: Agent, envs: gymnasium.vector.VectorEnv, seed: int) -> Walk:
 def _scores(ended: dict[str, list[float]]) -> dict[str, float]:
     """Mean return and length of the episodes since the last entry that did not diverge; NaN where there is none."""
     counted = [k for k, diverged in enumerate(ended["diverged"]) if not diverged]
-    return {name: float(np.mean([ended[name][k] for k in counted])) if counted else float("nan") for name in ("return", "length")}
+    return {
+        name: float(np.mean([ended[name][k] for k in counted])) if counted else float("nan")
+        for name in ("return", "length")
+    }

@@ -16,7 +16,17 @@ from torch import Tensor, nn
 from ..checks import require_tensor
 from ..snn.fused import kernels
 from ..snn.layers import PlasticLinear, PlasticState
-from ..snn.scan import HiddenState, _fused_weights, _obstacle, _own, _pad, _square, _threshold, denormals_as_zero, numpy_views
+from ..snn.scan import (
+    HiddenState,
+    _fused_weights,
+    _obstacle,
+    _own,
+    _pad,
+    _square,
+    _threshold,
+    denormals_as_zero,
+    numpy_views,
+)
 from .policies import PolicyState, SpikingPolicy, TanhPolicy
 
 Act = Callable[[Tensor, Any], tuple[Tensor, Any]]
@@ -72,7 +82,11 @@ def _linear(layer: nn.Linear, neuron: snntorch.Leaky) -> Callable[[Tensor, Tenso
 
     def run(inputs: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         current = layer(inputs)
-        out, potential, last = torch.empty_like(current), torch.empty_like(current), v.clone(memory_format=torch.contiguous_format)
+        out, potential, last = (
+            torch.empty_like(current),
+            torch.empty_like(current),
+            v.clone(memory_format=torch.contiguous_format),
+        )
         with denormals_as_zero():
             kernels.leaky_forward(*numpy_views(current, last), beta, threshold, *numpy_views(out, potential))
         return out, potential, last
@@ -91,7 +105,9 @@ def _firing(layer: nn.Linear, neuron: snntorch.Leaky) -> Callable[[Tensor, Hidde
     return run
 
 
-def _plastic(layer: PlasticLinear, neuron: snntorch.Leaky) -> Callable[[Tensor, HiddenState], tuple[Tensor, HiddenState]]:
+def _plastic(
+    layer: PlasticLinear, neuron: snntorch.Leaky
+) -> Callable[[Tensor, HiddenState], tuple[Tensor, HiddenState]]:
     """As :func:`_firing`, of plastic synapses."""
     P, neurons = layer.in_features, layer.out_features
     Q = kernels.padded(neurons, layer.weight.itemsize)
@@ -99,7 +115,10 @@ def _plastic(layer: PlasticLinear, neuron: snntorch.Leaky) -> Callable[[Tensor, 
     W, A, V, c = _fused_weights(layer.weight, layer.alpha, layer.bias, *modulator)
     scalar = W.dtype.type
     weights = W, A, *numpy_views(_pad(layer.bias.detach())), V, c, scalar(layer.rule.eta.item()), layer.modulated
-    constants = [scalar(x) for x in (neuron.beta, neuron.threshold, layer.trace_decay, layer.rule.theta_step(layer.dt), layer.e_max)]
+    constants = [
+        scalar(x)
+        for x in (neuron.beta, neuron.threshold, layer.trace_decay, layer.rule.theta_step(layer.dt), layer.e_max)
+    ]
     scratch, no_history = kernels.forward_scratch(P, Q, W.dtype), [np.empty(0, W.dtype)] * 3
     kernel, _ = kernels.compiled(type(layer.rule))
 
@@ -107,9 +126,25 @@ def _plastic(layer: PlasticLinear, neuron: snntorch.Leaky) -> Callable[[Tensor, 
         T, B, _ = spikes.shape
         own, out = _own(state.v, *state.plastic), spikes.new_empty(T, B, Q)
         with denormals_as_zero():
-            kernel(0, B, T, B, P, neurons, *numpy_views(spikes), *weights, *constants, *numpy_views(*own, out), *no_history, 1, *scratch)
+            kernel(
+                0,
+                B,
+                T,
+                B,
+                P,
+                neurons,
+                *numpy_views(spikes),
+                *weights,
+                *constants,
+                *numpy_views(*own, out),
+                *no_history,
+                1,
+                *scratch,
+            )
         E, v, x_pre, x_post, theta = own
         v, x_post, theta = (x[:, :neurons] for x in (v, x_post, theta))
-        return out[..., :neurons], HiddenState(v, PlasticState(_square(E, neurons).transpose(1, 2), x_pre, x_post, theta))
+        return out[..., :neurons], HiddenState(
+            v, PlasticState(_square(E, neurons).transpose(1, 2), x_pre, x_post, theta)
+        )
 
     return run

@@ -69,14 +69,18 @@ class TanhPolicy(nn.Module):
 
     def run(self, observations: Tensor, state: None) -> tuple[Tensor, None]:
         """Means of actions, (T, B, actions), of ``observations``, (T, B, inputs)."""
-        require_tensor("observations", observations, ("T", "B", self.layers[0].in_features), self.layers[0].weight.dtype)
+        require_tensor(
+            "observations", observations, ("T", "B", self.layers[0].in_features), self.layers[0].weight.dtype
+        )
         return self.layers(observations), None
 
 
 def perceptron(n_inputs: int, n_hidden: int, n_outputs: int) -> nn.Sequential:
     """Two hidden layers of tanh units and a linear output."""
     sizes = (n_inputs, n_hidden), (n_hidden, n_hidden)
-    return nn.Sequential(*(module for size in sizes for module in (nn.Linear(*size), nn.Tanh())), nn.Linear(n_hidden, n_outputs))
+    return nn.Sequential(
+        *(module for size in sizes for module in (nn.Linear(*size), nn.Tanh())), nn.Linear(n_hidden, n_outputs)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +110,9 @@ class Policy:
                 policy = TanhPolicy(n_inputs, self.n_hidden, n_outputs)
                 last = policy.layers[-1]
             else:
-                network = build(self.name, self.n_hidden, self.n_hidden, n_outputs, seed, **dataclasses.asdict(self.options))
+                network = build(
+                    self.name, self.n_hidden, self.n_hidden, n_outputs, seed, **dataclasses.asdict(self.options)
+                )
                 encoder = nn.Linear(n_inputs, self.n_hidden)
                 nn.init.normal_(encoder.weight, std=self.options.weight_scale / n_inputs**0.5)
                 policy = SpikingPolicy(encoder, network, self.ticks, self.options)

@@ -37,7 +37,9 @@ class EndDiverged(gymnasium.Wrapper):
     def step(self, action):
         observation, reward, terminated, truncated, info = self.env.step(action)
         # a sum is finite only if its terms are
-        if any([warning.number for warning in self._warnings]) or not math.isfinite(np.add.reduce(observation) + reward):
+        if any([warning.number for warning in self._warnings]) or not math.isfinite(
+            np.add.reduce(observation) + reward
+        ):
             return np.zeros_like(observation), 0.0, True, False, info | {"diverged": True}
         return observation, reward, terminated, truncated, info | {"diverged": False}
 
@@ -74,7 +76,9 @@ class Locomotion:
         envs = gymnasium.vector.SyncVectorEnv([lambda: Terse(self.make())] * n)
         envs = vector.ClipAction(vector.RecordEpisodeStatistics(envs))
         envs = vector.TransformObservation(vector.NormalizeObservation(envs), partial(np.clip, a_min=-CLIP, a_max=CLIP))
-        return vector.TransformReward(vector.NormalizeReward(envs, gamma=discount), partial(np.clip, a_min=-CLIP, a_max=CLIP))
+        return vector.TransformReward(
+            vector.NormalizeReward(envs, gamma=discount), partial(np.clip, a_min=-CLIP, a_max=CLIP)
+        )
 
     def sizes(self) -> tuple[int, int]:
         """How many observations and actions."""

@@ -3,6 +3,7 @@
 import numba
 import numpy as np
 import pytest
+
 from spikepropamine.snn.fused import simd
 from spikepropamine.snn.plasticity import RULES
 
@@ -47,7 +48,13 @@ def test_every_operation_is_numpy_s(dtype):
     x[3] = 0
     out, bound = np.zeros(5 * width, dtype), dtype(0.5)
     total, largest, bits = apply_all(x, y, bound, out)
-    expected = [2 * x - y / 3 - x * y, x.clip(-bound, bound), np.maximum(abs(x), y), np.where(x > bound, y, 7), np.full(width, bound)]
+    expected = [
+        2 * x - y / 3 - x * y,
+        x.clip(-bound, bound),
+        np.maximum(abs(x), y),
+        np.where(x > bound, y, 7),
+        np.full(width, bound),
+    ]
     np.testing.assert_allclose(out.reshape(5, width), expected, rtol=1e-6 if dtype is np.float32 else 1e-14)
     assert total == pytest.approx(x.sum(), rel=1e-5) and largest == x.max()
     assert [k for k in range(width) if bits >> k & 1] == np.flatnonzero(x).tolist()

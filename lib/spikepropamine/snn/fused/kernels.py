@@ -31,7 +31,23 @@ import numpy as np
 
 from ..plasticity import Rule
 from . import simd
-from .simd import absolute, clip, larger, largest, load, lowest, nonzero, prefetch, row, splat, store, tanh, total, where_above, width
+from .simd import (
+    absolute,
+    clip,
+    larger,
+    largest,
+    load,
+    lowest,
+    nonzero,
+    prefetch,
+    row,
+    splat,
+    store,
+    tanh,
+    total,
+    where_above,
+    width,
+)
 
 _FAST = dict(nogil=True, fastmath=set(simd.FASTMATH), error_model="numpy")
 OPTIONS = dict(**_FAST, cache=True)
@@ -264,9 +280,38 @@ def add_scaled(target, scale, x, Q, step):
 
 
 def _forward(
-    start, stop, T, B, P, neurons, spikes_, W_, alpha_, bias_, V_, c_, eta, modulated,
-    beta, threshold, keep_trace, theta_step, e_max,
-    E_, v_, x_pre_, x_post_, theta_, out_, potential_, gates_, checkpoints_, stride, active_, rows_, columns_,
+    start,
+    stop,
+    T,
+    B,
+    P,
+    neurons,
+    spikes_,
+    W_,
+    alpha_,
+    bias_,
+    V_,
+    c_,
+    eta,
+    modulated,
+    beta,
+    threshold,
+    keep_trace,
+    theta_step,
+    e_max,
+    E_,
+    v_,
+    x_pre_,
+    x_post_,
+    theta_,
+    out_,
+    potential_,
+    gates_,
+    checkpoints_,
+    stride,
+    active_,
+    rows_,
+    columns_,
 ):
     """Batch members start..stop over all ticks; E (B, P, Q) to theta hold the state and are overwritten.
 
@@ -338,11 +383,54 @@ def _forward(
 
 
 def _backward(
-    start, stop, block, T, B, P, neurons, spikes_, out_, potential_, gates_, W_, alpha_, V_back_, eta, modulated,
-    beta, threshold, steepness, keep_trace, theta_step, e_max, checkpoints_, stride, track_inputs,
-    grad_out_, grad_E_, grad_v_, grad_x_pre_, grad_x_post_, grad_theta_,
-    grad_spikes_, grad_W_, grad_alpha_, grad_bias_, grad_V_, grad_c_, grad_eta_,
-    active_, rows_, columns_, x_pre_, x_post_, theta_, growth_, keep_, history_, clipped,
+    start,
+    stop,
+    block,
+    T,
+    B,
+    P,
+    neurons,
+    spikes_,
+    out_,
+    potential_,
+    gates_,
+    W_,
+    alpha_,
+    V_back_,
+    eta,
+    modulated,
+    beta,
+    threshold,
+    steepness,
+    keep_trace,
+    theta_step,
+    e_max,
+    checkpoints_,
+    stride,
+    track_inputs,
+    grad_out_,
+    grad_E_,
+    grad_v_,
+    grad_x_pre_,
+    grad_x_post_,
+    grad_theta_,
+    grad_spikes_,
+    grad_W_,
+    grad_alpha_,
+    grad_bias_,
+    grad_V_,
+    grad_c_,
+    grad_eta_,
+    active_,
+    rows_,
+    columns_,
+    x_pre_,
+    x_post_,
+    theta_,
+    growth_,
+    keep_,
+    history_,
+    clipped,
 ):
     """The adjoint of ``_forward``, ticks last to first, for batch members start..stop.
 
@@ -419,11 +507,18 @@ def _backward(
                     retreat_to_inputs(E, grad_E, x_pre, P, growth, keep, e_max, grad_x_pre, Q, step)
                 for j in range(0, Q, step):
                     if clipped[k * Q + j]:
-                        by_growth, by_decay = retreat_clipped(E, grad_E, x_pre, P, load(growth, j), load(keep, j), e_max, j, step)
+                        by_growth, by_decay = retreat_clipped(
+                            E, grad_E, x_pre, P, load(growth, j), load(keep, j), e_max, j, step
+                        )
                     elif decays:
-                        by_growth, by_decay = retreat(E, grad_E, x_pre, P, load(growth, j), load(keep, j), e_max, j, step)
+                        by_growth, by_decay = retreat(
+                            E, grad_E, x_pre, P, load(growth, j), load(keep, j), e_max, j, step
+                        )
                     else:
-                        by_growth, by_decay = weighted(grad_E, x_pre, P, zero, j, step), splat(zero)  # grad_E stays as it is
+                        by_growth, by_decay = (
+                            weighted(grad_E, x_pre, P, zero, j, step),
+                            splat(zero),
+                        )  # grad_E stays as it is
                     x, th, gate = load(x_post, j), load(theta, j), load(M, j)
                     a, b = coefficients(x, th)
                     a_x, b_x, a_theta, b_theta = slopes(x, th)
@@ -536,7 +631,12 @@ def leaky_backward(grad_out, grad_potential, potential, beta, threshold, steepne
     """The adjoint of :func:`leaky_forward`; grad_v (N,) comes in as the final state's gradient."""
     one = beta / beta  # of the weights' dtype: numba makes float32 · integer a float64
     for start in range(potential.size - grad_v.size, -1, -grad_v.size):
-        g_s, g_u, g_I, u = row(grad_out, start), row(grad_potential, start), row(grad_current, start), row(potential, start)
+        g_s, g_u, g_I, u = (
+            row(grad_out, start),
+            row(grad_potential, start),
+            row(grad_current, start),
+            row(potential, start),
+        )
         for n in range(grad_v.size):
             # ∂s/∂v = 1 / (1 + k |v − threshold|)²
             root = one + steepness * abs(u[n] - threshold)

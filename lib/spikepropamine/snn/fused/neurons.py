@@ -67,7 +67,9 @@ class _Adaptive(torch.autograd.Function):
         return grad_current, *grad_state, None, None, None, None
 
 
-def adaptive(current: Tensor, state: tuple[Tensor, ...], beta: float, decay: float, rise: float, steepness: float) -> tuple[Tensor, tuple[Tensor, ...]]:
+def adaptive(
+    current: Tensor, state: tuple[Tensor, ...], beta: float, decay: float, rise: float, steepness: float
+) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Leaky neurons with adaptive thresholds over the ticks of ``current``, (T, B, Q), on the CPU.
 
     Args:
@@ -135,7 +137,9 @@ class _Recurrent(torch.autograd.Function):
         out, u = (torch.empty_like(current, memory_format=torch.contiguous_format) for _ in range(2))
         state = _copies(s, v)
         with denormals_as_zero():
-            _recurrent_forward(*numpy_views(current, *state, weight.t(), bias), len(bias), beta, threshold, *numpy_views(out, u))
+            _recurrent_forward(
+                *numpy_views(current, *state, weight.t(), bias), len(bias), beta, threshold, *numpy_views(out, u)
+            )
         ctx.save_for_backward(s, out, u, weight)
         ctx.constants = beta, steepness
         return out, *state
@@ -145,7 +149,9 @@ class _Recurrent(torch.autograd.Function):
         s, out, u, weight = ctx.saved_tensors
         grad_state, grad_current = _copies(*grad_state), torch.empty_like(u)
         with denormals_as_zero():
-            _recurrent_backward(*numpy_views(grad_out, u, weight), len(weight), *ctx.constants, *numpy_views(*grad_state, grad_current))
+            _recurrent_backward(
+                *numpy_views(grad_out, u, weight), len(weight), *ctx.constants, *numpy_views(*grad_state, grad_current)
+            )
         # by R: what each tick's v owes to the spikes before
         before = torch.cat([s[None], out])[:-1]
         grad_weight = grad_current.flatten(0, 1).t() @ before.flatten(0, 1)
@@ -153,7 +159,13 @@ class _Recurrent(torch.autograd.Function):
 
 
 def recurrent(
-    current: Tensor, state: tuple[Tensor, ...], weight: Tensor, bias: Tensor, beta: float, threshold: float, steepness: float
+    current: Tensor,
+    state: tuple[Tensor, ...],
+    weight: Tensor,
+    bias: Tensor,
+    beta: float,
+    threshold: float,
+    steepness: float,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """What ``snntorch.RLeaky`` computes over the ticks of ``current``, (T, B, Q), on the CPU.
 

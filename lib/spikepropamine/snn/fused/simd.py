@@ -256,7 +256,9 @@ def lowest(typingctx, bits):
 def _llvm(builder, name, *arguments):
     vector = arguments[0].type
     kind = ir.FunctionType(vector, [vector] * len(arguments))
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.{_suffix(vector)}"), arguments)
+    return builder.call(
+        cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.{_suffix(vector)}"), arguments
+    )
 
 
 def _reduce(builder, name, x):
