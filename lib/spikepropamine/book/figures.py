@@ -22,22 +22,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..checks import require, require_choice
+from ..checks import require
 from ..records.atomic import checksum, whole_folder, write_json
 from . import csvw
 from .latex import PACKAGES, latex
+from .network_styles import COLOURS, network_style, network_styles
 from .side_by_side import PaperValue, beside
 
-# Okabe and Ito's palette, told apart by the colour-blind; the marker says the same again.
-COLOURS = {
-    "snn": "#000000",
-    "dp-oja": "#E69F00",
-    "dp-bcm": "#56B4E9",
-    "ndp-oja": "#D55E00",
-    "ndp-bcm": "#0072B2",
-    "mlp": "#009E73",
-}
-MARKERS = {"snn": "o", "dp-oja": "s", "dp-bcm": "^", "ndp-oja": "D", "ndp-bcm": "v", "mlp": "P"}
 WIDTH = 6.8  # inches: the book's column
 
 _STYLE = {
@@ -57,6 +48,8 @@ _STYLE = {
     "svg.fonttype": "path",
     "savefig.dpi": 200,
 }
+
+__all__ = ["COLOURS", "Item", "Provenance", "Shelf", "grid", "minus", "network_style", "network_styles", "style"]
 
 AUTHOR = "The SpikePropamine companion's maintainers"
 PAPER = """@article{schmidgall2021,
@@ -246,12 +239,6 @@ def grid(rows: int = 1, columns: int = 1, height: float = 2.6, **options: Any):
 def minus(text: str) -> str:
     """``text`` with a minus sign, and not a hyphen, before each negative number and exponent."""
     return re.sub(r"((?<![\w.])|(?<=\de))-(?=\d)", "−", text)
-
-
-def network_style(name: str) -> dict[str, str]:
-    """Colour, marker and label of a network or policy, the same in every figure."""
-    require_choice("name", name, COLOURS)
-    return {"color": COLOURS[name], "marker": MARKERS[name], "label": name}
 
 
 def _citation(id: str, caption: str) -> str:
