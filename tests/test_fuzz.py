@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spikepropamine import records
-from spikepropamine.book.claims import load_claims
+from spikepropamine.book.claims import load_rounds
 from spikepropamine.book.figures import Provenance, Shelf
 from spikepropamine.book.parameters import ChapterParameters, WalkingParameters
 from spikepropamine.book.side_by_side import load_paper_values
@@ -158,7 +158,7 @@ def test_a_damaged_checkpoint_is_refused_by_name(tmp_path_factory, data):
 PAPER = {"values": [{"item": "tab-demo", "where": {"network": "snn"}, "value": 0.5, "source": "Table 1"}]}
 
 
-@pytest.mark.parametrize("name, read", [("claims.yml", load_claims), ("paper_values.yml", load_paper_values)])
+@pytest.mark.parametrize("name, read", [("claims.yml", load_rounds), ("paper_values.yml", load_paper_values)])
 @often
 @given(data=st.data())
 def test_yaml_is_read_or_refused_by_the_file_s_name(repository, tmp_path_factory, name, read, data):
