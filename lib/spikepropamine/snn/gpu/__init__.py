@@ -1,0 +1,1 @@
+"""The fused path on a GPU: Triton kernels and their hand-derived backward passes; only :mod:`.kernels` needs Triton."""

@@ -1,0 +1,238 @@
+"""A plastic layer over time on a GPU as one differentiable function: what :mod:`.kernels` computes, for autograd."""
+
+import math
+import types
+from functools import cache
+from typing import NamedTuple
+
+import snntorch
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from ..layers import PlasticLinear, PlasticState, Spike
+from ..plasticity import Rule
+from . import kernels
+from .kernels import Given, Gradients, Kept, Scratch, State
+from .sizes import PROGRAMS, Tiles, tiles
+
+
+def run(
+    layer: PlasticLinear, neuron: snntorch.Leaky, spikes: Tensor, v: Tensor, plastic: PlasticState
+) -> tuple[Tensor, Tensor, PlasticState]:
+    """``layer`` and ``neuron`` over the ticks of spikes (T, B, P), from potentials (B, Q) and the plastic state.
+
+    Returns:
+        The spikes (T, B, Q), the last potentials (B, Q) and the last plastic state, with gradients to every
+        parameter, the spikes and the state.
+    """
+    if len(spikes) == 0:
+        return v.new_zeros(0, *v.shape), v, plastic
+    cut = tiles(layer.in_features, layer.out_features, spikes.shape[1], layer.modulated, spikes.itemsize)
+    # what does not depend on E, for all ticks at once: autograd takes care of W, b and its part of the spikes' gradient
+    current = F.linear(spikes, layer.weight, layer.bias)
+    modulator = (layer.modulator_weight, layer.modulator_bias) if layer.modulated else (None, None)
+    inputs = (current, spikes, layer.alpha, layer.rule.eta, *modulator, v, *plastic)
+    setting = Setting(type(layer.rule), layer.modulated, cut, _numbers(neuron, layer))
+    out, v, *plastic = _PlasticScan.apply(setting, torch.is_grad_enabled(), *inputs)
+    return out, v, PlasticState(*plastic)
+
+
+class Setting(NamedTuple):
+    """What of a layer and its neurons is no tensor that is learned."""
+
+    rule: type[Rule]
+    modulated: bool
+    tiles: Tiles
+    numbers: Tensor  # (6,): β, threshold, k of the surrogate, λ, dt/τ_θ, E_max
+
+
+def _numbers(neuron: snntorch.Leaky, layer: PlasticLinear | None, like: Tensor | None = None) -> Tensor:
+    like = layer.weight if like is None else like
+    slope = neuron.spike_grad.slope if isinstance(neuron.spike_grad, Spike) else 1.0
+    of_layer = (layer.trace_decay, layer.rule.theta_step(layer.dt), layer.e_max) if layer is not None else ()
+    of_neuron = [x.detach().to(like).reshape(1) for x in (neuron.beta, neuron.threshold)]
+    return torch.cat([*of_neuron, torch.tensor([slope, *of_layer], dtype=like.dtype).to(like.device)])
+
+
+@cache
+def jitted(rule: type[Rule]) -> tuple:
+    """The rule's coefficients and slopes for the kernels: the functions of :mod:`..plasticity`, compiled by Triton."""
+
+    def compiled(function):
+        # Triton's interpreter looks for its language among the names that the function's module knows
+        return triton.jit(types.FunctionType(function.__code__, {**function.__globals__, "tl": tl}, function.__name__))
+
+    return compiled(rule.coefficients), compiled(rule.slopes)
+
+
+def _stride(T: int) -> int:
+    # √T checkpoints; the backward's scratch holds E of √T ticks
+    return max(1, math.isqrt(T))
+
+
+class _PlasticScan(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, setting, keep, current, spikes, alpha, eta, V, c, v, E, x_pre, x_post, theta):
+        (T, B, P), Q, block = spikes.shape, alpha.shape[0], setting.tiles
+        given = Given(
+            spikes.contiguous(),
+            alpha.contiguous(),
+            *(alpha if x is None else x.contiguous() for x in (V, c)),
+            torch.cat([setting.numbers, eta.reshape(1)]),
+        )
+        start = State(*(x.contiguous() for x in (v, E, x_pre, x_post, theta)))
+        end = State(*(torch.empty_like(x) for x in start))
+        out, stride = spikes.new_empty(T, B, Q), _stride(T)
+        keep = keep and any(ctx.needs_input_grad)
+        segments = -(-T // stride) if keep else 0
+        ticks = T if keep else 0
+        kept = Kept(
+            spikes.new_empty(ticks, B, Q),
+            spikes.new_empty(ticks if setting.modulated else 0, B, Q),
+            *(x.new_empty(segments, *x.shape) for x in start[1:]),
+        )
+        coefficients, _ = jitted(setting.rule)
+        kernels.forward[(B, -(-Q // block.block_q))](
+            given,
+            current.contiguous(),
+            start,
+            end,
+            out,
+            kept,
+            T,
+            B,
+            P,
+            Q,
+            stride,
+            COEFFICIENTS=coefficients,
+            MODULATED=setting.modulated,
+            KEEP=keep,
+            BLOCK_P=block.block_p,
+            BLOCK_Q=block.block_q,
+            num_warps=block.warps,
+        )
+        if keep:
+            ctx.save_for_backward(*given, out, *kept)
+            ctx.setting = setting
+            ctx.set_materialize_grads(False)
+        return out, *end
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_out, *grad_end):
+        given, out, kept = Given(*ctx.saved_tensors[:5]), ctx.saved_tensors[5], Kept(*ctx.saved_tensors[6:])
+        setting, block = ctx.setting, ctx.setting.tiles
+        (T, B, P), Q, stride = given.spikes.shape, out.shape[2], _stride(len(out))
+        new = out.new_empty
+        shapes = State((B, Q), (B, Q, P), (B, P), (B, Q), (B, Q))
+        grad_out = torch.zeros_like(out) if grad_out is None else grad_out.contiguous()
+        grad_end = State(*(out.new_zeros(shape) if g is None else g.contiguous() for g, shape in zip(grad_end, shapes)))
+        grad_start = State(*(new(shape) for shape in shapes))
+        track_inputs = ctx.needs_input_grad[3] or ctx.needs_input_grad[10]
+        cuts = -(-Q // block.block_q)
+        programs = min(B, max(1, PROGRAMS // cuts))
+        scratch = Scratch(
+            *(
+                new(programs * cuts * stride * size)
+                for size in (block.block_q * block.block_p, block.block_p, block.block_q, block.block_q)
+            )
+        )
+        gradients = Gradients(
+            new(T, B, Q),
+            *(new(T if setting.modulated else 0, B, Q) for _ in range(2)),
+            new(cuts if track_inputs else 0, T, B, P),
+            new(cuts if track_inputs else 0, B, P),
+            new(programs, Q, P),
+            new(B, Q),
+        )
+        coefficients, slopes = jitted(setting.rule)
+        kernels.backward[(programs, cuts)](
+            given,
+            out,
+            kept,
+            scratch,
+            grad_out,
+            grad_end,
+            grad_start,
+            gradients,
+            T,
+            B,
+            P,
+            Q,
+            stride,
+            COEFFICIENTS=coefficients,
+            SLOPES=slopes,
+            MODULATED=setting.modulated,
+            TRACK_INPUTS=track_inputs,
+            BLOCK_P=block.block_p,
+            BLOCK_Q=block.block_q,
+            num_warps=block.warps,
+        )
+        g_V = g_c = None
+        if setting.modulated:
+            # ∂/∂V_jk = Σ over ticks and members of drive_j x_k, ∂/∂c_j = Σ drive_j
+            drive, trace = gradients.drive.flatten(0, 1), gradients.trace.flatten(0, 1)
+            g_V, g_c = drive.t() @ trace, drive.sum(0)
+        g_spikes = gradients.spikes.sum(0) if track_inputs else None
+        g_x_pre = gradients.x_pre.sum(0) if track_inputs else None
+        g_alpha, g_eta = gradients.alpha.sum(0), gradients.eta.sum()
+        g = grad_start._replace(x_pre=g_x_pre)
+        return None, None, gradients.current, g_spikes, g_alpha, g_eta, g_V, g_c, *g
+
+
+# ---------------------------------------------------------------- neurons without plastic synapses
+
+_BLOCK = 128
+
+
+def fire(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tensor, Tensor]:
+    """The neurons alone: spikes (T, B, Q) of currents, and the last potentials (B, Q)."""
+    if len(current) == 0:
+        return current, v
+    return _LeakyScan.apply(True, _numbers(neuron, None, current), current, v)
+
+
+def integrate(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tensor, Tensor]:
+    """The leaky, non-spiking readout: potentials (T, B, C) and the last one (B, C)."""
+    if len(current) == 0:
+        return current, v
+    return _LeakyScan.apply(False, _numbers(neuron, None, current), current, v)
+
+
+class _LeakyScan(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, spikes, numbers, current, v):
+        current, v = current.contiguous(), v.contiguous()
+        potential, last = torch.empty_like(current), torch.empty_like(v)
+        out = torch.empty_like(current) if spikes else potential
+        kernels.leaky_forward[(triton.cdiv(v.numel(), _BLOCK),)](
+            current, v, out, potential, last, numbers, len(current), v.numel(), SPIKES=spikes, BLOCK=_BLOCK, num_warps=4
+        )
+        ctx.save_for_backward(potential, numbers)
+        ctx.spikes = spikes
+        return out, last
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_out, grad_last):
+        potential, numbers = ctx.saved_tensors
+        grad_out, grad_last = grad_out.contiguous(), grad_last.contiguous()
+        grad_current, grad_v = torch.empty_like(potential), torch.empty_like(grad_last)
+        kernels.leaky_backward[(triton.cdiv(grad_v.numel(), _BLOCK),)](
+            grad_out,
+            potential,
+            grad_last,
+            grad_current,
+            grad_v,
+            numbers,
+            len(potential),
+            grad_v.numel(),
+            SPIKES=ctx.spikes,
+            BLOCK=_BLOCK,
+            num_warps=4,
+        )
+        return None, None, grad_current, grad_v
