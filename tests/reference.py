@@ -29,8 +29,10 @@ def simulate(spikes, W, b, alpha, eta, rule, V=None, c=None, *, beta, threshold=
             for i in range(P):
                 if rule == "oja":
                     change = x_post[j] * (x_pre[i] - x_post[j] * E[j, i])
-                else:
+                elif rule == "bcm":
                     change = x_pre[i] * x_post[j] * (x_post[j] - theta[j])
+                else:
+                    raise ValueError(f"rule = {rule!r}: must be one of 'oja', 'bcm'")
                 E_next[j, i] = min(max(E[j, i] + eta * M[j] * change, -e_max), e_max)
         E = E_next
         if rule == "bcm":

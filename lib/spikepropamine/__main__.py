@@ -20,18 +20,16 @@ from .audit.staleness import (
     stale_timings,
 )
 from .audit.verification import verify
-from .book.claims import PLASTIC
 from .experiments import ablations, gait, locomotion, novel_conditions, sweeps, temporal
+from .experiments.choices import PUBLISHED_NETWORKS, PUBLISHED_PLASTIC, PUBLISHED_POLICIES
 from .snn import controls, layers, networks, plasticity, scan
 from .snn.fused import kernels, neurons, simd
-from .snn.networks import NETWORKS
 from .tasks import cue_association, cue_reward, recall, task
 from .timing import benchmark, gpu, page_times, retraining, walking_speed
 from .training import ppo, supervised
 from .walking import conditions, evaluation, inference, policies
 from .walking import robots as environments
 from .walking.evaluation import EPISODES
-from .walking.policies import POLICIES
 
 EXPERIMENTS = (
     {name: partial(temporal.temporal, name) for name in temporal.TASKS}
@@ -86,17 +84,17 @@ TIMED = {
     ),
 }
 TIMINGS = {
-    "performance": lambda store, workers: benchmark.run_plan("paper", list(NETWORKS)),
-    "gpu": lambda store, workers: gpu.measure(list(PLASTIC)),
+    "performance": lambda store, workers: benchmark.run_plan("paper", list(PUBLISHED_NETWORKS)),
+    "gpu": lambda store, workers: gpu.measure(list(PUBLISHED_PLASTIC)),
     "retraining": lambda store, workers: retraining.measure([make() for make in TEMPORAL.values()], store, workers),
-    "walking-speed": lambda store, workers: walking_speed.measure("paper", list(POLICIES)),
+    "walking-speed": lambda store, workers: walking_speed.measure("paper", list(PUBLISHED_POLICIES)),
     "walking-again": lambda store, workers: walk_again(store, workers),
     "page-times": lambda store, workers: page_times.measure(Path().resolve()),
 }
 # of trained policies: how, and of which
 WALKS = {
-    "novel-conditions": (novel_conditions.fare, list(POLICIES)),
-    "adaptation": (novel_conditions.adapt, list(PLASTIC)),
+    "novel-conditions": (novel_conditions.fare, list(PUBLISHED_POLICIES)),
+    "adaptation": (novel_conditions.adapt, list(PUBLISHED_PLASTIC)),
 }
 MEASUREMENTS = tuple(sorted(("controls", "gait", *WALKS, *TIMINGS)))
 
@@ -178,7 +176,7 @@ def measure(name: str, store: sweeps.Store, workers: int | str) -> None:
         keep(table, facts | {"code": code_mark(TIMED[name])})
     elif name == "controls":
         known = earlier(store.published / name, {"trials": ablations.TRIALS["paper"]}, ablations.rehearse)
-        keep(*ablations.measure("paper", None, list(NETWORKS), store, workers, known))
+        keep(*ablations.measure("paper", None, list(PUBLISHED_NETWORKS), store, workers, known))
     elif name == "gait":
         keep(*gait.measure(store))
     else:
@@ -201,8 +199,9 @@ def earlier(folder: Path, size: dict[str, int], rehearse: Callable[[], dict[str,
         return None
     table, manifest = records.load_measurements(folder)
     facts = manifest["facts"]
-    same = all(facts[name] == value for name, value in size.items())
-    return table if same and not difference(facts["rehearsal"], rehearse()) else None
+    same, now = all(facts[name] == value for name, value in size.items()), rehearse()
+    rehearsed = {name: now[name] for name in facts["rehearsal"] if name in now}
+    return table if same and not difference(facts["rehearsal"], rehearsed) else None
 
 
 if __name__ == "__main__":

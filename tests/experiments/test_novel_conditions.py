@@ -1,8 +1,11 @@
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from spikepropamine.experiments import novel_conditions
+from spikepropamine.experiments.locomotion import locomotion
 from spikepropamine.experiments.sweeps import Store
 from spikepropamine.walking.conditions import CONDITIONS, TRAINING
 from spikepropamine.walking.evaluation import Episodes
@@ -30,24 +33,30 @@ def test_every_condition_and_strength_is_measured_once(tmp_path, monkeypatch):
 
 
 def test_what_is_measured_already_stays_and_only_the_rest_is_measured(monkeypatch):
+    config = next(c for c in locomotion("half-cheetah").configs if c.network.name == "snn")
     asked = []
 
-    def how(experiment, config, seed, store, size):
-        asked.append((config.hash, seed))
-        return [{"config_hash": config.hash, "seed": seed, "return": 2.0}]
+    def how(experiment, config, seed, store, size, conditions):
+        asked.append((config.hash, seed, *conditions))
+        return [{"config_hash": config.hash, "seed": seed, "condition": c, "return": 2.0} for c in conditions]
 
     store = type(
         "Weights",
         (),
         {"has_weights": lambda self, name, config, seed: name == "half-cheetah" and seed < 2, "published": None},
     )()
-    earlier = pd.DataFrame([{"config_hash": config.hash, "seed": 0, "return": 1.0}])
-    table, _ = novel_conditions.measure(how, "paper", None, ["snn"], store, earlier=earlier)
-    assert asked == [(config.hash, 1)] and table["return"].tolist() == [1.0, 2.0]
+    earlier = pd.DataFrame([{"config_hash": config.hash, "seed": 0, "condition": TRAINING, "return": 1.0}])
+    measure = partial(novel_conditions.measure, how, "paper", None, ["snn"], store)
+    table, _ = measure(earlier=earlier, conditions=[TRAINING])
+    assert asked == [(config.hash, 1, TRAINING)] and table["return"].tolist() == [1.0, 2.0]
     hours, unknown = novel_conditions.measuring_hours(table)
     assert unknown == 1 and hours == pytest.approx(table.policy_seconds[1] / 3600) and hours > 0
-    again, _ = novel_conditions.measure(how, "paper", None, ["snn"], store, earlier=table)
+    again, _ = measure(earlier=table, conditions=[TRAINING])
     assert again.equals(table) and len(asked) == 1
+    # a condition that is new since is measured alone, and adds rows
+    more, _ = measure(earlier=table, conditions=[TRAINING, "slope"])
+    assert asked[1:] == [(config.hash, 0, "slope"), (config.hash, 1, "slope")]
+    assert more.iloc[:2].equals(table) and more.condition.tolist()[2:] == ["slope", "slope"]
 
 
 def test_a_measurement_that_was_stopped_is_taken_up_after_the_last_policy_measured():
@@ -56,18 +65,18 @@ def test_a_measurement_that_was_stopped_is_taken_up_after_the_last_policy_measur
     )()
     stopped_at, asked, kept = 3, [], []
 
-    def how(experiment, config, seed, store, size):
+    def how(experiment, config, seed, store, size, conditions):
         if seed == stopped_at:
             raise KeyboardInterrupt
         asked.append(seed)
-        return [{"config_hash": config.hash, "seed": seed}]
+        return [{"config_hash": config.hash, "seed": seed, "condition": c} for c in conditions]
 
     with pytest.raises(KeyboardInterrupt):
         novel_conditions.measure(how, "paper", None, ["snn"], store, keep=lambda table, facts: kept.append(table))
-    assert asked == kept[-1]["seed"].tolist() == [0, 1, 2]
+    assert asked == kept[-1]["seed"].unique().tolist() == [0, 1, 2]
     stopped_at = None
     table, _ = novel_conditions.measure(how, "paper", None, ["snn"], store, earlier=kept[-1])
-    assert asked == table["seed"].tolist() == [0, 1, 2, 3, 4]
+    assert asked == table["seed"].unique().tolist() == [0, 1, 2, 3, 4]
 
 
 def test_measuring_without_any_weights_is_refused_by_name(tmp_path):

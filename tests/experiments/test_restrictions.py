@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from spikepropamine.experiments import temporal
+from spikepropamine.experiments.config import RestrictedNetwork
 from spikepropamine.experiments.restrictions import RESTRICTIONS, restrict
 from spikepropamine.records.runs import config_hash
 from spikepropamine.snn.networks import NETWORKS, build
@@ -77,7 +78,7 @@ def test_bad_values_are_refused_by_name():
     with pytest.raises(ValueError, match="network = 'Linear': must be one with plastic synapses"):
         restrict(build("snn", 4, 4, 2), "η")
     with pytest.raises(ValueError, match="held = 'beta'"):
-        temporal.RestrictedNetwork("dp-oja", held="beta")
+        RestrictedNetwork("dp-oja", held="beta")
 
 
 @pytest.mark.parametrize("name", PLASTIC)

@@ -181,7 +181,7 @@ def test_a_run_is_tested_beyond_what_it_was_trained_on(tmp_path):
     store = Store(tmp_path)
     sweep(tiny(), store)
     runs, _ = store.results(tiny())
-    names = set(temporal.variants(tiny().configs[0].task))
+    names = set(tiny().configs[0].task.variants())
     assert names <= set(runs.columns) and runs[sorted(names)].notna().all().all()
 
 

@@ -104,14 +104,14 @@ def test_the_sum_over_patterns_is_the_sum_over_patterns():
 @pytest.mark.parametrize("task", temporal.TASKS.values(), ids=temporal.TASKS)
 def test_variants_change_one_field_each_and_can_be_sampled(task):
     trained = task(noise="high")
-    for name, variant in temporal.variants(trained).items():
+    for name, variant in trained.variants().items():
         field = name.split(".")[1]
         assert {k for k, v in vars(variant).items() if vars(trained)[k] != v} <= {field}
         assert variant.n_inputs == trained.n_inputs and variant.n_outputs == trained.n_outputs
         assert variant.sample(2, torch.Generator()).spikes.shape == (variant.ticks, 2, variant.n_inputs)
-    delays = [v.delay_ms for k, v in temporal.variants(trained).items() if "delay" in k]
+    delays = [v.delay_ms for k, v in trained.variants().items() if "delay" in k]
     assert max(delays) == 4 * trained.delay_ms
-    assert len([k for k in temporal.variants(trained) if "noise" in k]) >= 6
+    assert len([k for k in trained.variants() if "noise" in k]) >= 6
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What is no longer what it was: records whose configuration or code has changed, and what is older than its data.
 
 Code has changed where it does something else, not where its text differs. Every published configuration was rehearsed
-(:meth:`spikepropamine.experiments.temporal.Config.rehearse`) when it was published, and what came out lies beside its runs; here it
+(:meth:`spikepropamine.experiments.config.Config.rehearse`) when it was published, and what came out lies beside its runs; here it
 is rehearsed again and compared. So a changed rule marks the records that go through it, and a changed docstring, page or
 faster kernel marks none. What was timed is another matter, since a faster kernel does make it old: there the code itself is
 compared, without its comments and docstrings. Engines such as Snakemake, DVC, pytask and joblib's Memory compare files or source text: any edit
@@ -22,8 +22,8 @@ from typing import NamedTuple
 from .. import records
 from ..book.provenance import chapter_code
 from ..experiments import sweeps
+from ..experiments.config import Experiment
 from ..experiments.sweeps import Store
-from ..experiments.temporal import Experiment
 from ..records.atomic import read_json
 
 TOLERANCE = (
@@ -69,7 +69,9 @@ def stale_measurements(rehearsals: Mapping[str, Callable[[], dict[str, float]]],
     for name, rehearse in rehearsals.items():
         if (published / name).exists():
             _, manifest = records.load_measurements(published / name)
-            change = difference(manifest["facts"].get("rehearsal", {}), rehearse())
+            # what was rehearsed then: a condition that is new since changes nothing that was measured
+            before, now = manifest["facts"].get("rehearsal", {}), rehearse()
+            change = difference(before, {name: now[name] for name in before if name in now})
             if change:
                 yield f"{published / name}: the code does something else: {change}"
 

@@ -13,12 +13,13 @@ import torch
 from IPython.display import Markdown
 
 from .. import records
-from ..checks import require
+from ..checks import require, require_choice
 from ..experiments import temporal
+from ..experiments.config import Config, Experiment
 from ..experiments.sweeps import Store, core_hours, expected_hours, only, sweep
-from ..experiments.temporal import Config, Experiment
 from ..records.atomic import load_yaml
 from ..snn.networks import NETWORKS, NetworkOptions
+from ..tasks import TASKS
 from .figures import Item, Provenance, Shelf
 from .parameters import ChapterParameters
 from .provenance import chapter_code
@@ -114,6 +115,7 @@ class Chapter:
 
     def search_table(self, task: str) -> Item | Markdown:
         """The published search of ``task``: every point of the grid for every network, and what was chosen."""
+        require_choice("task", task, TASKS)
         search = temporal.search(task)
         found = self.published_runs(search)
         if found.empty:
@@ -122,13 +124,14 @@ class Chapter:
         default = NetworkOptions()
         found["eta_factor"] = (found["network.options.eta_oja"] / default.eta_oja).round(6)
         mean = found.groupby(["learning_rate", "eta_factor", "network"]).accuracy.mean().unstack()
-        chosen = {name: {key: " (chosen)"} for name, key in temporal.CHOSEN[task].items()}
+        mean = mean[[name for name in NETWORKS if name in mean]]
+        chosen = {name: {TASKS[task].choice(name): " (chosen)"} for name in mean}
         shown = pd.DataFrame(
             [
                 {
                     "learning rate": f"{key[0]:g}",
                     "initial η": f"×{key[1]:g}",
-                    **{name: f"{row[name]:.3f}{chosen[name].get(key, '')}" for name in NETWORKS},
+                    **{name: f"{row[name]:.3f}{chosen[name].get(key, '')}" for name in mean.columns},
                 }
                 for key, row in mean.iterrows()
             ]

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 
 from ..checks import require, require_choice, require_count
-from ..experiments.choices import PROFILES, check_networks, check_workers
+from ..experiments.choices import PROFILES, PUBLISHED_NETWORKS, PUBLISHED_POLICIES, check_networks, check_workers
 from ..snn.networks import NETWORKS
 from ..walking.policies import POLICIES
 
@@ -35,7 +35,7 @@ class ChapterParameters:
         None, "how many seeds, from 0 up; left out, the profile's own number", "whole numbers from 1"
     )
     networks: str | tuple[str, ...] = _parameter(
-        "all", "which networks", "`all`, or names separated by commas: {known}"
+        "all", "which networks; `all` are those of the published book", "`all`, or names separated by commas: {known}"
     )
     workers: int | str = _parameter(
         1,
@@ -44,6 +44,7 @@ class ChapterParameters:
     )
     device: str = _parameter("cpu", "where networks are trained", "`cpu`, or `cuda` where there is one")
     known: ClassVar[tuple[str, ...]] = tuple(NETWORKS)  # the networks to choose from
+    usual: ClassVar[tuple[str, ...]] = PUBLISHED_NETWORKS  # what "all" means: those of the published book
 
     def __post_init__(self):
         require_choice("profile", self.profile, PROFILES)
@@ -57,7 +58,7 @@ class ChapterParameters:
     def network_names(self) -> list[str]:
         """The names in the order of the book."""
         if self.networks == "all":
-            return list(self.known)
+            return list(self.usual)
         given = [name.strip() for name in self.networks.split(",")] if isinstance(self.networks, str) else self.networks
         require(isinstance(given, (list, tuple)), "networks", given, "'all', or names separated by commas")
         return check_networks(given, self.known)
@@ -82,3 +83,4 @@ class WalkingParameters(ChapterParameters):
     """The parameters of a chapter about walking, where the ordinary policy is a choice too."""
 
     known: ClassVar[tuple[str, ...]] = POLICIES
+    usual: ClassVar[tuple[str, ...]] = PUBLISHED_POLICIES

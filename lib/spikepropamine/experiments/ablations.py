@@ -12,14 +12,16 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from ..checks import require_choice
 from ..records.runs import run_keys
-from ..snn.networks import NETWORKS, Run, SpikingNetwork
+from ..snn.networks import NETWORKS, Run, SpikingNetwork, rule_of
 from ..snn.scan import HiddenState
 from ..tasks.task import Task
 from ..training.supervised import REHEARSE, evaluate, generator
 from .choices import check_workers
+from .config import Config
 from .sweeps import Store
-from .temporal import TASKS, Config, temporal
+from .temporal import TASKS, temporal
 
 State = tuple[HiddenState, Tensor]
 
@@ -74,6 +76,7 @@ def ablations(network: str, task: Task) -> dict[str, Callable[[SpikingNetwork, T
         "E forgotten": AtDecision(task.decision_start, forget_efficacies),
         "all but E forgotten": AtDecision(task.decision_start, forget_all_else),
     }
+    require_choice("network", network, NETWORKS)
     return ways | ({"modulator shuffled": run_with_shuffled_modulator} if NETWORKS[network][1] else {})
 
 
@@ -104,7 +107,7 @@ def rehearse() -> dict[str, float]:
     """What each ablation does, in a number: how far the readout of an untrained network moves on a few small trials."""
     found = {}
     for config in temporal("recall", "smoke", noises=["low"]).configs:
-        if config.network.name != "snn":
+        if rule_of(config.network.name) is not None:
             network, trials = config.build(0).double(), config.task.sample(4, generator(REHEARSE, 0))
             with torch.no_grad():
                 readouts = {
@@ -130,7 +133,7 @@ def measure(
     The runs that ``earlier`` tells of, such a table, are not measured again: their weights need not be at hand any more.
     """
     check_workers(workers)
-    plastic = [name for name in networks if name != "snn"]
+    plastic = [name for name in networks if rule_of(name) is not None]
     held = run_keys(earlier)
     jobs = [
         (task, experiment.name, config, seed)

@@ -1,4 +1,8 @@
-"""What may be chosen about a run: its profile, its networks, and how many runs are made at a time."""
+"""What may be chosen about a run: its profile, its networks, and how many runs are made at a time.
+
+The registries (NETWORKS, CONTROLS, TASKS, CONDITIONS) say what can be built. The lists here say what the published
+experiments are made of, so that adding to a registry changes none of them.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -7,10 +11,14 @@ from ..checks import require, require_choice, require_count
 from ..snn.networks import NETWORKS
 
 PROFILES = ("smoke", "quick", "paper")
+PUBLISHED_NETWORKS = ("snn", "dp-oja", "dp-bcm", "ndp-oja", "ndp-bcm")
+PUBLISHED_PLASTIC = PUBLISHED_NETWORKS[1:]
+PUBLISHED_POLICIES = (*PUBLISHED_NETWORKS, "mlp")
+PUBLISHED_CONTROLS = ("snn-long", "snn-wide", "rsnn", "alif", "synaptic", "slstm")
 
 
 def check_networks(networks: Iterable[str], known: Sequence[str] = tuple(NETWORKS)) -> list[str]:
-    """The names as a list, in the order of the book; refuses an empty one and unknown names."""
+    """The names as a list, in the order of ``known``; refuses an empty one and unknown names."""
     names = [networks] if isinstance(networks, str) else list(networks)
     require(len(names) > 0, "networks", names, "one or more of " + ", ".join(map(repr, known)))
     for name in names:

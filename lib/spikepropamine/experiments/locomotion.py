@@ -11,14 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import require_choice, require_count
+from ..snn.networks import scaled
 from ..training import ppo
 from ..training.ppo import PPO
 from ..training.supervised import REHEARSE, Progress, Trained, generator, gradient_sizes
 from ..walking.evaluation import EPISODES, summary, walk
 from ..walking.policies import POLICIES, Policy
 from ..walking.robots import Locomotion
-from .choices import PROFILES
-from .temporal import Config, Experiment, finite, named
+from .choices import PROFILES, PUBLISHED_POLICIES
+from .config import Config, Experiment, finite, named
 
 EXPERIMENTS = {"ant": "Ant-v5", "half-cheetah": "HalfCheetah-v5"}
 
@@ -116,6 +117,8 @@ CHOSEN: dict[str, dict[str, tuple[float, float]]] = {
     },
 }
 
+UNSEARCHED = (1e-3, 0.04)  # of a policy that no search has chosen for: in the grid of both robots
+
 # What differs between the robots beside their size. A spread of 0.6 costs an ant more for its actions, 0.5 a² each, than
 # it earns by not falling: it would learn to fall. With 4 epochs in place of 8 (one seed each of snn and dp-oja, 300,000
 # steps) it walked as far, and took half the time to learn.
@@ -134,15 +137,13 @@ _SEEDS = {"smoke": 1, "quick": 1, "paper": 5}
 def policy(name: str, eta_factor: float) -> Policy:
     """A policy of the default size with the rules' initial η multiplied by ``eta_factor``."""
     default = Policy(name)
-    o = default.options
-    options = dataclasses.replace(o, eta_oja=eta_factor * o.eta_oja, eta_bcm=eta_factor * o.eta_bcm)
-    return dataclasses.replace(default, options=options)
+    return dataclasses.replace(default, options=scaled(default.options, name, eta_factor))
 
 
 def locomotion(
-    name: str, profile: str = "paper", seeds: int | None = None, policies: Iterable[str] = POLICIES
+    name: str, profile: str = "paper", seeds: int | None = None, policies: Iterable[str] = PUBLISHED_POLICIES
 ) -> Experiment:
-    """Every policy in one of EXPERIMENTS, with the values the search found."""
+    """Policies in one of EXPERIMENTS, each with the values that the search found."""
     require_choice("name", name, EXPERIMENTS)
     require_choice("profile", profile, PROFILES)
     if seeds is not None:
@@ -150,7 +151,7 @@ def locomotion(
     configs = []
     for one in policies:
         require_choice("policies", one, POLICIES)
-        rate, factor = CHOSEN[name][one]
+        rate, factor = CHOSEN[name].get(one, UNSEARCHED)
         training = PPO(**_ROBOT[name] | _TRAINING[profile] | {"learning_rate": rate})
         configs.append(LocomotionConfig(Locomotion(EXPERIMENTS[name]), policy(one, factor), training))
     seeds = tuple(range(seeds or _SEEDS[profile]))
@@ -175,6 +176,6 @@ def search(name: str) -> Experiment:
             policy(one, factor),
             PPO(**_ROBOT[name] | {"steps": steps, "learning_rate": rate}),
         )
-        for one, rate, factor in itertools.product(POLICIES, rates, factors)
+        for one, rate, factor in itertools.product(PUBLISHED_POLICIES, rates, factors)
     )
     return Experiment(f"{name}-search", "paper", configs, (1000,))

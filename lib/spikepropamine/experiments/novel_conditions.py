@@ -12,7 +12,7 @@ import torch
 from tqdm.auto import tqdm
 
 from .. import records
-from ..checks import require
+from ..checks import require, require_choice
 from ..walking.conditions import CONDITIONS, TRAINING, impose
 from ..walking.evaluation import EPISODES, summary, walk, without_plasticity
 from ..walking.robots import Locomotion, Normalised
@@ -39,15 +39,17 @@ class Size:
 SIZES = {"smoke": Size(2, 40, False, 1), "quick": Size(4, 1000, False, 1), "paper": Size(EPISODES, 1000, True, None)}
 
 
-def fare(experiment: str, config: LocomotionConfig, seed: int, store: Store, size: Size) -> list[dict]:
-    """How one trained run fares under every condition and strength, a row each."""
+ALL = (TRAINING, *CONDITIONS)
+
+
+def fare(
+    experiment: str, config: LocomotionConfig, seed: int, store: Store, size: Size, conditions: Sequence[str] = ALL
+) -> list[dict]:
+    """How one trained run fares under each of ``conditions`` at every strength of ``size``, a row each."""
     torch.set_num_threads(1)
     policy, statistics = revive(config, store.weights(experiment, config, seed))
-    tested = [(TRAINING, None)]
-    for condition, kind in CONDITIONS.items():
-        tested += [(condition, strength) for strength in (kind.strengths if size.every_strength else (kind.moderate,))]
     said, rows = _said(config, seed), []
-    for condition, strength in tested:
+    for condition, strength in [(one, strength) for one in conditions for strength in _strengths(one, size)]:
         found = walk(policy, statistics, config.task, condition, strength, episodes=size.episodes, steps=size.steps)
         rows.append(
             said
@@ -57,16 +59,26 @@ def fare(experiment: str, config: LocomotionConfig, seed: int, store: Store, siz
     return rows
 
 
-def adapt(experiment: str, config: LocomotionConfig, seed: int, store: Store, size: Size) -> list[dict]:
+def _strengths(condition: str, size: Size) -> tuple[float | None, ...]:
+    if condition == TRAINING:
+        return (None,)
+    require_choice("condition", condition, CONDITIONS)
+    kind = CONDITIONS[condition]
+    return kind.strengths if size.every_strength else (kind.moderate,)
+
+
+def adapt(
+    experiment: str, config: LocomotionConfig, seed: int, store: Store, size: Size, conditions: Sequence[str] = ALL
+) -> list[dict]:
     """How one trained run copes with each condition that sets in after a quarter, with E free and with E frozen from there on.
 
-    A row for each condition (TRAINING too, in which nothing sets in), way and quarter: the mean reward of a control step,
+    A row for each of ``conditions`` (with TRAINING, in which nothing sets in), way and quarter: the mean reward of a control step,
     over the episodes that got as far as the onset; steps after a fall count as zero.
     """
     torch.set_num_threads(1)
     policy, statistics = revive(config, store.weights(experiment, config, seed))
     onset, said, rows = size.quarter, _said(config, seed), []
-    for condition in (TRAINING, *CONDITIONS):
+    for condition in conditions:
         for way, later in (("E free", None), ("E frozen", without_plasticity(policy))):
             found = walk(policy, statistics, config.task, condition, None, onset, size.episodes, size.steps, later)
             counted = ~found.diverged & np.isfinite(found.rewards[:, : onset + 1]).all(1)
@@ -94,7 +106,7 @@ def rehearse() -> dict[str, float]:
     """What each condition does, in a number: how far what is sensed in a fixed walk is from what is sensed without it."""
     found = {}
     for name, environment in EXPERIMENTS.items():
-        sensed = {condition: _fixed_walk(Locomotion(environment), condition) for condition in (TRAINING, *CONDITIONS)}
+        sensed = {condition: _fixed_walk(Locomotion(environment), condition) for condition in ALL}
         for condition, observations in sensed.items():
             other = 0 if condition == TRAINING else sensed[TRAINING]
             found[f"{name}, {condition}"] = float(np.abs(observations - other).sum())
@@ -124,15 +136,19 @@ def _said(config: LocomotionConfig, seed: int) -> dict:
 
 def each_measured(
     how: Callable[..., list[dict]],
-    jobs: Sequence[tuple[str, LocomotionConfig, int]],
+    jobs: Sequence[tuple[str, LocomotionConfig, int, Sequence[str]]],
     store: Store,
     size: Size,
     workers: int,
     said: str,
 ) -> Iterator[list[dict]]:
-    """The rows of ``how`` of each of ``jobs``, in their order, ``workers`` at a time, each row with the seconds that its job took."""
+    """The rows of ``how`` of each of ``jobs``, in their order, ``workers`` at a time, each row with the seconds that its job took.
+
+    A job is an experiment's name, a configuration, a seed, and the conditions to measure.
+    """
     done = joblib.Parallel(n_jobs=workers, return_as="generator")(
-        joblib.delayed(_timed)(how, *job, store, size) for job in jobs
+        joblib.delayed(_timed)(how, name, config, seed, store, size, conditions)
+        for name, config, seed, conditions in jobs
     )
     return iter(tqdm(done, total=len(jobs), desc=said, unit="policy"))
 
@@ -187,6 +203,7 @@ def measure(
     workers: int | str = 1,
     earlier: pd.DataFrame | None = None,
     keep: Callable[[pd.DataFrame, dict], None] = lambda table, facts: None,
+    conditions: Sequence[str] = ALL,
 ) -> tuple[pd.DataFrame, dict]:
     """:func:`fare` or :func:`adapt`, at the size of ``profile``, of every run of the paper profile whose weights ``store`` holds.
 
@@ -197,8 +214,9 @@ def measure(
         policies: names; :func:`adapt` is for those with plasticity.
         store: where the weights are.
         workers: policies at a time.
-        earlier: rows of the same kind and size; they stay, and their runs are not measured again.
+        earlier: rows of the same kind and size; they stay, and no run is measured again under a condition that it has there.
         keep: called after each policy with all there is so far, so that a measurement that was stopped can be taken up.
+        conditions: names of CONDITIONS, and TRAINING.
 
     Returns:
         The rows, with the seconds that all of a policy's took; how many episodes each rests on, and what the conditions do.
@@ -207,12 +225,12 @@ def measure(
         ValueError: no weights.
     """
     check_workers(workers)
-    size, held = SIZES[profile], records.run_keys(earlier)
-    left = [
-        (name, config, seed)
-        for name, config, seed in jobs(size, policies, store, seeds)
-        if (config.hash, seed) not in held
-    ]
+    size, left = SIZES[profile], []
+    held = set() if earlier is None else set(zip(earlier.config_hash, earlier.seed, earlier.condition))
+    for name, config, seed in jobs(size, policies, store, seeds):
+        missing = [condition for condition in conditions if (config.hash, seed, condition) not in held]
+        if missing:
+            left.append((name, config, seed, missing))
     table, facts = earlier, {"episodes": size.episodes, "rehearsal": rehearse()}
     for rows in each_measured(how, left, store, size, workers, how.__name__):
         table = pd.concat([table, pd.DataFrame(rows)], ignore_index=True)

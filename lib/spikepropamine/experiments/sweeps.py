@@ -1,6 +1,5 @@
 """Running experiments: the stores of runs, the sweep that makes what is missing, and publishing."""
 
-import dataclasses
 import resource
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -14,8 +13,9 @@ from tqdm.auto import tqdm
 
 from .. import records
 from ..checks import require
+from ..fields import plain
 from .choices import check_workers
-from .temporal import Config, Experiment
+from .config import Config, Experiment
 
 
 class Store:
@@ -141,7 +141,7 @@ def run(experiment: str, profile: str, config: Config, seed: int, folder: Path, 
     tested = config.test(network)
     record = {
         "experiment": experiment,
-        "config": dataclasses.asdict(config),
+        "config": plain(config),
         "config_hash": config.hash,
         "seed": seed,
         "profile": profile,

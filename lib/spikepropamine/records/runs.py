@@ -23,6 +23,7 @@ import safetensors
 import torch
 from safetensors.torch import load_file, save_file
 
+from ..fields import plain
 from .atomic import DamagedRecord, check_files, checksum, digest, read_json, whole_file, whole_folder, write_json
 
 SCHEMA = 1
@@ -55,12 +56,11 @@ class Run:
 
 
 def config_hash(config: Any) -> str:
-    """Twelve hex digits that name a configuration: a dataclass, or what ``dataclasses.asdict`` makes of it.
+    """Twelve hex digits that name a configuration: a dataclass, or what :func:`spikepropamine.fields.plain` makes of it.
 
-    Covers every field and nothing else, in any order.
+    Covers every field, in any order, but for fields added later that have their default.
     """
-    plain = dataclasses.asdict(config) if dataclasses.is_dataclass(config) else config
-    return digest(plain)[:12]
+    return digest(plain(config))[:12]
 
 
 def provenance() -> dict[str, Any]:
@@ -161,7 +161,7 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
 def _flat(fields: dict[str, Any]) -> dict[str, Any]:
     flat = {}
     for key, value in fields.items():
-        flat |= {f"{key}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value}
+        flat |= {f"{key}.{k}": v for k, v in _flat(value).items()} if isinstance(value, dict) else {key: value}
     return flat
 
 

@@ -1,19 +1,21 @@
 """The five networks of the book, from one constructor that differs only where their names do."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import snntorch
 import torch
 from torch import Tensor, nn
 
-from ..checks import require_choice, require_count, require_positive
+from ..checks import require, require_choice, require_count, require_positive
+from ..fields import added
 from .layers import PlasticLinear, leaky
-from .plasticity import RULES
+from .plasticity import RULES, Rule, make_rule
 from .scan import HiddenState, initial_state, integrate, scan
 
-# name → (rule, modulated)
+# What can be built: name → (rule, modulated). What the published experiments are about is a list of its own,
+# spikepropamine.experiments.choices.PUBLISHED_NETWORKS.
 NETWORKS: dict[str, tuple[str | None, bool]] = {
     "snn": (None, False),
     "dp-oja": ("oja", False),
@@ -42,10 +44,42 @@ class NetworkOptions:
     weight_scale: float = 2.0  # standard deviation of W at the start of training, times √P
     modulator_scale: float = 1.0  # standard deviation of V at the start of training, times √Q
     slope: float = 25.0  # steepness of the surrogate gradient
+    rule: dict[str, float] = added({})  # arguments of the rule, of whichever it is, by name
 
     def __post_init__(self):
         for name, value in vars(self).items():
-            require_positive(name, value)
+            if name != "rule":
+                require_positive(name, value)
+        require(isinstance(self.rule, dict), "rule", self.rule, "the rule's arguments by name, such as {'eta': 5.0}")
+
+
+# The options that belong to one rule each: option → (rule, its argument). Later rules take theirs from ``rule`` alone.
+_OF_RULE = {"eta_oja": ("oja", "eta"), "eta_bcm": ("bcm", "eta"), "tau_theta": ("bcm", "tau_theta")}
+
+
+def rule_of(name: str, options: NetworkOptions | None = None) -> Rule | None:
+    """The rule of network ``name`` as it starts out under ``options``; None where the network has none.
+
+    Raises:
+        ValueError: an unknown network, an argument that the rule does not take, or a value that it refuses.
+    """
+    require_choice("name", name, NETWORKS)
+    rule, options = NETWORKS[name][0], options or NetworkOptions()
+    if rule is None:
+        require(not options.rule, "rule", options.rule, f"empty for {name}, which has no rule")
+        return None
+    own = {argument: getattr(options, option) for option, (of, argument) in _OF_RULE.items() if of == rule}
+    return make_rule(rule, **own | options.rule)
+
+
+def scaled(options: NetworkOptions, name: str, factor: float) -> NetworkOptions:
+    """``options`` with the learned rates that the rule of network ``name`` starts out with multiplied by ``factor``."""
+    rule = NETWORKS[name][0] if name in NETWORKS else None
+    changed = {option: factor * getattr(options, option) for option in ("eta_oja", "eta_bcm")}
+    if rule is not None and rule not in {of for of, _ in _OF_RULE.values()} and factor != 1:
+        given = RULES[rule].defaults() | options.rule
+        changed["rule"] = options.rule | {rate: factor * given[rate] for rate in RULES[rule].rates}
+    return replace(options, **changed)
 
 
 class Run(NamedTuple):
@@ -167,20 +201,18 @@ def build(name: str, n_inputs: int, n_hidden: int, n_outputs: int, seed: int = 0
     # The fixed weights are drawn first and from one stream, so that no network's differ.
     weight = normal(n_hidden, n_inputs, o.weight_scale / math.sqrt(n_inputs))
     readout_weight = normal(n_outputs, n_hidden, 1 / math.sqrt(n_hidden))
-    rule_name, modulated = NETWORKS[name]
+    rule, modulated = rule_of(name, o), NETWORKS[name][1]
     readout = nn.Linear(n_hidden, n_outputs)
-    if rule_name is None:
+    if rule is None:
         synapses = nn.Linear(n_inputs, n_hidden)
     else:
-        arguments = {"oja": dict(eta=o.eta_oja), "bcm": dict(eta=o.eta_bcm, tau_theta=o.tau_theta)}
-        rule = RULES[rule_name](**arguments[rule_name])
         synapses = PlasticLinear(n_inputs, n_hidden, rule, modulated, o.e_max, o.dt, o.tau_trace)
     with torch.no_grad():
         synapses.weight.copy_(weight)
         synapses.bias.zero_()
         readout.weight.copy_(readout_weight)
         readout.bias.zero_()
-        if rule_name is not None:
+        if rule is not None:
             synapses.alpha.copy_(normal(n_hidden, n_inputs, o.alpha_scale))
         if modulated:
             scale = o.modulator_scale / math.sqrt(n_hidden)

@@ -19,6 +19,7 @@ Axes: batch B, postsynaptic Q, presynaptic P. E is (B, Q, P), x_pre (B, P), x_po
 theta (B, Q). ``rate`` is η·M: a number, or (B, Q) where a modulator differs per neuron.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -26,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..checks import require_positive
+from ..checks import require_choice, require_positive
 
 
 def oja_coefficients(x_post, theta):
@@ -116,6 +117,7 @@ class Rule(nn.Module):
     coefficients: ClassVar[Callable]
     slopes: ClassVar[Callable]
     decays: ClassVar[bool]  # whether the decay coefficient is ever other than zero
+    rates: ClassVar[tuple[str, ...]] = ("eta",)  # the arguments that learned rates start from
     tau_theta: float | None = None
 
     def __init__(self, eta: float):
@@ -129,6 +131,11 @@ class Rule(nn.Module):
     def eta(self) -> Tensor:
         """The learned rate η, a scalar > 0."""
         return F.softplus(self.raw_eta)
+
+    @classmethod
+    def defaults(cls) -> dict[str, float]:
+        """The default of each argument of the rule."""
+        return {name: parameter.default for name, parameter in inspect.signature(cls).parameters.items()}
 
     def theta_step(self, dt: float) -> float:
         """dt/τ_θ: how far the sliding threshold moves in one tick; 0 for a rule without one."""
@@ -175,3 +182,16 @@ class BCM(Rule):
 
 
 RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (Oja, BCM)}
+
+
+def make_rule(name: str, **arguments: float) -> Rule:
+    """A rule by name, one of RULES, with arguments of its class.
+
+    Raises:
+        ValueError: an unknown rule or argument, listing the known ones; a value that the rule refuses.
+    """
+    require_choice("rule", name, RULES)
+    known = inspect.signature(RULES[name]).parameters
+    for argument in arguments:
+        require_choice(f"argument of rule {name}", argument, known)
+    return RULES[name](**arguments)

@@ -6,6 +6,7 @@ After the evidence-accumulation task of Bellec et al. (2020), itself after a rod
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -25,6 +26,26 @@ class CueAssociation(CueSequence):
     Raises:
         ValueError: naming the field, its value and what is allowed.
     """
+
+    name = "cue-association"
+    label = "cue association"
+    smallest = MappingProxyType(dict(n_cues=3, delay_ms=50.0, decision_ms=50.0))
+    beyond = ("n_cues", (1, 3, 5, 7, 9, 13))
+    chosen = MappingProxyType(
+        {
+            "snn": (3e-3, 1.0),
+            "dp-oja": (1e-2, 0.04),
+            "dp-bcm": (3e-3, 0.04),
+            "ndp-oja": (1e-2, 0.04),
+            "ndp-bcm": (1e-2, 0.2),
+            "snn-long": (3e-2, 1.0),
+            "snn-wide": (1e-2, 1.0),
+            "rsnn": (1e-2, 1.0),
+            "alif": (1e-2, 1.0),
+            "synaptic": (1e-2, 1.0),
+            "slstm": (3e-3, 1.0),
+        }
+    )
 
     noise: str | float = "low"  # a key of NOISE_HZ, or a rate in Hz
     n_cues: int = 7  # odd: no ties

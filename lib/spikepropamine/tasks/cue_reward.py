@@ -9,6 +9,7 @@ rates and noise are this project's choice.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -28,6 +29,26 @@ class CueReward(CueSequence):
     Raises:
         ValueError: naming the field, its value and what is allowed.
     """
+
+    name = "cue-reward"
+    label = "cue-reward association"
+    smallest = MappingProxyType(dict(n_cues=2, delay_ms=50.0, decision_ms=50.0))
+    beyond = ("n_cues", (2, 3, 4, 6, 8))
+    chosen = MappingProxyType(
+        {
+            "snn": (3e-3, 1.0),
+            "dp-oja": (1e-2, 0.2),
+            "dp-bcm": (1e-2, 0.2),
+            "ndp-oja": (1e-2, 0.2),
+            "ndp-bcm": (1e-2, 0.2),
+            "snn-long": (3e-3, 1.0),
+            "snn-wide": (1e-2, 1.0),
+            "rsnn": (1e-2, 1.0),
+            "alif": (3e-3, 1.0),
+            "synaptic": (1e-2, 1.0),
+            "slstm": (1e-2, 1.0),
+        }
+    )
 
     noise: str | float = "low"
     n_cues: int = 4

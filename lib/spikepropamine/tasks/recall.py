@@ -6,6 +6,7 @@ bits; those changes, the timing, rates and noise are this project's choice.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -24,6 +25,26 @@ class Recall(Task):
     Raises:
         ValueError: naming the field, its value and what is allowed.
     """
+
+    name = "recall"
+    label = "one-shot recall"
+    smallest = MappingProxyType(dict(n_bits=4, bits_again=2, delay_ms=50.0, decision_ms=50.0))
+    beyond = ("bits_again", (1, 3, 5, 7, 9))
+    chosen = MappingProxyType(
+        {
+            "snn": (3e-3, 1.0),
+            "dp-oja": (1e-2, 0.04),
+            "dp-bcm": (1e-2, 0.04),
+            "ndp-oja": (1e-2, 0.2),
+            "ndp-bcm": (1e-2, 0.04),
+            "snn-long": (3e-2, 1.0),
+            "snn-wide": (1e-2, 1.0),
+            "rsnn": (1e-2, 1.0),
+            "alif": (1e-2, 1.0),
+            "synaptic": (3e-2, 1.0),
+            "slstm": (1e-2, 1.0),
+        }
+    )
 
     noise: str | float = "low"
     n_bits: int = 10

@@ -1,7 +1,9 @@
 """What every temporal task has: a trial in ticks, background noise, and a readout that is asked at the end."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+import dataclasses
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,6 +13,15 @@ from ..checks import require, require_not_negative
 
 # background firing on every input, in Hz
 NOISE_HZ = {"low": 5.0, "high": 20.0}
+
+# what a trained network is tested on beside its task's own values
+TESTED_NOISE_HZ = (0.0, 5.0, 10.0, 20.0, 40.0, 80.0, 120.0)
+TESTED_DELAY_FACTORS = (0.5, 1.0, 2.0, 4.0)
+
+UNSEARCHED = (
+    1e-2,
+    0.2,
+)  # learning rate and factor on η of a network that no search has chosen for: the middle of the grid
 
 
 class Trials(NamedTuple):
@@ -27,9 +38,37 @@ class Task:
 
     ``ideal(trials)`` gives the scores, (B, outputs), of an observer who sees the spikes and knows all but the answer.
     A network's answer is the mean readout from ``decision_start`` on. Fields that every task has: ``noise``, a key of
-    NOISE_HZ or a background rate in Hz; ``cue_rate`` in Hz, on top of it; ``decision_ms``; ``dt``, the tick in
-    milliseconds. Chance is 0.5 in every task.
+    NOISE_HZ or a background rate in Hz; ``cue_rate`` in Hz, on top of it; ``delay_ms``; ``decision_ms``; ``dt``, the tick
+    in milliseconds. Chance is 0.5 in every task. All that experiments and pages need to know of a task stands in its class:
     """
+
+    name: ClassVar[str]  # what commands and records call it
+    label: ClassVar[str]  # what pages call it
+    smallest: ClassVar[Mapping[str, Any]]  # fields of its smallest form, for tests of seconds
+    beyond: ClassVar[tuple[str, tuple[int, ...]]]  # a field, and the values of it that trained networks are tested on
+    # what its search found best, by network: (learning rate, factor on the rule's initial η); snn and controls have no η
+    chosen: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType({})
+
+    @classmethod
+    def choice(cls, network: str) -> tuple[float, float]:
+        """Learning rate and factor on the rule's initial η for ``network``; UNSEARCHED where no search has chosen."""
+        return cls.chosen.get(network, UNSEARCHED)
+
+    def variants(self) -> dict[str, "Task"]:
+        """This task with one field changed at a time, by ``tested.<field>.<value>``; what its sizes do not allow is left out."""
+        field, sizes = self.beyond
+        changes = [("noise", hz) for hz in TESTED_NOISE_HZ]
+        changes += [("delay_ms", factor * self.delay_ms) for factor in TESTED_DELAY_FACTORS]
+        changes += [(field, size) for size in sizes if self.allows(field, size)]
+        return {f"tested.{key}.{value:g}": dataclasses.replace(self, **{key: value}) for key, value in changes}
+
+    def allows(self, field: str, value: Any) -> bool:
+        """Whether this task may have ``value`` in ``field``."""
+        try:
+            dataclasses.replace(self, **{field: value})
+        except ValueError:
+            return False
+        return True
 
     @property
     def ticks(self) -> int:

@@ -80,9 +80,11 @@ def _tick(network, s, W, b, alpha, eta, V, c, E, v, x, y, theta):
     if layer.rule.name == "oja":
         growth = (rate * y).unsqueeze(-1)
         E = E + growth * (x.unsqueeze(1) - y.unsqueeze(-1) * E)
-    else:
+    elif layer.rule.name == "bcm":
         E = E + (rate * y * (y - theta)).unsqueeze(-1) * x.unsqueeze(1)
         theta = theta + layer.rule.theta_step(layer.dt) * (y * y - theta)
+    else:
+        require_choice("rule", layer.rule.name, ("oja", "bcm"))
     return out, E.clamp(-layer.e_max, layer.e_max), v, x, y, theta
 
 

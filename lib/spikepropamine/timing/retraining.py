@@ -17,8 +17,8 @@ from .. import records
 from ..checks import require
 from ..experiments import novel_conditions
 from ..experiments.choices import check_workers
+from ..experiments.config import Config, Experiment
 from ..experiments.sweeps import Store, make, only
-from ..experiments.temporal import Config, Experiment
 from ..records.atomic import digest
 from ..records.statistics import Interval, stratified_total
 
@@ -115,14 +115,16 @@ def measure_walks(
     """
     check_workers(workers)
     published, _ = records.load_measurements(store.published / name)
-    size = novel_conditions.SIZES["paper"]
+    size, conditions = novel_conditions.SIZES["paper"], tuple(dict.fromkeys(published.condition))
     # by robot, and by policy before seed, as in `chosen`
     robots = {
         f"{name}, {robot}": sorted(of, key=lambda job: job[1].hash)
         for robot, of in itertools.groupby(novel_conditions.jobs(size, policies, store), key=lambda job: job[0])
     }
     walking = [(called, *job) for called, of in robots.items() for job in _some(called, of)]
-    done = novel_conditions.each_measured(how, [job for _, *job in walking], store, size, workers, f"{name} again")
+    done = novel_conditions.each_measured(
+        how, [(*job, conditions) for _, *job in walking], store, size, workers, f"{name} again"
+    )
     rows = []
     for (called, _, config, seed), found in zip(walking, done):
         now, then = pd.DataFrame(found), only(published, {(config.hash, seed)})
