@@ -20,7 +20,7 @@ from .kernels import Given, Gradients, Kept, Scratch, State
 from .sizes import PROGRAMS, Tiles, tiles
 
 
-def run(
+def plastic_scan(
     layer: PlasticLinear, neuron: snntorch.Leaky, spikes: Tensor, v: Tensor, plastic: PlasticState
 ) -> tuple[Tensor, Tensor, PlasticState]:
     """``layer`` and ``neuron`` over the ticks of spikes (T, B, P), from potentials (B, Q) and the plastic state.
@@ -36,7 +36,8 @@ def run(
     current = F.linear(spikes, layer.weight, layer.bias)
     modulator = (layer.modulator_weight, layer.modulator_bias) if layer.modulated else (None, None)
     inputs = (current, spikes, layer.alpha, layer.rule.eta, *modulator, v, *plastic)
-    setting = Setting(type(layer.rule), layer.modulated, cut, _numbers(neuron, layer))
+    numbers = _numbers(neuron, current, layer.trace_decay, layer.rule.theta_step(layer.dt), layer.e_max)
+    setting = Setting(type(layer.rule), layer.modulated, cut, numbers)
     out, v, *plastic = _PlasticScan.apply(setting, torch.is_grad_enabled(), *inputs)
     return out, v, PlasticState(*plastic)
 
@@ -50,12 +51,11 @@ class Setting(NamedTuple):
     numbers: Tensor  # (6,): β, threshold, k of the surrogate, λ, dt/τ_θ, E_max
 
 
-def _numbers(neuron: snntorch.Leaky, layer: PlasticLinear | None, like: Tensor | None = None) -> Tensor:
-    like = layer.weight if like is None else like
+def _numbers(neuron: snntorch.Leaky, like: Tensor, *more: float) -> Tensor:
+    # β, threshold, k of the surrogate and more, where the kernels read them; k has no meaning for a readout
     slope = neuron.spike_grad.slope if isinstance(neuron.spike_grad, Spike) else 1.0
-    of_layer = (layer.trace_decay, layer.rule.theta_step(layer.dt), layer.e_max) if layer is not None else ()
     of_neuron = [x.detach().to(like).reshape(1) for x in (neuron.beta, neuron.threshold)]
-    return torch.cat([*of_neuron, torch.tensor([slope, *of_layer], dtype=like.dtype).to(like.device)])
+    return torch.cat([*of_neuron, torch.tensor([slope, *more], dtype=like.dtype).to(like.device)])
 
 
 @cache
@@ -189,50 +189,34 @@ class _PlasticScan(torch.autograd.Function):
 _BLOCK = 128
 
 
-def fire(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tensor, Tensor]:
-    """The neurons alone: spikes (T, B, Q) of currents, and the last potentials (B, Q)."""
-    if len(current) == 0:
-        return current, v
-    return _LeakyScan.apply(True, _numbers(neuron, None, current), current, v)
-
-
-def integrate(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tensor, Tensor]:
-    """The leaky, non-spiking readout: potentials (T, B, C) and the last one (B, C)."""
-    if len(current) == 0:
-        return current, v
-    return _LeakyScan.apply(False, _numbers(neuron, None, current), current, v)
+def leaky_scan(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tensor, Tensor, Tensor]:
+    """The neurons alone: spikes and potentials, (T, B, Q), of currents (T, B, Q), and the last potentials, (B, Q)."""
+    if current.numel() == 0:
+        return current, current, v
+    return _LeakyScan.apply(neuron.reset_mechanism != "none", _numbers(neuron, current), current, v)
 
 
 class _LeakyScan(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, spikes, numbers, current, v):
+    def forward(ctx, spiking, numbers, current, v):
         current, v = current.contiguous(), v.contiguous()
         potential, last = torch.empty_like(current), torch.empty_like(v)
-        out = torch.empty_like(current) if spikes else potential
+        out = torch.empty_like(current) if spiking else torch.zeros_like(current)
         kernels.leaky_forward[(triton.cdiv(v.numel(), _BLOCK),)](
-            current, v, out, potential, last, numbers, len(current), v.numel(), SPIKES=spikes, BLOCK=_BLOCK, num_warps=4
+            current, v, out, potential, last, numbers, len(current), v.numel(), SPIKING=spiking, BLOCK=_BLOCK
         )
         ctx.save_for_backward(potential, numbers)
-        ctx.spikes = spikes
-        return out, last
+        ctx.spiking = spiking
+        return out, potential, last
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_out, grad_last):
+    def backward(ctx, grad_out, grad_potential, grad_last):
         potential, numbers = ctx.saved_tensors
-        grad_out, grad_last = grad_out.contiguous(), grad_last.contiguous()
-        grad_current, grad_v = torch.empty_like(potential), torch.empty_like(grad_last)
-        kernels.leaky_backward[(triton.cdiv(grad_v.numel(), _BLOCK),)](
-            grad_out,
-            potential,
-            grad_last,
-            grad_current,
-            grad_v,
-            numbers,
-            len(potential),
-            grad_v.numel(),
-            SPIKES=ctx.spikes,
-            BLOCK=_BLOCK,
-            num_warps=4,
+        T, N = len(potential), grad_last.numel()
+        given = (x.contiguous() for x in (grad_out, grad_potential, potential, grad_last))
+        grad_current, grad_v = torch.empty_like(potential), potential.new_empty(grad_last.shape)
+        kernels.leaky_backward[(triton.cdiv(N, _BLOCK),)](
+            *given, grad_current, grad_v, numbers, T, N, SPIKING=ctx.spiking, BLOCK=_BLOCK
         )
         return None, None, grad_current, grad_v

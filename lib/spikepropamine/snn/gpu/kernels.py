@@ -333,43 +333,49 @@ def backward(
 
 
 @triton.jit(do_not_specialize=["T"])
-def leaky_forward(current, start, out, potential, end, constants, T, N, SPIKES: tl.constexpr, BLOCK: tl.constexpr):
-    """``snntorch.Leaky`` over the ticks of current (T, N); without SPIKES the leaky readout."""
-    n = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    rows = tl.full([], N, tl.int64)
+def leaky_forward(current, start, out, potential, end, constants, T, N, SPIKING: tl.constexpr, BLOCK: tl.constexpr):
+    """``snntorch.Leaky`` over the ticks of current (T, N); where not SPIKING the leaky readout, and out is not written."""
+    n, size = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK), tl.full([], N, tl.int64)
     beta, threshold = tl.load(constants), tl.load(constants + 1)
-    v = tl.load(start + n, n < N, 0)
-    I_next = tl.load(current + n, n < N, 0)
+    v, I_next = tl.load(start + n, n < N, 0), tl.load(current + n, n < N, 0)
     for t in range(T):
-        I, place = I_next, n + t * rows
-        I_next = tl.load(current + n + tl.minimum(t + 1, T - 1) * rows, n < N, 0)
+        I, place = I_next, n + t * size
+        I_next = tl.load(current + n + tl.minimum(t + 1, T - 1) * size, n < N, 0)
         # v[t] = β v[t−1] + I[t] − [v[t−1] > threshold] threshold
-        if SPIKES:
+        if SPIKING:
             I -= tl.where(v > threshold, threshold, 0)
         v = beta * v + I
         tl.store(potential + place, v, n < N)
-        if SPIKES:
+        if SPIKING:
             tl.store(out + place, (v > threshold).to(v.dtype), n < N)
     tl.store(end + n, v, n < N)
 
 
 @triton.jit(do_not_specialize=["T"])
 def leaky_backward(
-    grad_out, potential, grad_end, grad_current, grad_start, constants, T, N, SPIKES: tl.constexpr, BLOCK: tl.constexpr
+    grad_out,
+    grad_potential,
+    potential,
+    grad_end,
+    grad_current,
+    grad_start,
+    constants,
+    T,
+    N,
+    SPIKING: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):
-    """The adjoint of :func:`leaky_forward`; grad_out is that of the spikes, or of the potentials without SPIKES."""
-    n = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    rows = tl.full([], N, tl.int64)
+    """The adjoint of :func:`leaky_forward`."""
+    n, size = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK), tl.full([], N, tl.int64)
     beta, threshold, steepness = tl.load(constants), tl.load(constants + 1), tl.load(constants + 2)
     g = tl.load(grad_end + n, n < N, 0)
     for back in range(T):
-        place = n + (T - 1 - back) * rows
-        g_out = tl.load(grad_out + place, n < N, 0)
-        if SPIKES:
+        place = n + (T - 1 - back) * size
+        g += tl.load(grad_potential + place, n < N, 0)
+        if SPIKING:
             # ∂s/∂v = 1 / (1 + k |v − threshold|)²
             root = 1 + steepness * tl.abs(tl.load(potential + place, n < N, 0) - threshold)
-            g_out /= root * root
-        g += g_out
+            g += tl.load(grad_out + place, n < N, 0) / (root * root)
         tl.store(grad_current + place, g, n < N)
         g *= beta
     tl.store(grad_start + n, g, n < N)
