@@ -1,0 +1,200 @@
+"""Round two on the temporal tasks: stronger baselines, one search for all, and tasks that tell kinds of memory apart.
+
+A cell is a task at a noise level. Every network is trained on every cell with the same number of steps and trials, at the
+values that one search found for it, on a task that is not judged. What is judged, and what was known before:
+``book/claims.yml``.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ..checks import require_choice, require_count
+from ..snn.networks import NETWORKS, NetworkOptions
+from ..snn.traditional import TRADITIONAL, TraditionalNetwork, TraditionalOptions, build_traditional
+from ..tasks.cue_association import CueAssociation
+from ..tasks.cue_reward import CueReward
+from ..tasks.key_value_pairs import KeyValuePairs
+from ..tasks.recall import Recall
+from ..tasks.task import Task
+from ..tasks.weak_cues import WeakCues
+from ..training.supervised import Training
+from .choices import PROFILES
+from .restrictions import RESTRICTIONS
+from .temporal import Config, Experiment, Network, RestrictedNetwork, named
+
+
+@dataclass(frozen=True)
+class Traditional:
+    """The network of a configuration that is one of TRADITIONAL; counterpart of :class:`Network`."""
+
+    name: str
+    n_hidden: int = 48
+    options: TraditionalOptions = field(default_factory=TraditionalOptions)
+
+    def __post_init__(self):
+        require_choice("name", self.name, TRADITIONAL)
+        require_count("n_hidden", self.n_hidden)
+
+    def build(self, n_inputs: int, n_outputs: int, seed: int) -> TraditionalNetwork:
+        """The untrained network."""
+        return build_traditional(self.name, n_inputs, self.n_hidden, n_outputs, seed, self.options)
+
+
+# What round two compares, by the name that its pages use: (network, hidden neurons).
+COMPARED: dict[str, tuple[str, int]] = {
+    name: (name, 48) for name in ("snn", "dp-oja", "dp-bcm", "ndp-oja", "ndp-bcm")
+} | {
+    "lsnn": ("lsnn", 48),
+    "lsnn-100": ("lsnn", 100),
+    "rsnn-long": ("rsnn-long", 48),
+    "stp": ("stp", 48),
+}
+
+# One search space for all: learning rate × surrogate × what each kind of memory starts with.
+SEARCHED_RATES = (3e-3, 1e-2)
+SEARCHED_SURROGATES = {"lsnn": ("damping", (0.3, 1.0))}  # all others: the slope
+SEARCHED_SLOPES = ("slope", (5.0, 25.0))
+SEARCHED_STARTS: dict[str, tuple[str, tuple[float, ...]]] = {
+    "lsnn": ("strength", (0.03, 0.3)),
+    "rsnn-long": ("tau_longest", (300.0, 1000.0)),
+    "stp": ("recovery", (0.3, 1.0)),
+    "dp-oja": ("eta_oja", (0.2, 1.0)),
+    "ndp-oja": ("eta_oja", (0.2, 1.0)),
+    "dp-bcm": ("eta_bcm", (0.8, 4.0)),
+    "ndp-bcm": ("eta_bcm", (0.8, 4.0)),
+    "snn": ("tau_membrane", (20.0, 20.0)),  # nothing of the kind: its budget is spent twice on the same
+}
+
+
+@dataclass(frozen=True)
+class Values:
+    """One point of the search: learning rate, surrogate and start."""
+
+    learning_rate: float
+    surrogate: float
+    start: float
+
+
+def space(compared: str) -> list[Values]:
+    """Every point that is searched for one of COMPARED."""
+    name, _ = COMPARED[compared]
+    _, surrogates = SEARCHED_SURROGATES.get(name, SEARCHED_SLOPES)
+    return [Values(*point) for point in itertools.product(SEARCHED_RATES, surrogates, SEARCHED_STARTS[name][1])]
+
+
+def network(compared: str, values: Values) -> Network | Traditional:
+    """One of COMPARED with ``values``."""
+    require_choice("network", compared, COMPARED)
+    name, n_hidden = COMPARED[compared]
+    surrogate, _ = SEARCHED_SURROGATES.get(name, SEARCHED_SLOPES)
+    changed = {surrogate: values.surrogate, SEARCHED_STARTS[name][0]: values.start}
+    if name in NETWORKS:
+        return Network(name, n_hidden, dataclasses.replace(NetworkOptions(), **changed))
+    return Traditional(name, n_hidden, TraditionalOptions(**changed))
+
+
+SEARCH_TASK = KeyValuePairs(n_cues=2)
+SEARCH_TRAINING = Training(steps=800, batch_size=32, evaluate_every=400, evaluation_trials=1024)
+SEARCH_SEED = 1000
+
+
+def search() -> Experiment:
+    """The search: two key-value pairs instead of four, at low noise, every point of every network once."""
+    configs = tuple(
+        dict.fromkeys(
+            Config(
+                SEARCH_TASK,
+                network(compared, values),
+                dataclasses.replace(SEARCH_TRAINING, learning_rate=values.learning_rate),
+            )
+            for compared in COMPARED
+            for values in space(compared)
+        )
+    )
+    return Experiment("round-two-search", "paper", configs, (SEARCH_SEED,))
+
+
+# What the search found best; a test holds this to the published search.
+CHOSEN: dict[str, Values] = {}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A task at a noise level, and how long networks are trained on it."""
+
+    task: Task
+    steps: int
+    label: str
+
+
+CELLS: dict[str, Cell] = {
+    "key-value-pairs-low": Cell(KeyValuePairs(noise="low"), 3000, "key–value pairs, low noise"),
+    "cue-reward-high": Cell(CueReward(noise="high"), 3000, "cue-reward, high noise"),
+    "weak-cues-high": Cell(WeakCues(), 1500, "weak cues"),
+    "key-value-pairs-high": Cell(KeyValuePairs(noise="high"), 3000, "key–value pairs, high noise"),
+    "cue-reward-low": Cell(CueReward(noise="low"), 3000, "cue-reward, low noise"),
+    "cue-association-low": Cell(CueAssociation(noise="low"), 1500, "cue association, low noise"),
+    "cue-association-high": Cell(CueAssociation(noise="high"), 1500, "cue association, high noise"),
+    "recall-low": Cell(Recall(noise="low"), 1500, "recall, low noise"),
+    "recall-high": Cell(Recall(noise="high"), 1500, "recall, high noise"),
+}
+SEEDS = tuple(range(3000, 3010))  # none of them used before
+_PROFILES = {
+    "smoke": dict(steps=4, batch_size=8, evaluate_every=2, evaluation_trials=32),
+    "quick": dict(steps=200, batch_size=32, evaluate_every=25, evaluation_trials=1024),
+}
+
+
+def _training(cell: Cell, profile: str, learning_rate: float) -> Training:
+    sizes = _PROFILES.get(profile) or dict(
+        steps=cell.steps, batch_size=32, evaluate_every=cell.steps // 10, evaluation_trials=2048
+    )
+    return Training(learning_rate=learning_rate, **sizes)
+
+
+def round_two(
+    cell: str, profile: str = "paper", seeds: int | None = None, networks: Iterable[str] = tuple(COMPARED)
+) -> Experiment:
+    """Every network of COMPARED on one of CELLS.
+
+    Args:
+        cell: a name of CELLS; the experiment is called ``<cell>-round-two``, as :func:`named` at other profiles.
+        profile: one of PROFILES.
+        seeds: how many of SEEDS; None takes all, two at other profiles.
+        networks: names of COMPARED.
+    """
+    require_choice("cell", cell, CELLS)
+    require_choice("profile", profile, PROFILES)
+    if seeds is not None:
+        require_count("seeds", seeds)
+    where = CELLS[cell]
+    task = dataclasses.replace(where.task, **where.task.smallest) if profile == "smoke" else where.task
+    configs = tuple(
+        Config(task, network(name, CHOSEN[name]), _training(where, profile, CHOSEN[name].learning_rate))
+        for name in networks
+    )
+    first = SEEDS[: seeds or (len(SEEDS) if profile == "paper" else 2)]
+    return Experiment(named(f"{cell}-round-two", profile), profile, configs, first, (SEEDS[0],))
+
+
+HELD_SEEDS = 5
+
+
+def held_fixed(cell: str, profile: str = "paper", seeds: int | None = None) -> Experiment:
+    """The plastic networks of :func:`round_two` with one part held fixed while they are trained, RESTRICTIONS."""
+    free = round_two(cell, profile, seeds or HELD_SEEDS, [name for name in COMPARED if name.startswith(("dp", "ndp"))])
+    configs = tuple(
+        dataclasses.replace(config, network=RestrictedNetwork(**vars(config.network), held=held))
+        for config in free.configs
+        for held in RESTRICTIONS
+    )
+    return Experiment(named(f"{cell}-round-two-restricted", profile), profile, configs, free.seeds, ())
+
+
+def compared_as(name: str, n_hidden: int) -> str:
+    """The name in COMPARED of a network of this kind and size; ValueError names the known ones."""
+    found = [key for key, value in COMPARED.items() if value == (name, n_hidden)]
+    require_choice("network", (name, n_hidden), COMPARED.values())
+    return found[0]
