@@ -64,7 +64,7 @@ SEARCHED_STARTS: dict[str, tuple[str, tuple[float, ...]]] = {
     "ndp-oja": ("eta_oja", (0.2, 1.0)),
     "dp-bcm": ("eta_bcm", (0.8, 4.0)),
     "ndp-bcm": ("eta_bcm", (0.8, 4.0)),
-    "snn": ("tau_membrane", (20.0, 20.0)),  # nothing of the kind: its budget is spent twice on the same
+    "snn": ("tau_membrane", (20.0, 20.0)),  # it has nothing of the kind: half of its points are the same
 }
 
 
@@ -195,6 +195,5 @@ def held_fixed(cell: str, profile: str = "paper", seeds: int | None = None) -> E
 
 def compared_as(name: str, n_hidden: int) -> str:
     """The name in COMPARED of a network of this kind and size; ValueError names the known ones."""
-    found = [key for key, value in COMPARED.items() if value == (name, n_hidden)]
     require_choice("network", (name, n_hidden), COMPARED.values())
-    return found[0]
+    return next(key for key, value in COMPARED.items() if value == (name, n_hidden))
