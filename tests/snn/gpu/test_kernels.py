@@ -121,7 +121,17 @@ def test_more_programs_than_one_share_the_batch_and_the_neurons(monkeypatch):
     monkeypatch.setattr(autograd, "PROGRAMS", 4)
     monkeypatch.setattr(autograd, "tiles", lambda *sizes: gpu.tiles(*sizes)._replace(block_q=2))
     layer, neuron = layer_of("dp-oja", 3, 5)
-    assert_same(layer, neuron, spikes_of(5, 3, 3), state_of(3, 3, 5))
+    assert_same(layer, neuron, spikes_of(3, 3, 3, 0.6), state_of(3, 3, 5))
+
+
+@pytest.mark.parametrize("name, e_max", [("ndp-oja", 0.05), ("ndp-bcm", 3.0)])
+def test_a_modulated_layer_too_large_for_registers_goes_through_memory(name, e_max, monkeypatch):
+    from spikepropamine.snn.gpu import autograd
+
+    monkeypatch.setattr(autograd, "PROGRAMS", 2)
+    monkeypatch.setattr(autograd, "tiles", lambda *sizes: gpu.tiles(*sizes)._replace(block_q=4, in_memory=True))
+    layer, neuron = layer_of(name, 3, 5, e_max=e_max)
+    assert_same(layer, neuron, spikes_of(3, 3, 3, 0.6), state_of(3, 3, 5))
 
 
 def test_empty_time_changes_nothing():

@@ -15,9 +15,9 @@ from torch.nn import functional as F
 
 from ..layers import PlasticLinear, PlasticState, Spike
 from ..plasticity import Rule
-from . import kernels
+from . import kernels, tiled
 from .kernels import Given, Gradients, Kept, Scratch, State
-from .sizes import PROGRAMS, Tiles, tiles
+from .sizes import PROGRAMS, Tiles, power_of_two, tiles
 
 
 def plastic_scan(
@@ -74,6 +74,14 @@ def _stride(T: int) -> int:
     return max(1, math.isqrt(T))
 
 
+def _launch(block: Tiles, modulated: bool, programs: int, Q: int, in_registers, in_memory) -> tuple:
+    """The grid, the kernel, and the options that follow from how the layer is cut."""
+    options = {"BLOCK_P": block.block_p, "BLOCK_Q": block.block_q, "num_warps": block.warps}
+    if block.in_memory:
+        return (programs,), in_memory, options | {"BLOCK_K": power_of_two(Q)}
+    return (programs, -(-Q // block.block_q)), in_registers, options | {"MODULATED": modulated}
+
+
 class _PlasticScan(torch.autograd.Function):
     @staticmethod
     def forward(ctx, setting, keep, current, spikes, alpha, eta, V, c, v, E, x_pre, x_post, theta):
@@ -85,7 +93,7 @@ class _PlasticScan(torch.autograd.Function):
             torch.cat([setting.numbers, eta.reshape(1)]),
         )
         start = State(*(x.contiguous() for x in (v, E, x_pre, x_post, theta)))
-        end = State(*(torch.empty_like(x) for x in start))
+        end = State(*(x.clone() if block.in_memory else torch.empty_like(x) for x in start))
         out, stride = spikes.new_empty(T, B, Q), _stride(T)
         keep = keep and any(ctx.needs_input_grad)
         segments = -(-T // stride) if keep else 0
@@ -96,24 +104,10 @@ class _PlasticScan(torch.autograd.Function):
             *(x.new_empty(segments, *x.shape) for x in start[1:]),
         )
         coefficients, _ = jitted(setting.rule)
-        kernels.forward[(B, -(-Q // block.block_q))](
-            given,
-            current.contiguous(),
-            start,
-            end,
-            out,
-            kept,
-            T,
-            B,
-            P,
-            Q,
-            stride,
-            COEFFICIENTS=coefficients,
-            MODULATED=setting.modulated,
-            KEEP=keep,
-            BLOCK_P=block.block_p,
-            BLOCK_Q=block.block_q,
-            num_warps=block.warps,
+        grid, forward, options = _launch(block, setting.modulated, B, Q, kernels.forward, tiled.forward)
+        sizes = T, B, P, Q, stride
+        forward[grid](
+            given, current.contiguous(), start, end, out, kept, *sizes, COEFFICIENTS=coefficients, KEEP=keep, **options
         )
         if keep:
             ctx.save_for_backward(*given, out, *kept)
@@ -131,46 +125,34 @@ class _PlasticScan(torch.autograd.Function):
         shapes = State((B, Q), (B, Q, P), (B, P), (B, Q), (B, Q))
         grad_out = torch.zeros_like(out) if grad_out is None else grad_out.contiguous()
         grad_end = State(*(out.new_zeros(shape) if g is None else g.contiguous() for g, shape in zip(grad_end, shapes)))
-        grad_start = State(*(new(shape) for shape in shapes))
+        grad_start = State(*(g.clone() if block.in_memory else torch.empty_like(g) for g in grad_end))
         track_inputs = ctx.needs_input_grad[3] or ctx.needs_input_grad[10]
         cuts = -(-Q // block.block_q)
-        programs = min(B, max(1, PROGRAMS // cuts))
+        apart = 1 if block.in_memory else cuts  # programs that each take a part of the neurons
+        programs = min(B, max(1, PROGRAMS // apart))
         scratch = Scratch(
             *(
                 new(programs * cuts * stride * size)
                 for size in (block.block_q * block.block_p, block.block_p, block.block_q, block.block_q)
             )
         )
+        sums = out.new_zeros if block.in_memory else new
         gradients = Gradients(
             new(T, B, Q),
             *(new(T if setting.modulated else 0, B, Q) for _ in range(2)),
-            new(cuts if track_inputs else 0, T, B, P),
-            new(cuts if track_inputs else 0, B, P),
-            new(programs, Q, P),
-            new(B, Q),
+            new(apart if track_inputs else 0, T, B, P),
+            new(apart if track_inputs else 0, B, P),
+            sums(programs, Q, P),
+            sums(B, Q),
         )
         coefficients, slopes = jitted(setting.rule)
-        kernels.backward[(programs, cuts)](
-            given,
-            out,
-            kept,
-            scratch,
-            grad_out,
-            grad_end,
-            grad_start,
-            gradients,
-            T,
-            B,
-            P,
-            Q,
-            stride,
+        grid, backward, options = _launch(block, setting.modulated, programs, Q, kernels.backward, tiled.backward)
+        backward[grid](
+            *(given, out, kept, scratch, grad_out, grad_end, grad_start, gradients, T, B, P, Q, stride),
             COEFFICIENTS=coefficients,
             SLOPES=slopes,
-            MODULATED=setting.modulated,
             TRACK_INPUTS=track_inputs,
-            BLOCK_P=block.block_p,
-            BLOCK_Q=block.block_q,
-            num_warps=block.warps,
+            **options,
         )
         g_V = g_c = None
         if setting.modulated:

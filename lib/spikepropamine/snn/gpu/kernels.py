@@ -103,6 +103,106 @@ def clip(E, e_max):
     return tl.minimum(tl.maximum(E, -e_max), e_max)
 
 
+@triton.jit
+def fire(v, I, beta, threshold):
+    # v[t] = β v[t−1] + I[t] − [v[t−1] > 1]; s[t] = [v[t] > 1]: snntorch.Leaky
+    v = beta * v + I - tl.where(v > threshold, threshold, 0)
+    return v, (v > threshold).to(v.dtype)
+
+
+@triton.jit
+def surrogate(u, steepness):
+    # ∂s/∂v = 1 / (1 + k |v − threshold|)²: snntorch.surrogate.fast_sigmoid
+    root = 1 + steepness * tl.abs(u)
+    return 1 / (root * root)
+
+
+@triton.jit
+def back_through_rule(
+    E,
+    x_pre,
+    x_post,
+    theta,
+    rate,
+    step,
+    e_max,
+    g_E,
+    g_x,
+    g_theta,
+    COEFFICIENTS: tl.constexpr,
+    SLOPES: tl.constexpr,
+    TRACK_INPUTS: tl.constexpr,
+):
+    """The adjoint of a tick's plasticity: the gradients of E, x_pre, x_post, θ, and of rate = η M."""
+    a, b = COEFFICIENTS(x_post, theta)
+    a_x, b_x, a_theta, b_theta = SLOPES(x_post, theta)
+    # E[t+1] = clip(growth x_i + keep E), growth = η M a and keep = 1 + η M b
+    growth, keep = rate * a, 1 + rate * b
+    g_E = tl.where(tl.abs(unclipped(E, x_pre, growth, keep)) <= e_max, g_E, 0)
+    by_growth, by_decay = tl.sum(g_E * x_pre[None, :], 1), tl.sum(g_E * E, 1)
+    g_x_pre = x_pre
+    if TRACK_INPUTS:
+        g_x_pre = tl.sum(g_E * growth[:, None], 0)
+    # θ[t+1] = θ + (dt/τ_θ)(x² − θ), and θ and x in a and b
+    g_x += 2 * step * x_post * g_theta + rate * (by_growth * a_x + by_decay * b_x)
+    g_theta += rate * (by_growth * a_theta + by_decay * b_theta) - step * g_theta
+    return g_E * keep[:, None], g_x_pre, g_x, g_theta, by_growth * a + by_decay * b
+
+
+@triton.jit
+def again(
+    given,
+    out,
+    kept,
+    scratch,
+    traces,
+    m,
+    place,
+    segment,
+    ticks,
+    first,
+    B,
+    P,
+    Q,
+    stride,
+    COEFFICIENTS: tl.constexpr,
+    MODULATED: tl.constexpr,
+    BLOCK_P: tl.constexpr,
+    BLOCK_Q: tl.constexpr,
+):
+    """Once more what the forward did with the tile of neurons from ``first`` on in a segment, given its spikes and M.
+
+    Writes E and θ before each tick, and the traces of each, to ``scratch`` from ``place`` on.
+    """
+    trace, step = tl.load(given.constants + 3), tl.load(given.constants + 4)
+    e_max, eta = tl.load(given.constants + 5), tl.load(given.constants + 6)
+    i, own = tl.arange(0, BLOCK_P), tl.arange(0, BLOCK_Q)
+    j = first + own
+    inputs, neurons, start = i < P, j < Q, m + segment * B
+    synapse, synapses = j[:, None] * P + i[None, :], neurons[:, None] & inputs[None, :]
+    E = tl.load(kept.E + start * P * Q + synapse, synapses, 0)
+    x_pre = tl.load(kept.x_pre + start * P + i, inputs, 0)
+    x_post = tl.load(kept.x_post + start * Q + j, neurons, 0)
+    theta = tl.load(kept.theta + start * Q + j, neurons, 0)
+    for n in range(ticks):
+        row, here = m + (segment * stride + n) * B, place + n
+        s = tl.load(given.spikes + row * P + i, inputs, 0)
+        spike = tl.load(out + row * Q + j, neurons, 0)
+        rate = tl.where(neurons, eta, 0)
+        if MODULATED:
+            rate *= tl.load(kept.gates + row * Q + j, neurons, 0)
+        x_pre, x_post = smooth(x_pre, s, trace), smooth(x_post, spike, trace)
+        tl.store(scratch.E + here * BLOCK_Q * BLOCK_P + own[:, None] * BLOCK_P + i[None, :], E)
+        tl.store(scratch.x_pre + here * BLOCK_P + i, x_pre)
+        tl.store(scratch.x_post + here * BLOCK_Q + own, x_post)
+        tl.store(scratch.theta + here * BLOCK_Q + own, theta)
+        if MODULATED:
+            tl.store(traces + row * Q + j, x_post, neurons)
+        a, b = COEFFICIENTS(x_post, theta)
+        E = clip(unclipped(E, x_pre, rate * a, 1 + rate * b), e_max)
+        theta = slide(theta, x_post, step)
+
+
 @triton.jit(do_not_specialize=["T", "B", "stride"])
 def forward(
     given,
@@ -160,9 +260,7 @@ def forward(
                 tl.store(kept.theta + segment * Q + j, theta, neurons)
         # I_j = b_j + Σ_i (W_ji + α_ji E_ji) s_i
         I += tl.sum(alpha * E * s[None, :], 1)
-        # v[t] = β v[t−1] + I[t] − [v[t−1] > 1]; s[t] = [v[t] > 1]: snntorch.Leaky
-        v = beta * v + I - tl.where(v > threshold, threshold, 0)
-        spike = (v > threshold).to(v.dtype)
+        v, spike = fire(v, I, beta, threshold)
         tl.store(out + row * Q + j, spike, neurons)
         x_pre, x_post = smooth(x_pre, s, trace), smooth(x_post, spike, trace)
         rate = tl.where(neurons, eta, 0)
@@ -244,29 +342,26 @@ def backward(
             first = segment * stride
             ticks = tl.minimum(stride, T - first)
 
-            # once more what the forward did, given its spikes and M
-            start = m + segment * B
-            E = tl.load(kept.E + start * P * Q + synapse, synapses, 0)
-            x_pre = tl.load(kept.x_pre + start * P + i, inputs, 0)
-            x_post = tl.load(kept.x_post + start * Q + j, neurons, 0)
-            theta = tl.load(kept.theta + start * Q + j, neurons, 0)
-            for n in range(ticks):
-                row, here = m + (first + n) * B, place + n
-                s = tl.load(given.spikes + row * P + i, inputs, 0)
-                spike = tl.load(out + row * Q + j, neurons, 0)
-                rate = tl.where(neurons, eta, 0)
-                if MODULATED:
-                    rate *= tl.load(kept.gates + row * Q + j, neurons, 0)
-                x_pre, x_post = smooth(x_pre, s, trace), smooth(x_post, spike, trace)
-                tl.store(scratch.E + here * BLOCK_Q * BLOCK_P + own, E)
-                tl.store(scratch.x_pre + here * BLOCK_P + i, x_pre)
-                tl.store(scratch.x_post + here * BLOCK_Q + own_j, x_post)
-                tl.store(scratch.theta + here * BLOCK_Q + own_j, theta)
-                if MODULATED:
-                    tl.store(gradients.trace + row * Q + j, x_post, neurons)
-                a, b = COEFFICIENTS(x_post, theta)
-                E = clip(unclipped(E, x_pre, rate * a, 1 + rate * b), e_max)
-                theta = slide(theta, x_post, step)
+            again(
+                given,
+                out,
+                kept,
+                scratch,
+                gradients.trace,
+                m,
+                place,
+                segment,
+                ticks,
+                tile * BLOCK_Q,
+                B,
+                P,
+                Q,
+                stride,
+                COEFFICIENTS,
+                MODULATED,
+                BLOCK_P,
+                BLOCK_Q,
+            )
             tl.debug_barrier()  # the program's threads see what each of them wrote
 
             for n_back in range(ticks):
@@ -282,22 +377,22 @@ def backward(
                 gate = tl.where(neurons, 1.0, 0.0).to(E.dtype)
                 if MODULATED:
                     gate = tl.load(kept.gates + row * Q + j, neurons, 0)
-                rate = eta * gate
-                a, b = COEFFICIENTS(x_post, theta)
-                a_x, b_x, a_theta, b_theta = SLOPES(x_post, theta)
-
-                # E[t+1] = clip(growth x_i + keep E), growth = η M a and keep = 1 + η M b
-                growth, keep = rate * a, 1 + rate * b
-                g_E = tl.where(tl.abs(unclipped(E, x_pre, growth, keep)) <= e_max, g_E, 0)
-                by_growth, by_decay = tl.sum(g_E * x_pre[None, :], 1), tl.sum(g_E * E, 1)
-                if TRACK_INPUTS:
-                    g_x_pre += tl.sum(g_E * growth[:, None], 0)
-                g_E *= keep[:, None]
-                g_rate = tl.where(neurons, by_growth * a + by_decay * b, 0)
+                g_E, by_x_pre, g_x, g_theta, g_rate = back_through_rule(
+                    E,
+                    x_pre,
+                    x_post,
+                    theta,
+                    eta * gate,
+                    step,
+                    e_max,
+                    g_E,
+                    g_x_post,
+                    g_theta,
+                    COEFFICIENTS,
+                    SLOPES,
+                    TRACK_INPUTS,
+                )
                 g_eta += g_rate * gate
-                # θ[t+1] = θ + (dt/τ_θ)(x² − θ), and θ and x in a and b
-                g_x = g_x_post + 2 * step * x_post * g_theta + rate * (by_growth * a_x + by_decay * b_x)
-                g_theta += rate * (by_growth * a_theta + by_decay * b_theta) - step * g_theta
                 if MODULATED:
                     # M = tanh(V x + c)
                     g_drive = eta * g_rate * (1 - gate * gate)
@@ -305,13 +400,13 @@ def backward(
                     g_x += tl.sum(V * g_drive[:, None], 0)
                 # x = λ x[t−1] + (1 − λ) s, s = step(v), v = β v[t−1] + I − reset (no gradient)
                 g_spike = g_out + (1 - trace) * g_x
-                root = 1 + steepness * tl.abs(potential - threshold)
-                g_I = g_v + g_spike / (root * root)
+                g_I = g_v + g_spike * surrogate(potential - threshold, steepness)
                 g_x_post, g_v = trace * g_x, beta * g_I
                 tl.store(gradients.current + row * Q + j, g_I, neurons)
                 # I = Σ_i α E s_i + what is not of E
                 g_synapse = g_I[:, None] * s[None, :]
                 if TRACK_INPUTS:
+                    g_x_pre += by_x_pre
                     g_s = (1 - trace) * g_x_pre + tl.sum(alpha * E * g_I[:, None], 0)
                     g_x_pre *= trace
                     tl.store(gradients.spikes + (tile * T * B + row) * P + i, g_s, inputs)
@@ -341,13 +436,12 @@ def leaky_forward(current, start, out, potential, end, constants, T, N, SPIKING:
     for t in range(T):
         I, place = I_next, n + t * size
         I_next = tl.load(current + n + tl.minimum(t + 1, T - 1) * size, n < N, 0)
-        # v[t] = β v[t−1] + I[t] − [v[t−1] > threshold] threshold
         if SPIKING:
-            I -= tl.where(v > threshold, threshold, 0)
-        v = beta * v + I
+            v, spike = fire(v, I, beta, threshold)
+            tl.store(out + place, spike, n < N)
+        else:
+            v = beta * v + I
         tl.store(potential + place, v, n < N)
-        if SPIKING:
-            tl.store(out + place, (v > threshold).to(v.dtype), n < N)
     tl.store(end + n, v, n < N)
 
 
@@ -373,9 +467,8 @@ def leaky_backward(
         place = n + (T - 1 - back) * size
         g += tl.load(grad_potential + place, n < N, 0)
         if SPIKING:
-            # ∂s/∂v = 1 / (1 + k |v − threshold|)²
-            root = 1 + steepness * tl.abs(tl.load(potential + place, n < N, 0) - threshold)
-            g += tl.load(grad_out + place, n < N, 0) / (root * root)
+            u = tl.load(potential + place, n < N, 0) - threshold
+            g += tl.load(grad_out + place, n < N, 0) * surrogate(u, steepness)
         tl.store(grad_current + place, g, n < N)
         g *= beta
     tl.store(grad_start + n, g, n < N)

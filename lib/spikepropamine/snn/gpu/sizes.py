@@ -2,17 +2,18 @@
 
 from typing import NamedTuple
 
-# what a program may hold of E at once, in bytes: with α, the adjoints of both and what is loaded, it fills the registers
-TILE = 32 * 1024
+# The most of E that a program holds in registers, in bytes: beside it lie α, the adjoints of both, and V
+TILE = 16 * 1024
 PROGRAMS = 264  # of the backward: two on each of the 132 multiprocessors of a large GPU of today
 
 
 class Tiles(NamedTuple):
-    """The tile of E that one program holds, powers of two, and the warps that share it."""
+    """The tile of E that one program holds at a time, powers of two, and the warps that share it."""
 
     block_p: int
     block_q: int
     warps: int
+    in_memory: bool  # whether a program goes through all neurons tile by tile, with E in memory
 
 
 def power_of_two(n: int) -> int:
@@ -21,22 +22,16 @@ def power_of_two(n: int) -> int:
 
 
 def tiles(P: int, Q: int, B: int, modulated: bool, itemsize: int) -> Tiles | None:
-    """The tiles of a layer of P inputs and Q neurons, for a batch of B; None where E is too large for the chip.
+    """The tiles of a layer of P inputs and Q neurons, for a batch of B; None where one neuron's E is too large.
 
-    The neurons of a modulated layer must be in one tile. Elsewhere tiles are made smaller while the batch
-    alone gives fewer programs than the chip takes.
+    The neurons of a modulated layer must be in one program, so where they do not fit its registers they stay in
+    memory. Those of another layer are shared out among programs, the more so the smaller the batch.
     """
     block_p, block_q, room = power_of_two(P), power_of_two(Q), TILE // itemsize
-    if modulated:
-        if max(block_p, block_q) * block_q > room:
-            return None
-        elements = max(block_p, block_q) * block_q
-    else:
-        while block_p * block_q > room // 2 or (B * Q // block_q < PROGRAMS and block_q > 8):
-            if block_q == 1:
-                break
-            block_q //= 2
-        elements = block_p * block_q
-        if elements > room:
-            return None
-    return Tiles(block_p, block_q, max(1, min(8, elements // 512)))
+    widest = max(block_p, block_q) if modulated else block_p
+    if widest > 4 * room:
+        return None
+    in_memory = modulated and widest * block_q > room
+    while block_q > 1 and (widest * block_q > room or not modulated and block_q > 16 and B * (Q / block_q) < PROGRAMS):
+        block_q //= 2
+    return Tiles(block_p, block_q, max(1, min(8, block_q * widest // 512)), in_memory)
