@@ -22,8 +22,8 @@ from .audit.staleness import (
 from .audit.verification import verify
 from .experiments import ablations, gait, locomotion, novel_conditions, sweeps, temporal
 from .experiments.choices import PUBLISHED_NETWORKS, PUBLISHED_PLASTIC, PUBLISHED_POLICIES
-from .snn import controls, layers, networks, plasticity, scan
-from .snn.fused import kernels, neurons, simd
+from .snn import controls, fused, layers, networks, plasticity, scan
+from .snn.fused import autograd, kernels, memory, neurons, simd
 from .tasks import cue_association, cue_reward, recall, task
 from .timing import benchmark, gpu, page_times, retraining, walking_speed
 from .training import ppo, supervised
@@ -65,7 +65,7 @@ REHEARSALS = {
     "adaptation": novel_conditions.rehearse,
     "controls": ablations.rehearse,
 }
-NETWORK_CODE = (kernels, layers, networks, plasticity, scan, simd)
+NETWORK_CODE = (autograd, fused, kernels, layers, memory, networks, plasticity, scan, simd)
 TIMED = {
     "performance": (benchmark, *NETWORK_CODE),
     "gpu": (gpu, layers, networks, plasticity),  # what runs on the GPU

@@ -12,8 +12,8 @@ compiler on the reader's machine.
 
 Layout. Within this file every array is flat. Synapses lie in columns, (Q/w, P, w) with w the width of
 Lanes: the w neurons from j on have their synapse from input i at j·P + i·w, so that a walk along the
-inputs is a walk through memory at any size. Q is a multiple of w (:func:`padded`; the neurons added
-have no weight and stay at rest). A name that ends in _ is an array, without it a row of that array.
+inputs is a walk through memory at any size. Q is a multiple of w (:func:`.memory.padded`; the neurons added
+have no weight and stay at rest). A name that ends in _ holds a row for each tick of a segment, without it one of those rows.
 Batch members are grouped in blocks; each block adds up its own gradients and the blocks
 are added in order, so the number of threads changes no bit.
 
@@ -25,12 +25,15 @@ import inspect
 import types
 from collections.abc import Callable
 from functools import cache
+from typing import NamedTuple
 
 import numba
 import numpy as np
+from torch import Tensor
 
 from ..plasticity import Rule
 from . import simd
+from .memory import aligned
 from .simd import (
     absolute,
     clip,
@@ -52,16 +55,123 @@ from .simd import (
 _FAST = dict(nogil=True, fastmath=set(simd.FASTMATH), error_model="numpy")
 OPTIONS = dict(**_FAST, cache=True)
 _AHEAD = 4  # ticks
+_WEIGHTS = 2  # their place among a kernel's arguments
 _inline = numba.njit(**_FAST, forceinline=True)
 
 
-def padded(neurons: int, itemsize: int) -> int:
-    """``neurons`` rounded up to whole Lanes of numbers of ``itemsize`` bytes."""
-    width = simd.BYTES // itemsize
-    return -(-neurons // width) * width
+# ---------------------------------------------------------------- what the kernels are given
+
+
+class Block(NamedTuple):
+    """Neighbouring batch members that one thread runs."""
+
+    start: int
+    stop: int
+    index: int  # of the block, where its gradients are added up
+
+
+class Sizes(NamedTuple):
+    """How many of each there are."""
+
+    ticks: int
+    batch: int
+    inputs: int  # P
+    neurons: int  # Q before it is padded
+    stride: int  # ticks between checkpoints
+
+
+class Weights(NamedTuple):
+    """What is learned, laid out."""
+
+    W: np.ndarray  # in columns, as α
+    alpha: np.ndarray
+    bias: np.ndarray  # (Q,)
+    V: np.ndarray  # (neurons, Q), presynaptic first; its transpose in columns for the backward
+    c: np.ndarray  # (Q,)
+    modulated: bool  # whether V and c are used
+
+
+class Constants(NamedTuple):
+    """Numbers of the weights' dtype."""
+
+    eta: np.floating
+    beta: np.floating
+    threshold: np.floating
+    steepness: np.floating  # k of the surrogate
+    keep_trace: np.floating  # λ
+    theta_step: np.floating  # dt/τ_θ
+    e_max: np.floating
+
+
+class Leak(NamedTuple):
+    """What neurons alone need, numbers of the current's dtype; they never spike where the threshold is infinite."""
+
+    beta: np.floating
+    threshold: np.floating
+    steepness: np.floating
+
+
+class State(NamedTuple):
+    """The state of all batch members, or its gradient, batch first: arrays in the kernels, tensors outside."""
+
+    E: np.ndarray | Tensor  # (B, P, Q)
+    v: np.ndarray | Tensor
+    x_pre: np.ndarray | Tensor  # (B, P)
+    x_post: np.ndarray | Tensor
+    theta: np.ndarray | Tensor
+
+
+class History(NamedTuple):
+    """What goes in and what happened at each tick, arrays in the kernels, tensors outside; what the backward needs of it may be left empty otherwise."""
+
+    spikes: np.ndarray | Tensor  # (T, B, P)
+    out: np.ndarray | Tensor  # (T, B, Q)
+    potential: np.ndarray | Tensor  # (B, T, Q)
+    gates: np.ndarray | Tensor  # (B, T, Q): M
+    checkpoints: np.ndarray | Tensor  # (B, segments) of E in columns, x_pre, x_post and theta
+
+
+class Gradients(NamedTuple):
+    """What comes in, ``out`` and ``state``, and what comes out; those of the weights with an axis of blocks first."""
+
+    out: np.ndarray | Tensor  # (T, B, Q)
+    state: State
+    spikes: np.ndarray | Tensor  # (T, B, P), as state.x_pre filled only where inputs are tracked
+    W: np.ndarray | Tensor  # in columns, as α
+    alpha: np.ndarray | Tensor
+    bias: np.ndarray | Tensor
+    V: np.ndarray | Tensor  # (neurons, Q), presynaptic first
+    c: np.ndarray | Tensor
+    eta: np.ndarray | Tensor  # (Q,), to be summed
+    track_inputs: bool
+
+
+class Scratch(NamedTuple):
+    """What a thread works on."""
+
+    active: np.ndarray  # indices of spikes
+    rows: np.ndarray  # four of Q
+    columns: np.ndarray  # one of P Q: E or its gradient
+
+
+class Segment(NamedTuple):
+    """The ticks between two checkpoints, computed once more: row k + 1 holds what the segment's tick k leaves behind."""
+
+    x_pre: np.ndarray
+    x_post: np.ndarray
+    theta: np.ndarray
+    growth: np.ndarray
+    keep: np.ndarray
+    E: np.ndarray
+    clipped: np.ndarray  # whether tick k clipped anything, at the first neuron of each Lanes
 
 
 # ---------------------------------------------------------------- pieces of a tick
+
+
+@_inline
+def starts(state):
+    return row(state.E, 0), row(state.v, 0), row(state.x_pre, 0), row(state.x_post, 0), row(state.theta, 0)
 
 
 @_inline
@@ -279,56 +389,29 @@ def add_scaled(target, scale, x, Q, step):
 # The next two are templates: `coefficients`, `slopes` and `decays` are the rule's, put in place by `compiled`.
 
 
-def _forward(
-    start,
-    stop,
-    T,
-    B,
-    P,
-    neurons,
-    spikes_,
-    W_,
-    alpha_,
-    bias_,
-    V_,
-    c_,
-    eta,
-    modulated,
-    beta,
-    threshold,
-    keep_trace,
-    theta_step,
-    e_max,
-    E_,
-    v_,
-    x_pre_,
-    x_post_,
-    theta_,
-    out_,
-    potential_,
-    gates_,
-    checkpoints_,
-    stride,
-    active_,
-    rows_,
-    columns_,
-):
-    """Batch members start..stop over all ticks; E (B, P, Q) to theta hold the state and are overwritten.
+def _forward(block, sizes, weights, constants, state, history, scratch):
+    """A block's batch members over all ticks; ``state`` holds the initial state and is overwritten by the final one.
 
-    spikes are (T, B, P) and out (T, B, Q); W and alpha lie in columns, V is (neurons, Q). potential and
-    gates (B, T, Q), the v and M of each tick, and checkpoints (B, segments) of E in columns, x_pre, x_post and
-    theta are filled where they are not empty. active to columns are scratch.
+    ``history.out`` is filled; its potential, gates and checkpoints are filled where they are not empty.
     """
-    Q, step = bias_.size, width(bias_)
+    T, B, P, neurons, stride = sizes
+    eta, beta, threshold, _, keep_trace, theta_step, e_max = constants
+    modulated = weights.modulated
+    Q, step = weights.bias.size, width(weights.bias)
     zero = threshold - threshold
-    keep_history = potential_.size > 0
+    keep_history = history.potential.size > 0
     segments = (T + stride - 1) // stride
-    W, alpha, bias, V, c = row(W_, 0), row(alpha_, 0), row(bias_, 0), row(V_, 0), row(c_, 0)
-    active, M, drive, E = row(active_, 0), row(rows_, 0), row(rows_, Q), row(columns_, 0)
+    W, alpha, bias = row(weights.W, 0), row(weights.alpha, 0), row(weights.bias, 0)
+    V, c = row(weights.V, 0), row(weights.c, 0)
+    active, M, drive = row(scratch.active, 0), row(scratch.rows, 0), row(scratch.rows, Q)
+    E, spikes_, out_ = row(scratch.columns, 0), row(history.spikes, 0), row(history.out, 0)
+    potential_, gates_, checkpoints_ = row(history.potential, 0), row(history.gates, 0), row(history.checkpoints, 0)
+    E_, v_, x_pre_, x_post_, theta_ = starts(state)
     for j in range(0, Q, step):
         store(M, j, splat(zero) + 1)
-    for m in range(start, stop):
-        v, x_pre, x_post, theta = row(v_, m * Q), row(x_pre_, m * P), row(x_post_, m * Q), row(theta_, m * Q)
+    for m in range(block.start, block.stop):
+        v, x_pre = row(v_, m * Q), row(x_pre_, m * P)
+        x_post, theta = row(x_post_, m * Q), row(theta_, m * Q)
         into_columns(row(E_, m * P * Q), E, P, Q, step)
         if modulated:
             # V x, kept up to date from spike to spike as the traces are
@@ -337,7 +420,8 @@ def _forward(
             for k in range(neurons):
                 add_scaled(drive, x_post[k], row(V, k * Q), Q, step)
         for t in range(T):
-            spikes, out, history = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q), (m * T + t) * Q
+            spikes, out = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q)
+            here = (m * T + t) * Q
             if keep_history and t % stride == 0:
                 kept = row(checkpoints_, (m * segments + t // stride) * (P * Q + P + 2 * Q))
                 copy(E, kept, P * Q)
@@ -358,7 +442,7 @@ def _forward(
                 # x[t] = λ x[t−1] + (1 − λ) s[t]
                 store(x_post, j, spike + keep_trace * (load(x_post, j) - spike))
                 if keep_history:
-                    store(row(potential_, history), j, u)
+                    store(row(potential_, here), j, u)
             smooth(x_pre, spikes, P, x_pre, keep_trace)
             if modulated:
                 n = spiking(out, neurons, active)
@@ -372,7 +456,7 @@ def _forward(
                     store(drive, j, driving)
                     store(M, j, gate)
                     if keep_history:
-                        store(row(gates_, history), j, gate)
+                        store(row(gates_, here), j, gate)
             for j in range(0, Q, step):
                 x, th = load(x_post, j), load(theta, j)
                 a, b = coefficients(x, th)
@@ -382,76 +466,34 @@ def _forward(
         out_of_columns(E, row(E_, m * P * Q), P, Q, step)
 
 
-def _backward(
-    start,
-    stop,
-    block,
-    T,
-    B,
-    P,
-    neurons,
-    spikes_,
-    out_,
-    potential_,
-    gates_,
-    W_,
-    alpha_,
-    V_back_,
-    eta,
-    modulated,
-    beta,
-    threshold,
-    steepness,
-    keep_trace,
-    theta_step,
-    e_max,
-    checkpoints_,
-    stride,
-    track_inputs,
-    grad_out_,
-    grad_E_,
-    grad_v_,
-    grad_x_pre_,
-    grad_x_post_,
-    grad_theta_,
-    grad_spikes_,
-    grad_W_,
-    grad_alpha_,
-    grad_bias_,
-    grad_V_,
-    grad_c_,
-    grad_eta_,
-    active_,
-    rows_,
-    columns_,
-    x_pre_,
-    x_post_,
-    theta_,
-    growth_,
-    keep_,
-    history_,
-    clipped,
-):
-    """The adjoint of ``_forward``, ticks last to first, for batch members start..stop.
+def _backward(block, sizes, weights, constants, history, gradients, scratch, segment):
+    """The adjoint of ``_forward``, ticks last to first, for a block's batch members.
 
-    grad_E to grad_theta (batch first) come in as gradients of the final state and leave as those of the
-    initial state. grad_W to grad_eta, block first, are added to at ``block``. W, alpha, their gradients and
-    V_back, the transpose of V, lie in columns. grad_spikes and grad_x_pre are filled only where track_inputs.
-    active to clipped are scratch.
+    ``gradients.state`` comes in as the gradient of the final state and leaves as that of the initial one. The
+    gradients of the weights are added to at the block's place. ``weights.V`` is the transpose of V in columns.
     """
-    step = width(W_)
-    Q = W_.size // P
+    T, B, P, neurons, stride = sizes
+    eta, beta, threshold, steepness, keep_trace, theta_step, e_max = constants
+    modulated, track_inputs = weights.modulated, gradients.track_inputs
+    step = width(weights.W)
+    Q = weights.W.size // P
     zero = e_max - e_max
     segments = (T + stride - 1) // stride
-    W, alpha, V_back = row(W_, 0), row(alpha_, 0), row(V_back_, 0)
-    grad_W, grad_alpha = row(grad_W_, block * P * Q), row(grad_alpha_, block * P * Q)
-    grad_bias, grad_c, grad_eta = row(grad_bias_, block * Q), row(grad_c_, block * Q), row(grad_eta_, block * Q)
-    grad_V = row(grad_V_, block * neurons * Q)
-    active, ones, grad_current = row(active_, 0), row(rows_, 0), row(rows_, Q)
-    grad_drive, pull, grad_E = row(rows_, 2 * Q), row(rows_, 3 * Q), row(columns_, 0)
+    W, alpha, V_back = row(weights.W, 0), row(weights.alpha, 0), row(weights.V, 0)
+    grad_W, grad_alpha = row(gradients.W, block.index * P * Q), row(gradients.alpha, block.index * P * Q)
+    grad_bias, grad_c = row(gradients.bias, block.index * Q), row(gradients.c, block.index * Q)
+    grad_eta, grad_V = row(gradients.eta, block.index * Q), row(gradients.V, block.index * neurons * Q)
+    active, ones, grad_current = row(scratch.active, 0), row(scratch.rows, 0), row(scratch.rows, Q)
+    grad_drive, pull, grad_E = row(scratch.rows, 2 * Q), row(scratch.rows, 3 * Q), row(scratch.columns, 0)
+    x_pre_, x_post_, theta_ = row(segment.x_pre, 0), row(segment.x_post, 0), row(segment.theta, 0)
+    growth_, keep_, E_, clipped = row(segment.growth, 0), row(segment.keep, 0), row(segment.E, 0), segment.clipped
+    spikes_, out_, grad_out_ = row(history.spikes, 0), row(history.out, 0), row(gradients.out, 0)
+    potential_, gates_, checkpoints_ = row(history.potential, 0), row(history.gates, 0), row(history.checkpoints, 0)
+    grad_spikes_ = row(gradients.spikes, 0)
+    grad_E_, grad_v_, grad_x_pre_, grad_x_post_, grad_theta_ = starts(gradients.state)
     for j in range(0, Q, step):
         store(ones, j, splat(zero) + 1)
-    for m in range(start, stop):
+    for m in range(block.start, block.stop):
         gates = row(gates_, m * T * Q)
         grad_v, grad_x_pre = row(grad_v_, m * Q), row(grad_x_pre_, m * P)
         grad_x_post, grad_theta = row(grad_x_post_, m * Q), row(grad_theta_, m * Q)
@@ -459,11 +501,11 @@ def _backward(
         for j in range(0, Q, step):
             store(grad_drive, j, splat(zero))
             store(pull, j, splat(zero))
-        for segment in range(segments - 1, -1, -1):
-            first = segment * stride
+        for part in range(segments - 1, -1, -1):
+            first = part * stride
             last = min(first + stride, T)
-            kept = row(checkpoints_, (m * segments + segment) * (P * Q + P + 2 * Q))
-            copy(kept, row(history_, 0), P * Q)
+            kept = row(checkpoints_, (m * segments + part) * (P * Q + P + 2 * Q))
+            copy(kept, row(E_, 0), P * Q)
             copy(row(kept, P * Q), row(x_pre_, 0), P)
             copy(row(kept, P * Q + P), row(x_post_, 0), Q)
             copy(row(kept, P * Q + P + Q), row(theta_, 0), Q)
@@ -486,7 +528,7 @@ def _backward(
                     store(row(growth_, k * Q), j, rate * a)
                     store(row(keep_, k * Q), j, 1 + rate * b)
             for k in range(last - first):
-                E, x_pre = row(history_, k * P * Q), row(x_pre_, (k + 1) * P)
+                E, x_pre = row(E_, k * P * Q), row(x_pre_, (k + 1) * P)
                 for j in range(0, Q, step):
                     growth, keep = load(row(growth_, k * Q), j), load(row(keep_, k * Q), j)
                     peak = advance(E, row(E, P * Q), x_pre, P, growth, keep, e_max, j, step)
@@ -495,7 +537,7 @@ def _backward(
                 k = t - first
                 spikes, out = row(spikes_, (t * B + m) * P), row(out_, (t * B + m) * Q)
                 M = row(gates, t * Q) if modulated else ones
-                E, theta = row(history_, k * P * Q), row(theta_, k * Q)
+                E, theta = row(E_, k * P * Q), row(theta_, k * Q)
                 x_pre, x_post = row(x_pre_, (k + 1) * P), row(x_post_, (k + 1) * Q)
                 growth, keep = row(growth_, k * Q), row(keep_, k * Q)
                 fetch(row(grad_out_, ((t - _AHEAD) * B + m) * Q), Q, step)
@@ -569,22 +611,17 @@ def _backward(
                 add_scaled(row(grad_V, k * Q), keep_trace * x_post_[k], grad_drive, Q, step)
 
 
-def forward_scratch(P: int, Q: int, dtype: np.dtype) -> list[np.ndarray]:
+def forward_scratch(P: int, Q: int, dtype: type[np.generic]) -> Scratch:
     """What ``_forward`` works on beside its arguments."""
-    return [np.empty(max(P, Q), np.intp), _aligned(4 * Q, dtype), _aligned(P * Q, dtype)]
+    numbers = aligned(4 * Q + P * Q, dtype)
+    return Scratch(np.empty(max(P, Q), np.intp), numbers[: 4 * Q], numbers[4 * Q :])
 
 
-def backward_scratch(P: int, Q: int, stride: int, dtype: np.dtype) -> list[np.ndarray]:
+def backward_scratch(P: int, Q: int, stride: int, dtype: type[np.generic]) -> tuple[Scratch, Segment]:
     """What ``_backward`` works on beside its arguments."""
     sizes = ((stride + 1) * P, (stride + 1) * Q, (stride + 1) * Q, stride * Q, stride * Q, (stride + 1) * P * Q)
-    return [*forward_scratch(P, Q, dtype), *(_aligned(size, dtype) for size in sizes), np.empty(stride * Q, np.bool_)]
-
-
-def _aligned(size: int, dtype: np.dtype) -> np.ndarray:
-    # on a cache line: a vector that straddles two costs twice
-    raw = np.empty(size + simd.BYTES, dtype)
-    start = (-raw.ctypes.data % simd.BYTES) // raw.itemsize
-    return raw[start : start + size]
+    segment = Segment(*(aligned(size, dtype) for size in sizes), np.empty(stride * Q, np.bool_))
+    return forward_scratch(P, Q, dtype), segment
 
 
 @cache
@@ -604,18 +641,35 @@ def compiled(rule: type[Rule]) -> tuple[Callable, Callable]:
     coefficients = numba.njit(rule.coefficients, inline="always")
     slopes = numba.njit(rule.slopes, inline="always")
     forward = compile_with(_forward, coefficients=coefficients)
-    return forward, compile_with(_backward, coefficients=coefficients, slopes=slopes, decays=rule.decays)
+    backward = compile_with(_backward, coefficients=coefficients, slopes=slopes, decays=rule.decays)
+    return _direct(forward), _direct(backward)
+
+
+def _direct(kernel: Callable) -> Callable:
+    """``kernel``, which infers the types of its structures field by field at every call, with that done once a dtype."""
+    entries: dict[np.dtype, Callable] = {}
+
+    def call(*arguments):
+        dtype = arguments[_WEIGHTS].W.dtype
+        if dtype not in entries:
+            signature = tuple(map(numba.typeof, arguments))
+            kernel.compile(signature)
+            entries[dtype] = kernel.overloads[signature].entry_point
+        return entries[dtype](*arguments)
+
+    return call
 
 
 # ---------------------------------------------------------------- neurons without plastic synapses
 
 
 @numba.njit(**OPTIONS)
-def leaky_forward(current, v, beta, threshold, out, potential):
+def leaky_forward(current, v, leak, out, potential):
     """``snntorch.Leaky`` over the ticks of current (T, N), flat; v (N,) holds the state.
 
     With an infinite threshold it never spikes: the leaky readout.
     """
+    beta, threshold, _ = leak
     zero = beta - beta
     for start in range(0, current.size, v.size):
         I, s, u = row(current, start), row(out, start), row(potential, start)
@@ -627,9 +681,10 @@ def leaky_forward(current, v, beta, threshold, out, potential):
 
 
 @numba.njit(**OPTIONS)
-def leaky_backward(grad_out, grad_potential, potential, beta, threshold, steepness, grad_v, grad_current):
+def leaky_backward(grad_out, grad_potential, potential, leak, grad_v, grad_current):
     """The adjoint of :func:`leaky_forward`; grad_v (N,) comes in as the final state's gradient."""
-    one = beta / beta  # of the weights' dtype: numba makes float32 · integer a float64
+    beta, threshold, steepness = leak
+    one = steepness / steepness  # of the current's dtype: numba makes float32 · integer a float64
     for start in range(potential.size - grad_v.size, -1, -grad_v.size):
         g_s, g_u, g_I, u = (
             row(grad_out, start),

@@ -9,8 +9,8 @@ import numba
 import torch
 from torch import Tensor
 
-from ..scan import denormals_as_zero, numpy_views
 from .kernels import OPTIONS
+from .memory import copies, denormals_as_zero, numpy_views, scalar_type
 from .simd import row
 
 # ---------------------------------------------------------------- a threshold that adapts
@@ -49,9 +49,9 @@ def _adaptive_backward(grad_out, u, beta, decay, rise, steepness, grad_v, grad_a
 class _Adaptive(torch.autograd.Function):
     @staticmethod
     def forward(ctx, current, v, a, s, *constants):
-        *constants, steepness = (_scalar(current, x) for x in constants)
+        *constants, steepness = map(scalar_type(current), constants)
         out, u = (torch.empty_like(current, memory_format=torch.contiguous_format) for _ in range(2))
-        state = _copies(v, a, s)
+        state = copies(v, a, s)
         with denormals_as_zero():
             _adaptive_forward(*numpy_views(current, *state), *constants, *numpy_views(out, u))
         ctx.save_for_backward(u)
@@ -61,7 +61,7 @@ class _Adaptive(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad_out, *grad_state):
         (u,) = ctx.saved_tensors
-        grad_state, grad_current = _copies(*grad_state), torch.empty_like(u)
+        grad_state, grad_current = copies(*grad_state), torch.empty_like(u)
         with denormals_as_zero():
             _adaptive_backward(*numpy_views(grad_out, u), *ctx.constants, *numpy_views(*grad_state, grad_current))
         return grad_current, *grad_state, None, None, None, None
@@ -133,9 +133,9 @@ def _recurrent_backward(grad_out, u, weight, Q, beta, steepness, grad_s, grad_v,
 class _Recurrent(torch.autograd.Function):
     @staticmethod
     def forward(ctx, current, s, v, weight, bias, *constants):
-        beta, threshold, steepness = (_scalar(current, x) for x in constants)
+        beta, threshold, steepness = map(scalar_type(current), constants)
         out, u = (torch.empty_like(current, memory_format=torch.contiguous_format) for _ in range(2))
-        state = _copies(s, v)
+        state = copies(s, v)
         with denormals_as_zero():
             _recurrent_forward(
                 *numpy_views(current, *state, weight.t(), bias), len(bias), beta, threshold, *numpy_views(out, u)
@@ -147,7 +147,7 @@ class _Recurrent(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad_out, *grad_state):
         s, out, u, weight = ctx.saved_tensors
-        grad_state, grad_current = _copies(*grad_state), torch.empty_like(u)
+        grad_state, grad_current = copies(*grad_state), torch.empty_like(u)
         with denormals_as_zero():
             _recurrent_backward(
                 *numpy_views(grad_out, u, weight), len(weight), *ctx.constants, *numpy_views(*grad_state, grad_current)
@@ -182,12 +182,3 @@ def recurrent(
     """
     out, *state = _Recurrent.apply(current, *state, weight, bias, beta, threshold, steepness)
     return out, tuple(state)
-
-
-def _scalar(like: Tensor, value: float):
-    return like.detach().numpy().dtype.type(value)
-
-
-def _copies(*tensors: Tensor) -> list[Tensor]:
-    # memory that the compiled code may overwrite
-    return [x.detach().clone(memory_format=torch.contiguous_format) for x in tensors]

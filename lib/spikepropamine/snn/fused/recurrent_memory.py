@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..scan import denormals_as_zero
 from .kernels import OPTIONS
+from .memory import denormals_as_zero
 
 Surrogate = Callable[[Tensor], Tensor]  # ψ(u), of the shape of u
 

@@ -1,0 +1,249 @@
+"""Compiled layers and neurons over time as operations of PyTorch, with their gradients; blocks of the batch on threads."""
+
+import math
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import NamedTuple
+
+import snntorch
+import torch
+from torch import Tensor
+
+from ..layers import PlasticLinear, Spike
+from . import kernels
+from .kernels import Block, Constants, Gradients, History, Leak, Scratch, Sizes, State, Weights
+from .memory import (
+    columns,
+    copies,
+    denormals_as_zero,
+    from_columns,
+    numpy_views,
+    pad,
+    padded,
+    scalar_type,
+    square,
+    unpadded,
+)
+
+_BLOCKS = 8
+_EMPTY = {dtype: torch.empty(0, dtype=dtype) for dtype in (torch.float32, torch.float64)}
+
+
+# ---------------------------------------------------------------- neurons alone
+
+
+def leak(neuron: snntorch.Leaky, like: Tensor) -> Leak:
+    """The constants of ``neuron``, in the dtype of ``like``."""
+    threshold = math.inf if neuron.reset_mechanism == "none" else float(neuron.threshold)
+    return Leak(*map(scalar_type(like), (neuron.beta, threshold, _steepness(neuron))))
+
+
+def _steepness(neuron: snntorch.Leaky) -> float:
+    """k of the fast sigmoid; a neuron that never spikes has no use for it."""
+    return neuron.spike_grad.slope if isinstance(neuron.spike_grad, Spike) else 1.0
+
+
+def run_leaky(current: Tensor, v: Tensor, constants: Leak) -> tuple[Tensor, Tensor, Tensor]:
+    """Neurons alone, without gradients and unchecked: spikes and potentials, (T, B, Q), and the last potentials."""
+    out, potential = (torch.empty_like(current, memory_format=torch.contiguous_format) for _ in range(2))
+    (last,) = copies(v)
+    with denormals_as_zero():
+        kernels.leaky_forward(*numpy_views(current, last), constants, *numpy_views(out, potential))
+    return out, potential, last
+
+
+class LeakyScan(torch.autograd.Function):
+    """:func:`run_leaky` with gradients to ``current`` and ``v``."""
+
+    @staticmethod
+    def forward(ctx, constants, current, v):
+        out, potential, last = run_leaky(current, v, constants)
+        ctx.save_for_backward(potential)
+        ctx.constants = constants
+        return out, potential, last
+
+    @staticmethod
+    def backward(ctx, grad_out, grad_potential, grad_v):
+        (potential,) = ctx.saved_tensors
+        (grad_v,) = copies(grad_v)
+        grad_current = torch.empty_like(potential)
+        with denormals_as_zero():
+            kernels.leaky_backward(
+                *numpy_views(grad_out, grad_potential, potential), ctx.constants, *numpy_views(grad_v, grad_current)
+            )
+        return None, grad_current, grad_v
+
+
+# ---------------------------------------------------------------- a plastic layer
+
+
+class Learned(NamedTuple):
+    """The tensors of a plastic layer that gradients reach; no V and c where it is not modulated."""
+
+    weight: Tensor  # (Q, P)
+    bias: Tensor  # (Q,)
+    alpha: Tensor  # (Q, P)
+    eta: Tensor  # a scalar
+    V: Tensor | None  # (Q, Q)
+    c: Tensor | None  # (Q,)
+
+    @classmethod
+    def of(cls, layer: PlasticLinear) -> "Learned":
+        """Those of ``layer`` as they are now."""
+        modulator = (layer.modulator_weight, layer.modulator_bias) if layer.modulated else (None, None)
+        return cls(layer.weight, layer.bias, layer.alpha, layer.rule.eta, *modulator)
+
+
+class Prepared:
+    """A plastic layer and its neurons laid out for compiled code, with the weights that they have now.
+
+    Args:
+        layer: the synapses, P inputs to Q neurons.
+        neuron: the neurons.
+        learned: the layer's learned tensors, where they are at hand already.
+    """
+
+    def __init__(self, layer: PlasticLinear, neuron: snntorch.Leaky, learned: Learned | None = None):
+        learned = Learned(*(x if x is None else x.detach() for x in learned or Learned.of(layer)))
+        V = learned.bias.new_empty(0, 0) if learned.V is None else learned.V
+        c = torch.zeros_like(learned.bias) if learned.c is None else learned.c
+        scalar = scalar_type(learned.weight)
+        self.rule, self.V, self._own_to_thread = type(layer.rule), V, threading.local()
+        self.neurons, self.inputs = learned.weight.shape
+        laid_out = columns(learned.weight.t()), columns(learned.alpha.t()), pad(learned.bias), pad(V.t()), pad(c)
+        self.weights = Weights(*numpy_views(*laid_out), layer.modulated)
+        rest = layer.trace_decay, layer.rule.theta_step(layer.dt), layer.e_max
+        self.constants = Constants(scalar(learned.eta.item()), *leak(neuron, learned.weight), *map(scalar, rest))
+
+    def run(self, spikes: Tensor, state: State, keep: bool = False) -> tuple[Tensor, State, Sizes, History]:
+        """Without gradients and unchecked: spikes and the last state, and with ``keep`` what the backward needs."""
+        T, B, P = spikes.shape
+        Q = padded(self.neurons, spikes.itemsize)
+        # √T/2 checkpoints of the plastic state, 2√T ticks apart: memory for it grows as √T, and most of it is the
+        # backward's segment, which stays in the second-level cache where checkpoints do not
+        stride = max(1, math.isqrt(4 * T))
+        sizes = Sizes(T, B, P, self.neurons, stride)
+        out = spikes.new_empty(T, B, Q)
+        history = History(spikes, out, *self._history(B, T, stride, spikes) if keep else (_EMPTY[spikes.dtype],) * 3)
+        own = _own(state)  # overwritten from the initial to the final state
+        arrays = State(*numpy_views(*own)), History(*numpy_views(*history))
+        kernel, _ = kernels.compiled(self.rule)
+        # no sum runs over the batch here, so any split gives the same bits: one block a thread
+        _each_block(
+            lambda block, scratch: kernel(block, sizes, self.weights, self.constants, *arrays, scratch),
+            self._scratch,
+            _blocks(B, min(_BLOCKS, torch.get_num_threads())),
+        )
+        return unpadded(out, self.neurons), _shaped(own, self.neurons), sizes, history
+
+    def _history(self, B: int, T: int, stride: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Empty potentials, gates and checkpoints of a :class:`History`."""
+        P, Q, segments = self.inputs, padded(self.neurons, like.itemsize), -(-T // stride)
+        sizes = (B, T, Q), (B, T if self.weights.modulated else 0, Q), segments * B * (P * Q + P + 2 * Q)
+        return tuple(like.new_empty(size) for size in sizes)
+
+    def _scratch(self) -> Scratch:
+        # one for each thread, kept from call to call since it is in the cache by then
+        if not hasattr(self._own_to_thread, "scratch"):
+            Q = padded(self.neurons, self.weights.W.itemsize)
+            self._own_to_thread.scratch = kernels.forward_scratch(self.inputs, Q, self.weights.W.dtype.type)
+        return self._own_to_thread.scratch
+
+    def run_back(self, sizes: Sizes, history: History, out: Tensor, state: State, track_inputs: bool) -> Gradients:
+        """The adjoint of :meth:`run`, of the gradients by its spikes and its last state, as tensors in usual shapes."""
+        T, B, P, neurons, stride = sizes
+        Q, blocks = padded(neurons, out.itemsize), _blocks(B)
+        own = _own(state)  # overwritten from the final to the initial state's
+        spikes = out.new_zeros((T, B, P) if track_inputs else (0, 0, 0))
+        sums = [out.new_zeros(len(blocks), size) for size in (P * Q, P * Q, Q, neurons * Q, Q, Q)]
+        (grad_out,) = numpy_views(pad(out))
+        gradients = Gradients(grad_out, State(*numpy_views(*own)), *numpy_views(spikes, *sums), track_inputs)
+        (V_back,) = numpy_views(columns(self.V))
+        weights, history = self.weights._replace(V=V_back), History(*numpy_views(*history))
+        _, kernel = kernels.compiled(self.rule)
+        _each_block(
+            lambda block, scratch: kernel(block, sizes, weights, self.constants, history, gradients, *scratch),
+            lambda: kernels.backward_scratch(P, Q, stride, scalar_type(out)),
+            blocks,
+        )
+        W, alpha, bias, V, c, eta = (x.sum(0) for x in sums)
+        return Gradients(
+            out,
+            _shaped(own, neurons),
+            spikes,
+            from_columns(W, P, neurons),
+            from_columns(alpha, P, neurons),
+            bias[:neurons],
+            square(V, neurons).t(),
+            c[:neurons],
+            eta.sum(),
+            track_inputs,
+        )
+
+
+class PlasticScan(torch.autograd.Function):
+    """:meth:`Prepared.run` with gradients to the spikes, to all that is learned and to the initial state."""
+
+    @staticmethod
+    def forward(ctx, layer, neuron, spikes, *tensors):
+        learned, state = Learned(*tensors[:6]), State(*tensors[6:])
+        ctx.prepared = Prepared(layer, neuron, learned)
+        out, last, ctx.sizes, history = ctx.prepared.run(spikes, state, keep=True)
+        # the tensors too, so that PyTorch refuses a backward after one of them has changed
+        ctx.save_for_backward(*history, *tensors)
+        ctx.set_materialize_grads(False)
+        return out, *last
+
+    @staticmethod
+    def backward(ctx, grad_out, *grad_last):
+        history, tensors = History(*ctx.saved_tensors[:5]), ctx.saved_tensors[5:]
+        track_inputs = ctx.needs_input_grad[2] or any(ctx.needs_input_grad[9:])
+        grad_out = torch.zeros_like(unpadded(history.out, ctx.sizes.neurons)) if grad_out is None else grad_out
+        grad_state = State(*(torch.zeros_like(x) if g is None else g for g, x in zip(grad_last, tensors[6:])))
+        g = ctx.prepared.run_back(ctx.sizes, history, grad_out, grad_state, track_inputs)
+        modulator = (g.V, g.c) if ctx.prepared.weights.modulated else (None, None)
+        return None, None, g.spikes if track_inputs else None, g.W, g.bias, g.alpha, g.eta, *modulator, *g.state
+
+
+def _own(state: State) -> State:
+    """``state`` in memory that the kernels may overwrite: E presynaptic first, neurons padded."""
+    E, v, x_pre, x_post, theta = copies(state.E.transpose(1, 2), *state[1:])
+    return State(pad(E).flatten(1), pad(v), x_pre, pad(x_post), pad(theta))
+
+
+def _shaped(own: State, neurons: int) -> State:
+    """What :func:`_own` made, in its usual shapes and without padding."""
+    v, x_post, theta = (unpadded(x, neurons) for x in (own.v, own.x_post, own.theta))
+    return State(square(own.E, neurons).transpose(1, 2), v, own.x_pre, x_post, theta)
+
+
+# ---------------------------------------------------------------- blocks and threads
+
+
+def _blocks(batch: int, most: int = _BLOCKS) -> list[Block]:
+    """Batch members in at most ``most`` runs of neighbours; the backward's split follows from the batch size alone."""
+    size = max(1, -(-batch // most))
+    return [Block(start, min(start + size, batch), k) for k, start in enumerate(range(0, batch, size))]
+
+
+def _each_block(run: Callable[[Block, tuple], None], scratch: Callable[[], tuple], blocks: list[Block]) -> None:
+    # each thread takes every n-th block, and has its own scratch
+    threads = max(1, min(torch.get_num_threads(), len(blocks)))
+
+    def take(first: int) -> None:
+        own = scratch()
+        with denormals_as_zero():
+            for block in blocks[first::threads]:
+                run(block, own)
+
+    if threads == 1:
+        take(0)
+    else:
+        list(_pool(threads).map(take, range(threads)))
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="spikepropamine")
