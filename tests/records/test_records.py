@@ -1,6 +1,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -177,3 +178,20 @@ def test_a_full_disk_leaves_the_old_run_and_says_so(tmp_path):
     assert records.load_run(tmp_path / "run").record["seed"] == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run"]
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 600
+
+
+def test_a_copy_without_a_repository_says_the_commit_that_it_was_told(tmp_path, repository):
+    shutil.copytree(repository / "lib", tmp_path / "lib", ignore=shutil.ignore_patterns("__pycache__"))
+    code = "from spikepropamine.records.runs import provenance; print(provenance()['git_commit'])"
+
+    def says(told):
+        environment = os.environ | {"PYTHONPATH": str(tmp_path / "lib"), "GIT_CEILING_DIRECTORIES": str(tmp_path)}
+        environment.pop("SPIKEPROPAMINE_COMMIT", None)
+        environment |= {} if told is None else {"SPIKEPROPAMINE_COMMIT": told}
+        return subprocess.run(
+            [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True
+        )
+
+    assert says(None).stdout.strip() == "unknown"
+    assert says("0123456789" * 4).stdout.strip() == "0123456789" * 4
+    assert "SPIKEPROPAMINE_COMMIT = 'main': must be 40 hexadecimal digits" in says("main").stderr

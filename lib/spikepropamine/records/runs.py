@@ -9,7 +9,9 @@ configuration, and ``manifest.json`` with checksums. A published run is as good 
 
 import dataclasses
 import importlib.metadata
+import os
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Collection, Iterable, Mapping
@@ -23,6 +25,7 @@ import safetensors
 import torch
 from safetensors.torch import load_file, save_file
 
+from ..checks import require
 from ..fields import plain
 from .atomic import DamagedRecord, check_files, checksum, digest, read_json, whole_file, whole_folder, write_json
 
@@ -66,8 +69,7 @@ def config_hash(config: Any) -> str:
 def provenance() -> dict[str, Any]:
     """Versions, commit and processor: where a result was made."""
     return {
-        "versions": {"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "git_commit": _git_commit(),
         "cpu": _cpu(),
     }
@@ -349,8 +351,25 @@ def _check_fields(path: Path, content: dict[str, Any], fields: dict[str, type]) 
         raise DamagedRecord(f"{path}: field schema is {content['schema']}, must be {SCHEMA}")
 
 
+def _version(package: str) -> str:
+    """The version of an installed package; what a run does not need may be missing."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+COMMIT = "SPIKEPROPAMINE_COMMIT"  # environment variable: the commit of a copy that has no repository around it
+
+
 def _git_commit() -> str:
-    """HEAD of the repository this package runs from, with "+changes" where the tree differs from it."""
+    """HEAD of the repository this package runs from, with "+changes" where the tree differs from it.
+
+    Where there is no repository, such as on a machine without git: the commit that COMMIT names, or "unknown".
+
+    Raises:
+        ValueError: a COMMIT that is not 40 hexadecimal digits.
+    """
     here = Path(__file__).parent
 
     def git(*arguments: str) -> str:
@@ -359,9 +378,13 @@ def _git_commit() -> str:
 
     try:
         head = git("rev-parse", "HEAD")
-        return (head + ("+changes" if git("status", "--porcelain", "--", ".") else "")) if head else "unknown"
     except FileNotFoundError:
-        return "unknown"
+        head = ""
+    if head:
+        return head + ("+changes" if git("status", "--porcelain", "--", ".") else "")
+    told = os.environ.get(COMMIT)
+    require(told is None or re.fullmatch("[0-9a-f]{40}", told) is not None, COMMIT, told, "40 hexadecimal digits")
+    return told or "unknown"
 
 
 def _cpu() -> str:
