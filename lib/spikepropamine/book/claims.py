@@ -189,16 +189,17 @@ def _claim(where: str, entry: Any) -> Claim:
         require(isinstance(entry.get(name), str), where + name, entry.get(name), "a text")
     where = f"{where}{{}} of {entry['id']}"
     require_choice(where.format("judge"), entry["judge"], JUDGES)
-    ours = entry.get("ours", False)
+    title, ours = entry.get("title", entry["statement"]), entry.get("ours", False)
+    require(isinstance(title, str), where.format("title"), title, "a text")
     require(isinstance(ours, bool), where.format("ours"), ours, "true or false")
-    options = {name: value for name, value in entry.items() if name not in (*_CLAIM, "ours")}
+    options = {name: value for name, value in entry.items() if name not in (*_CLAIM, "title", "ours")}
     allowed = JUDGES[entry["judge"]].options or {}
     for name, value in options.items():
-        require_choice(where.format("field"), name, (*_CLAIM, "ours", *allowed))
+        require_choice(where.format("field"), name, (*_CLAIM, "title", "ours", *allowed))
         require_choice(where.format(name), value, allowed[name])
     for name in allowed:
         require(name in options, where.format(name), None, "one of " + ", ".join(map(repr, allowed[name])))
-    return Claim(**{name: entry[name] for name in _CLAIM}, ours=ours, options=options)
+    return Claim(**{name: entry[name] for name in _CLAIM}, title=title, ours=ours, options=options)
 
 
 def _definitions(where: str, entry: Any, claims: tuple[Claim, ...]) -> Definitions:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -49,7 +49,18 @@ _STYLE = {
     "savefig.dpi": 200,
 }
 
-__all__ = ["COLOURS", "Item", "Provenance", "Shelf", "grid", "minus", "network_style", "network_styles", "style"]
+__all__ = [
+    "COLOURS",
+    "Drawing",
+    "Item",
+    "Provenance",
+    "Shelf",
+    "grid",
+    "minus",
+    "network_style",
+    "network_styles",
+    "style",
+]
 
 AUTHOR = "The SpikePropamine companion's maintainers"
 PAPER = """@article{schmidgall2021,
@@ -87,11 +98,25 @@ class Provenance:
         return f"papermill book/{self.chapter}.ipynb out.ipynb{given}"
 
 
+class Drawing(NamedTuple):
+    """A figure with what :meth:`Shelf.figure` asks for beside its id."""
+
+    figure: Figure
+    data: pd.DataFrame  # what is drawn, one observation a row
+    caption: str  # begins with its message
+    alt: str  # what it shows, for who cannot see it
+
+
 class Item:
     """A saved figure or table: shows itself in a notebook, and as a figure of the book."""
 
     def __init__(self, markdown: str, rich: str, text: str):
         self._bundle = {"text/markdown": markdown, "text/html": rich, "text/plain": text}
+
+    @property
+    def markdown(self) -> str:
+        """The item as it stands in the book."""
+        return self._bundle["text/markdown"]
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         return self._bundle

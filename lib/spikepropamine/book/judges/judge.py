@@ -36,6 +36,7 @@ class Claim:
     """One claim of claims.yml."""
 
     id: str
+    title: str  # the statement in a few words
     statement: str
     judge: str
     criterion: str

@@ -1,0 +1,1 @@
+"""The figures, tables and sentences of each chapter, a module a chapter."""

@@ -1,0 +1,149 @@
+"""The scorecard: a section for each claim, its rounds side by side, each finding with an anchor of its own."""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+from IPython.display import Markdown
+
+from ..claims import VERDICTS, Judgement, number
+from ..figures import minus
+from ..judges.judge import Measure
+
+MARKS = dict(zip(VERDICTS, "●◐○–"))  # told apart without colour
+_DECIDES = {"mean": "", "low": "lower end ", "high": "upper end "}
+
+
+def anchor(judgement: Judgement, key: str = "") -> str:
+    """The anchor of a judgement, or of what was found of ``key`` (a task, or a network that walks)."""
+    words = f"{judgement.id} round {judgement.round.number} {key}"
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+
+
+def deciding_number(measure: Measure) -> str:
+    """The number that decides, against its threshold: "lower end 0.934, needed at least 0.950"."""
+    if not measure.what:
+        return "–"
+    side = (
+        ("at least" if measure.at_least else "at most")
+        if not measure.strict
+        else ("above" if measure.at_least else "below")
+    )
+    return f"{_DECIDES[measure.decides]}{number(measure.number)}, needed {side} {number(measure.threshold)}"
+
+
+def against(measure: Measure) -> str:
+    """What decided, in the shortest form: "dp-oja on cue-reward, accuracy: 0.934 < 0.950"."""
+    if not measure.what:
+        return ""
+    signs = "≥<" if measure.at_least else "≤>"
+    if measure.strict:
+        signs = ">≤" if measure.at_least else "<≥"
+    sign = signs[0 if measure.holds else 1]
+    return f"{measure.what}: {number(measure.number)} {sign} {number(measure.threshold)}"
+
+
+def decided_by(measure: Measure) -> str:
+    """What decided, in one sentence: the number with its interval, and its threshold."""
+    if not measure.what:
+        return "Nothing yet: no runs, or too few seeds."
+    mean, low, _ = map(number, measure.interval)
+    value = mean if low == "–" else f"{mean} ({low} to {number(measure.interval.high)})"
+    return f"{measure.what}: {value}; {deciding_number(measure)}."
+
+
+def shown(judgements: Iterable[Judgement]) -> pd.DataFrame:
+    """The table of all claims as it is read, a row a claim and round."""
+    return pd.DataFrame(
+        [
+            {
+                "claim": f"[{j.label}](#{anchor(j)})",
+                "round": j.round.number,
+                "statement": j.claim.title,
+                "verdict": f"{MARKS[j.verdict]} {j.read()}",
+                "cells met": _of(*j.cells),
+                "decided by": j.deciding.what or "–",
+                "number, threshold": deciding_number(j.deciding),
+            }
+            for j in judgements
+        ]
+    )
+
+
+def caption(judgements: Sequence[Judgement]) -> str:
+    """The caption of the table: how many claims of the abstract came to which verdict, in each round."""
+    told = []
+    for n in dict.fromkeys(j.round.number for j in judgements):
+        verdicts = [j.verdict for j in judgements if j.round.number == n and not j.claim.ours]
+        counts = {verdict: verdicts.count(verdict) for verdict in VERDICTS}
+        told.append(f"In round {n}, " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count))
+    return f"{'. '.join(told)}. The claims of the abstract, paraphrased, and the number that decided each."
+
+
+def section(judgements: Sequence[Judgement], claim: str, root: Path) -> Markdown:
+    """What was found of ``claim`` ("claim-3") and of the questions that belong to it ("claim-3-…"), a card a round."""
+    belong = [j for j in judgements if j.id == claim or j.id.startswith(f"{claim}-")]
+    return _cards(belong, root)
+
+
+def others(judgements: Sequence[Judgement], claims: Sequence[str], root: Path) -> Markdown:
+    """What was found of claims that belong to none of ``claims``; a sentence where there are none."""
+    left = [j for j in judgements if not any(j.id == claim or j.id.startswith(f"{claim}-") for claim in claims)]
+    return _cards(left, root) if left else Markdown("*None so far.*")
+
+
+def exceptions(judgements: Sequence[Judgement]) -> Markdown:
+    """What was known before each round, and which of its runs were made before its criteria."""
+    rounds = list(dict.fromkeys((j.round.number, j.round.part, j.round.known, j.round.exceptions) for j in judgements))
+    told = []
+    for n, part, known, but in rounds:
+        told.append(f"**Round {n}{f', {part}' if part else ''}.** " + ("Exceptions: " + " ".join(but) if but else "No exception is known."))  # fmt: skip
+        told += [f":::{{dropdown}} Known when the criteria of round {n}{f', {part},' if part else ''} were written\n{known}\n:::"] * bool(known)  # fmt: skip
+    return Markdown(minus("\n\n".join(told)))
+
+
+def _cards(judgements: Sequence[Judgement], root: Path) -> Markdown:
+    parts = []
+    for id in dict.fromkeys(j.id for j in judgements):
+        rounds = sorted((j for j in judgements if j.id == id), key=lambda j: j.round.number)
+        claim = rounds[-1].claim
+        parts.append(("**Our question, not a claim of the abstract.** " if claim.ours else "") + claim.statement)
+        cards = "\n\n".join(_card(j, root) for j in rounds)
+        parts.append(f"::::::{{grid}} 1 1 {len(rounds)} {len(rounds)}\n:gutter: 2\n\n{cards}\n::::::")
+    return Markdown(minus("\n\n".join(parts)))
+
+
+def _card(j: Judgement, root: Path) -> str:
+    lines = [
+        f":::::{{grid-item-card}} Round {j.round.number}: {MARKS[j.verdict]} {j.read()}",
+        f"({anchor(j)})=\n**Decided by** {decided_by(j.deciding)}",
+    ]
+    if j.decision.found:
+        lines.append(f"**Cells met:** {_of(*j.cells)}.")
+    for key, one in j.decision.found.items():
+        count = f", {_of(one.met, one.of)} cells" if one.of > 1 else ""
+        lines.append(
+            f"({anchor(j, key)})=\n{MARKS[one.verdict]} **{key}**: {j.read(one.verdict)}{count}. {_sentence(one.reason)}"
+        )
+    lines += [f"*Criterion, registered before the runs:* {j.claim.criterion}", behind(j, root), ":::::"]
+    return "\n\n".join(lines)
+
+
+def behind(j: Judgement, root: Path) -> str:
+    """One line of links: the chapter, the figure or table, the records."""
+    kind = "figure" if j.claim.item.startswith("fig") else "table"
+    links = [f"[chapter]({j.claim.chapter}.ipynb)"]
+    if (root / "figures" / j.claim.item).exists():
+        links.append(f"[{kind}](#{j.claim.item})")
+    records = [name for name in j.records if (root / "book" / "results" / name).exists()]
+    links += [f"{{download}}`{name} <results/{name}/manifest.json>`" for name in records]
+    return " · ".join(links)
+
+
+def _of(met: int, of: int) -> str:
+    return f"{met} of {of}" if of else "–"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
