@@ -9,11 +9,14 @@ import sys
 from .snn import layers, networks, plasticity, scan
 from .snn.layers import PlasticLinear, PlasticState, leaky
 from .snn.networks import NETWORKS, NetworkOptions, SpikingNetwork, build
-from .snn.plasticity import BCM, Oja, Rule, bcm, oja
+from .snn.plasticity import BCM, RULES, STDP, Hebb, Oja, Rule, bcm, hebb, make_rule, oja, stdp
 
 __all__ = [
     "BCM",
     "NETWORKS",
+    "RULES",
+    "STDP",
+    "Hebb",
     "NetworkOptions",
     "Oja",
     "PlasticLinear",
@@ -22,8 +25,11 @@ __all__ = [
     "SpikingNetwork",
     "bcm",
     "build",
+    "hebb",
     "leaky",
+    "make_rule",
     "oja",
+    "stdp",
 ]
 
 # where these were before they had a room, and where code of others may look for them still

@@ -1,8 +1,12 @@
+import math
+
 import pytest
 import torch
 
 from spikepropamine.snn import plasticity
-from spikepropamine.snn.plasticity import BCM, RULES, Oja
+from spikepropamine.snn.layers import PlasticLinear, leaky
+from spikepropamine.snn.plasticity import BCM, RULES, STDP, Hebb, Oja, Rule, Seen, make_rule
+from spikepropamine.snn.scan import scan
 
 
 def traces(B=3, Q=4, P=5, seed=0):
@@ -33,7 +37,7 @@ def test_bcm_is_its_equation_at_every_synapse():
                 assert new[b, j, i] == pytest.approx((E[b, j, i] + rate[b, j] * change).item(), abs=1e-14)
 
 
-@pytest.mark.parametrize("rule", RULES.values())
+@pytest.mark.parametrize("rule", [rule for rule in RULES.values() if rule.update is Rule.update])
 def test_slopes_are_the_derivatives_of_the_coefficients(rule):
     _, _, x, theta = traces()
     x.requires_grad_()
@@ -45,9 +49,105 @@ def test_slopes_are_the_derivatives_of_the_coefficients(rule):
         torch.testing.assert_close(slopes[k + 2], by_theta)
 
 
-def test_gradcheck_of_both_rules():
+def test_hebb_is_its_equation_at_every_synapse():
+    E, x, y, _ = traces()
+    rate = torch.rand(3, 4, dtype=torch.float64)
+    new = plasticity.hebb(E, x, y, rate)
+    for b in range(3):
+        for j in range(4):
+            for i in range(5):
+                expected = E[b, j, i] + rate[b, j] * (x[b, i] * y[b, j] - E[b, j, i])
+                assert new[b, j, i] == pytest.approx(expected.item(), abs=1e-14)
+
+
+def seen(B=3, Q=4, P=5):
+    _, x, y, theta = traces(B, Q, P)
+    g = torch.Generator().manual_seed(1)
+    s_pre, s_post, gate = (torch.rand(B, n, generator=g, dtype=torch.float64) for n in (P, Q, Q))
+    return Seen((s_pre < 0.5).double(), (s_post < 0.5).double(), x, y, theta, 2 * gate - 1)
+
+
+def test_stdp_is_its_equation_at_every_synapse():
+    E, saw = traces()[0], seen()
+    new = plasticity.stdp(E, saw, 0.7, 0.3)
+    for b in range(3):
+        for j in range(4):
+            for i in range(5):
+                strengthened = 0.7 * saw.x_pre[b, i] * saw.s_post[b, j]
+                weakened = 0.3 * saw.x_post[b, j] * saw.s_pre[b, i]
+                expected = E[b, j, i] + saw.gate[b, j] * (strengthened - weakened)
+                assert new[b, j, i] == pytest.approx(expected.item(), abs=1e-14)
+
+
+def efficacies(rule, spikes_pre, spikes_post, dt=5.0, tau=20.0):
+    """E after each tick of one synapse under given spikes."""
+    layer = PlasticLinear(1, 1, rule, dt=dt, tau_trace=tau).double()
+    state, found = layer.initial_state(1), []
+    for pre, post in zip(spikes_pre, spikes_post):
+        state = layer.step(*(torch.tensor([[s]], dtype=torch.float64) for s in (pre, post)), state)
+        found.append(state.E.item())
+    return found
+
+
+@pytest.mark.parametrize("lag", [1, 2, 5])
+def test_stdp_strengthens_pre_before_post_and_weakens_post_before_pre_by_the_time_between(lag):
+    rule = STDP(2.0, 3.0)
+    first, second = [1.0] + [0.0] * lag, [0.0] * lag + [1.0]
+    trace = (1 - math.exp(-5 / 20)) * math.exp(-5 * lag / 20)
+    assert efficacies(rule, first, second)[-1] == pytest.approx(2.0 * trace, rel=1e-5)
+    assert efficacies(rule, second, first)[-1] == pytest.approx(-3.0 * trace, rel=1e-5)
+
+
+def test_the_hebbian_trace_is_a_mean_over_one_over_eta_ticks():
+    both = [1.0] * 2000
+    held = efficacies(Hebb(0.01), both + [0.0] * 500, both + [0.0] * 500)
+    assert held[1999] == pytest.approx(1, abs=1e-3)
+    assert held[-1] / held[-101] == pytest.approx((1 - 0.01) ** 100, rel=0.01)
+
+
+@pytest.mark.parametrize("modulated", [False, True])
+def test_the_hebbian_trace_is_the_same_on_both_paths_with_its_gradients(modulated):
+    layer = PlasticLinear(6, 5, Hebb(0.3), modulated).double()
+    spikes = (torch.rand(40, 3, 6, generator=torch.Generator().manual_seed(2)) < 0.3).double()
+    found = {}
+    for path in ("reference", "fused"):
+        layer.zero_grad()
+        out, state = scan(layer, leaky(20.0).double(), spikes, path=path)
+        (out.sum() + state.plastic.E.square().sum()).backward()
+        found[path] = [out.detach(), state.plastic.E.detach(), *(p.grad.clone() for p in layer.parameters())]
+    assert found["fused"][0].sum() > 0 and found["fused"][1].abs().max() > 0.01
+    for ours, theirs in zip(found["fused"], found["reference"]):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-11)
+
+
+def test_stdp_learns_both_of_its_rates_in_a_network():
+    layer = PlasticLinear(6, 5, STDP(), modulated=True)
+    spikes = (torch.rand(30, 3, 6, generator=torch.Generator().manual_seed(2)) < 0.3).float()
+    with pytest.raises(ValueError, match="path = 'fused': must be .* update of its own"):
+        scan(layer, leaky(20.0), spikes, path="fused")
+    out, state = scan(layer, leaky(20.0), spikes)
+    state.plastic.E.square().sum().backward()
+    assert {name for name, _ in layer.rule.named_parameters()} == {"raw_eta", "raw_eta_minus"}
+    assert all(p.grad.abs() > 0 for p in layer.rule.parameters())
+
+
+def test_an_unknown_rule_lists_the_known_ones():
+    with pytest.raises(ValueError, match="rule = 'hebbian': must be one of 'oja', 'bcm', 'hebb', 'stdp'"):
+        make_rule("hebbian")
+    with pytest.raises(ValueError, match="argument of rule stdp = 'eta': must be one of 'eta_plus', 'eta_minus'"):
+        make_rule("stdp", eta=1.0)
+    assert make_rule("stdp", eta_minus=0.5).eta_minus.item() == pytest.approx(0.5)
+
+
+def test_gradcheck_of_every_rule():
     E, x, y, theta = (value.requires_grad_() for value in traces(2, 3, 2))
     rate = torch.rand(2, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(plasticity.hebb, (E, x, y, rate))
+    parts = [part.requires_grad_() for part in seen(2, 3, 2)]
+    rates = [torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (0.7, 0.3)]
+    assert torch.autograd.gradcheck(
+        lambda E, plus, minus, *saw: plasticity.stdp(E, Seen(*saw), plus, minus), (E, *rates, *parts)
+    )
     assert torch.autograd.gradcheck(plasticity.oja, (E, x, y, rate))
     assert torch.autograd.gradcheck(plasticity.bcm, (E, x, y, theta, rate))
 
@@ -88,14 +188,28 @@ def test_bcm_runs_away_where_the_threshold_is_frozen():
     assert E.item() > 1e3
 
 
+def test_a_rate_that_the_dtype_cannot_hold_is_refused_by_name():
+    with pytest.raises(ValueError, match="eta = 1e\\+300: must be a number that torch.float32 holds"):
+        BCM(1e300)
+
+
 @pytest.mark.parametrize("eta", [1e-3, 1.0, 5.0, 100.0])
 def test_eta_starts_where_it_is_put(eta):
     assert Oja(eta).eta.item() == pytest.approx(eta, rel=1e-5)
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: Oja(0.0), lambda: Oja(-1.0), lambda: Oja(float("nan")), lambda: BCM(1.0, tau_theta=0.0)]
+    "make",
+    [
+        lambda: STDP(1.0, 0.0),
+        lambda: STDP(-1.0),
+        lambda: Hebb(0.0),
+        lambda: Oja(0.0),
+        lambda: Oja(-1.0),
+        lambda: Oja(float("nan")),
+        lambda: BCM(1.0, tau_theta=0.0),
+    ],
 )
 def test_bad_values_are_refused_by_name(make):
-    with pytest.raises(ValueError, match=r"(eta|tau_theta) = .*must be a finite number > 0"):
+    with pytest.raises(ValueError, match=r"(eta|eta_plus|eta_minus|tau_theta) = .*must be a finite number > 0"):
         make()

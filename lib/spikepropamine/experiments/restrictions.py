@@ -45,8 +45,10 @@ def restrict(network: SpikingNetwork, held: str) -> SpikingNetwork:
     if held == "one α":
         parametrize.register_parametrization(layer, "alpha", _OneForAll(layer.alpha.shape))
         return network
-    parameter = {"α at 0": layer.alpha, "η": layer.rule.raw_eta, "W at 0": layer.weight}[held]
-    if held != "η":
-        nn.init.zeros_(parameter)
+    if held == "η":
+        layer.rule.requires_grad_(False)
+        return network
+    parameter = {"α at 0": layer.alpha, "W at 0": layer.weight}[held]
+    nn.init.zeros_(parameter)
     parameter.requires_grad_(False)
     return network

@@ -9,7 +9,7 @@ from snntorch import surrogate
 from torch import Tensor, nn
 
 from ..checks import require, require_count, require_positive
-from .plasticity import Rule, slide
+from .plasticity import RULES, Rule, Seen, slide
 
 
 class _Step(torch.autograd.Function):
@@ -110,7 +110,8 @@ class PlasticLinear(nn.Module):
         super().__init__()
         require_count("in_features", in_features)
         require_count("out_features", out_features)
-        require(isinstance(rule, Rule), "rule", rule, "an instance of a plasticity.Rule, such as Oja()")
+        known = ", ".join(f"{kind.__name__}()" for kind in RULES.values())
+        require(isinstance(rule, Rule), "rule", rule, f"an instance of a plasticity.Rule: {known}, or your own")
         require_positive("e_max", e_max)
         require_positive("dt", dt)
         require_positive("tau_trace", tau_trace)
@@ -152,8 +153,8 @@ class PlasticLinear(nn.Module):
         x_pre = self.trace_decay * state.x_pre + (1 - self.trace_decay) * pre_spikes
         x_post = self.trace_decay * state.x_post + (1 - self.trace_decay) * post_spikes
         # E[t+1] = clip(E[t] + η M Δ, −E_max, E_max)
-        rate = self.rule.eta * self.modulator(x_post)
-        E = self.rule.update(state.E, x_pre, x_post, state.theta, rate).clamp(-self.e_max, self.e_max)
+        seen = Seen(pre_spikes, post_spikes, x_pre, x_post, state.theta, self.modulator(x_post))
+        E = self.rule.advance(state.E, seen).clamp(-self.e_max, self.e_max)
         # θ[t+1] from x[t], after the rule has used θ[t]
         theta = slide(state.theta, x_post, self.rule.theta_step(self.dt))
         return PlasticState(E, x_pre, x_post, theta)

@@ -1,10 +1,11 @@
 """The plasticity rules: what a synapse's efficacy E does at one tick.
 
-Every rule here is local and linear in the presynaptic trace and in E,
+A rule that is local and linear in the presynaptic trace and in E,
 
     Δ_ji = growth(x_j, θ_j) x_i + decay(x_j, θ_j) E_ji,
 
-so a rule is two functions of the postsynaptic neuron, each written once and used everywhere:
+as Oja's, BCM and the decaying Hebbian trace are, is two functions of the postsynaptic neuron, each written once and used
+everywhere:
 
 ``*_coefficients(x_post, theta)``
     growth and decay. Plain arithmetic: the same function serves tensors (the reference path)
@@ -12,8 +13,9 @@ so a rule is two functions of the postsynaptic neuron, each written once and use
 ``*_slopes(x_post, theta)``
     their derivatives, for the fused backward pass. A test holds them to autograd's.
 
-To add a rule: write these two beside its equation, and a class with both names below it. A rule
-that is not of this form overrides :meth:`Rule.update` and runs on the reference path.
+To add a rule: write these two beside its equation, a class with both names below it, and its name in RULES. A rule of
+another form that needs traces alone overrides :meth:`Rule.update`; one that needs this tick's spikes, or more than one
+learned rate, overrides :meth:`Rule.advance` too, as :class:`STDP` does. Both run on the reference path.
 
 Axes: batch B, postsynaptic Q, presynaptic P. E is (B, Q, P), x_pre (B, P), x_post and
 theta (B, Q). ``rate`` is η·M: a number, or (B, Q) where a modulator differs per neuron.
@@ -21,13 +23,13 @@ theta (B, Q). ``rate`` is η·M: a number, or (B, Q) where a modulator differs p
 
 import inspect
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..checks import require_choice, require_positive
+from ..checks import require, require_choice, require_positive
 
 
 def oja_coefficients(x_post, theta):
@@ -48,6 +50,16 @@ def bcm_coefficients(x_post, theta):
 def bcm_slopes(x_post, theta):
     # ∂growth/∂x_j = 2 x_j − θ_j    ∂decay/∂x_j = 0    ∂growth/∂θ_j = −x_j    ∂decay/∂θ_j = 0
     return 2 * x_post - theta, 0 * x_post, -x_post, 0 * x_post
+
+
+def hebb_coefficients(x_post, theta):
+    # Δ_ji = x_i x_j − E_ji = x_j · x_i − 1 · E_ji
+    return x_post, 0 * x_post - 1
+
+
+def hebb_slopes(x_post, theta):
+    # ∂growth/∂x_j = 1    ∂decay/∂x_j = 0    ∂growth/∂θ_j = 0    ∂decay/∂θ_j = 0
+    return 1 + 0 * x_post, 0 * x_post, 0 * x_post, 0 * x_post
 
 
 def _update(coefficients: Callable, E: Tensor, x_pre: Tensor, x_post: Tensor, theta, rate) -> Tensor:
@@ -98,6 +110,63 @@ def bcm(E: Tensor, x_pre: Tensor, x_post: Tensor, theta: Tensor, rate: Tensor | 
     return _update(bcm_coefficients, E, x_pre, x_post, theta, rate)
 
 
+def hebb(E: Tensor, x_pre: Tensor, x_post: Tensor, rate: Tensor | float) -> Tensor:
+    """One update of the decaying Hebbian trace, before the clip: ``E + rate · (x_i x_j − E_ji)``.
+
+    E is a running mean of the product of both traces, over 1/rate ticks: old coincidences fade at the rate at which new
+    ones are stored. Where a modulator makes ``rate`` negative, E grows away from the product instead, up to the clip.
+
+    Source: T. Miconi, J. Clune, K. O. Stanley (2018), Differentiable plasticity: training plastic neural networks with
+    backpropagation. There x_i is the presynaptic activity of the tick before; here both are traces of this tick.
+
+    Args:
+        E: efficacies, (B, Q, P).
+        x_pre: presynaptic traces, (B, P), in [0, 1].
+        x_post: postsynaptic traces, (B, Q), in [0, 1].
+        rate: η·M, a scalar or (B, Q).
+
+    Returns:
+        The updated efficacies, (B, Q, P).
+    """
+    return _update(hebb_coefficients, E, x_pre, x_post, 0.0, rate)
+
+
+def stdp(E: Tensor, seen: "Seen", eta_plus: Tensor | float, eta_minus: Tensor | float) -> Tensor:
+    """One update by pair-based spike-timing-dependent plasticity, before the clip: ``E + M_j (η₊ x_i s_j − η₋ x_j s_i)``.
+
+    A postsynaptic spike strengthens a synapse by how recently its presynaptic neuron fired, a presynaptic spike weakens
+    it by how recently the postsynaptic one did; every pair of spikes counts. A spike is in its own trace already, so two
+    spikes in one tick count as both orders.
+
+    Source: S. Song, K. D. Miller, L. F. Abbott (2000), Competitive Hebbian learning through spike-timing-dependent
+    synaptic plasticity; with traces as in A. Morrison, M. Diesmann, W. Gerstner (2008), Phenomenological models of
+    synaptic plasticity based on spike timing.
+
+    Args:
+        E: efficacies, (B, Q, P).
+        seen: what the synapses see at this tick.
+        eta_plus, eta_minus: the two rates, numbers > 0.
+
+    Returns:
+        The updated efficacies, (B, Q, P).
+    """
+    # Δ_ji = M_j (η₊ x_i s_j − η₋ x_j s_i)
+    after = eta_plus * (seen.gate * seen.s_post).unsqueeze(-1) * seen.x_pre.unsqueeze(-2)
+    before = eta_minus * (seen.gate * seen.x_post).unsqueeze(-1) * seen.s_pre.unsqueeze(-2)
+    return E + after - before
+
+
+class Seen(NamedTuple):
+    """What the synapses of a layer see at one tick."""
+
+    s_pre: Tensor  # (B, P) spikes
+    s_post: Tensor  # (B, Q)
+    x_pre: Tensor  # (B, P) traces, this tick's spikes among them
+    x_post: Tensor  # (B, Q)
+    theta: Tensor  # (B, Q) sliding threshold
+    gate: Tensor  # (B, Q) modulator M
+
+
 def slide(theta: Tensor, x_post: Tensor, step: float) -> Tensor:
     """The BCM threshold one tick later: ``θ + (dt/τ_θ)(x_j² − θ)``; ``step`` is dt/τ_θ."""
     # θ_j[t+1] = θ_j[t] + (dt/τ_θ)(x_j[t]² − θ_j[t])
@@ -107,7 +176,7 @@ def slide(theta: Tensor, x_post: Tensor, step: float) -> Tensor:
 class Rule(nn.Module):
     """A plasticity rule that owns its learned rate η = softplus(raw) > 0.
 
-    Subclasses name the rule's local functions; nothing else differs between rules.
+    Subclasses name the rule's local functions; for rules of the form that this module opens with nothing else differs.
 
     Args:
         eta: the rate η at the start of training, > 0, per tick.
@@ -122,10 +191,7 @@ class Rule(nn.Module):
 
     def __init__(self, eta: float):
         super().__init__()
-        require_positive("eta", eta)
-        # softplus⁻¹(η), in float64 so that η is met to the last bit of float32
-        raw = torch.tensor(eta, dtype=torch.float64)
-        self.raw_eta = nn.Parameter((raw + torch.log(-torch.expm1(-raw))).to(torch.get_default_dtype()))
+        self.raw_eta = _raw_rate("eta", eta)
 
     @property
     def eta(self) -> Tensor:
@@ -144,6 +210,10 @@ class Rule(nn.Module):
     def update(self, E: Tensor, x_pre: Tensor, x_post: Tensor, theta: Tensor, rate: Tensor) -> Tensor:
         """``E + rate · Δ``, before the clip; shapes as in :func:`oja` and :func:`bcm`."""
         return _update(type(self).coefficients, E, x_pre, x_post, theta, rate)
+
+    def advance(self, E: Tensor, seen: Seen) -> Tensor:
+        """E, (B, Q, P), one tick later, before the clip."""
+        return self.update(E, seen.x_pre, seen.x_post, seen.theta, self.eta * seen.gate)
 
 
 class Oja(Rule):
@@ -181,7 +251,65 @@ class BCM(Rule):
         self.tau_theta = tau_theta
 
 
-RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (Oja, BCM)}
+class Hebb(Rule):
+    """A decaying Hebbian trace (:func:`hebb`) with a learned rate.
+
+    Args:
+        eta: the rate at the start of training, > 0: E is a mean over 1/η ticks. The default is this project's choice.
+    """
+
+    name = "hebb"
+    coefficients = staticmethod(hebb_coefficients)
+    slopes = staticmethod(hebb_slopes)
+    decays = True
+
+    def __init__(self, eta: float = 0.02):
+        super().__init__(eta)
+
+
+class STDP(Rule):
+    """Pair-based spike-timing-dependent plasticity (:func:`stdp`) with two learned rates; on the reference path alone.
+
+    ``eta`` of this rule is η₊.
+
+    Args:
+        eta_plus: the rate of strengthening at the start of training, > 0. The default is this project's choice.
+        eta_minus: the rate of weakening, > 0; 1.05 times the other, as in Song et al. (2000).
+    """
+
+    name = "stdp"
+    rates = ("eta_plus", "eta_minus")
+
+    def __init__(self, eta_plus: float = 1.0, eta_minus: float = 1.05):
+        require_positive("eta_plus", eta_plus)
+        super().__init__(eta_plus)
+        self.raw_eta_minus = _raw_rate("eta_minus", eta_minus)
+
+    @property
+    def eta_minus(self) -> Tensor:
+        """The learned rate of weakening η₋, a scalar > 0."""
+        return F.softplus(self.raw_eta_minus)
+
+    def update(self, E: Tensor, x_pre: Tensor, x_post: Tensor, theta: Tensor, rate: Tensor) -> Tensor:
+        """There is no update by traces alone."""
+        raise TypeError("STDP.update sees no spikes: must be STDP.advance")
+
+    def advance(self, E: Tensor, seen: Seen) -> Tensor:
+        """As :meth:`Rule.advance`, by :func:`stdp`."""
+        return stdp(E, seen, self.eta, self.eta_minus)
+
+
+def _raw_rate(name: str, eta: float) -> nn.Parameter:
+    """The parameter whose softplus is ``eta``."""
+    require_positive(name, eta)
+    # softplus⁻¹(η), in float64 so that η is met to the last bit of float32
+    raw = torch.tensor(eta, dtype=torch.float64)
+    raw = (raw + torch.log(-torch.expm1(-raw))).to(torch.get_default_dtype())
+    require(bool(torch.isfinite(raw)), name, eta, f"a number that {raw.dtype} holds, and its softplus with it")
+    return nn.Parameter(raw)
+
+
+RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (Oja, BCM, Hebb, STDP)}
 
 
 def make_rule(name: str, **arguments: float) -> Rule:

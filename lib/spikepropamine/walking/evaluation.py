@@ -97,8 +97,9 @@ def summary(episodes: Episodes) -> dict[str, float]:
 
 
 def without_plasticity(policy: nn.Module) -> nn.Module:
-    """A copy of ``policy`` whose efficacies stay as they are: η at zero."""
+    """A copy of ``policy`` whose efficacies stay as they are: every rate of its rule at zero."""
     frozen = copy.deepcopy(policy)
     with torch.no_grad():
-        frozen.network.synapses.rule.raw_eta.fill_(-math.inf)
+        for raw in frozen.network.synapses.rule.parameters():
+            raw.fill_(-math.inf)
     return frozen
