@@ -7,7 +7,8 @@
     full autograd. This is the definition.
 ``fused``
     compiled code that computes the same numbers, with the backward pass derived by hand: a backend for
-    each device (:mod:`spikepropamine.snn.fused` for the CPU). Chosen whenever it applies.
+    each device (:mod:`spikepropamine.snn.fused` for the CPU, :mod:`spikepropamine.snn.gpu` for CUDA). Chosen
+    whenever it applies.
 """
 
 import logging
@@ -21,13 +22,12 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import require, require_choice, require_tensor
-from . import fused
 from .layers import PlasticLinear, PlasticState, Spike
 
 log = logging.getLogger(__name__)
 
 PATHS = ("auto", "reference", "fused")
-BACKENDS = {"cpu": "fused"}  # device → the package beside this file that runs the fused path there
+BACKENDS = {"cpu": "fused", "cuda": "gpu"}  # device → the package beside this file that runs the fused path there
 
 
 class HiddenState(NamedTuple):
@@ -65,13 +65,16 @@ def scan(
 
     Raises:
         TypeError: spikes that are no tensor or not of the weights' dtype.
-        ValueError: spikes of the wrong shape or not finite; an unknown path; "fused" where
-            it does not apply.
+        ValueError: spikes of the wrong shape or not finite; spikes or a state on another device than the
+            weights; an unknown path; "fused" where it does not apply.
     """
     require_choice("path", path, PATHS)
     require_tensor("spikes", spikes, ("T", "B", layer.in_features), layer.weight.dtype)
+    _require_device("spikes", spikes, layer)
     if state is None:
         state = initial_state(layer, spikes.shape[1])
+    for name, x in (("v", state.v), *(state.plastic._asdict().items() if state.plastic else ())):
+        _require_device(f"state's {name}", x, layer)
     if path == "reference":
         return _reference(layer, neuron, spikes, state)
     reason = obstacle(layer, neuron, spikes)
@@ -83,13 +86,21 @@ def scan(
     return _reference(layer, neuron, spikes, state)
 
 
+def _require_device(name: str, x: Tensor, layer: nn.Module) -> None:
+    where = layer.weight.device
+    require(x.device == where, f"{name}.device", str(x.device), f"{str(where)!r}, the device of the weights")
+
+
 @cache
 def _tell_once(reason: str) -> None:
     log.warning("the fused path does not apply, taking the reference path: %s", reason)
 
 
 def _backend(spikes: Tensor) -> ModuleType | None:
-    """The package that runs what lies on the device of ``spikes``, with an ``obstacle`` and a ``run``; None without one."""
+    """The package that runs what lies on the device of ``spikes``; None without one.
+
+    It has ``missing``, ``obstacle``, ``run`` and ``integrate``.
+    """
     name = BACKENDS.get(spikes.device.type)
     return name and import_module(f".{name}", __package__)
 
@@ -99,7 +110,7 @@ def obstacle(layer: nn.Module, neuron: nn.Module, spikes: Tensor) -> str | None:
     backend = _backend(spikes)
     if backend is None:
         return f"the spikes are on {spikes.device}"
-    return _differs(layer, neuron) or backend.obstacle(layer, neuron, spikes)
+    return backend.missing() or _differs(layer, neuron) or backend.obstacle(layer, neuron, spikes)
 
 
 def _differs(layer: nn.Module, neuron: nn.Module) -> str | None:
@@ -167,8 +178,9 @@ def integrate(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tenso
 
 def _neurons(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tensor, Tensor, Tensor]:
     """Spikes and potentials, (T, B, Q), and the last potentials."""
-    if current.device.type == "cpu" and not neuron.beta.requires_grad:
-        return fused.integrate(current, v, neuron)
+    backend = _backend(current)
+    if backend is not None and backend.missing() is None and not neuron.beta.requires_grad:
+        return backend.integrate(current, v, neuron)
     spikes, potentials = [], []
     for I in current:
         s, v = neuron(I, v)

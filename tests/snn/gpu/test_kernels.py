@@ -1,13 +1,17 @@
 """The kernels against the reference path: on a GPU where there is one, by Triton's interpreter elsewhere."""
 
+import logging
+import sys
+
 import pytest
 import snntorch
 import torch
 
 from spikepropamine.snn import gpu
+from spikepropamine.snn import scan as scan_module
 from spikepropamine.snn.layers import PlasticLinear, PlasticState, leaky
 from spikepropamine.snn.networks import NETWORKS, build
-from spikepropamine.snn.plasticity import Rule
+from spikepropamine.snn.plasticity import RULES, Rule
 from spikepropamine.snn.scan import HiddenState, initial_state, scan
 
 pytest.importorskip("triton", reason="Triton is not installed: pip install --no-deps triton")
@@ -105,6 +109,17 @@ def test_everything_agrees_in_float32(name):
     layer, neuron = layer_of(name, 16, 16, torch.float32, scale=1.0)
     state = [x.float() for x in state_of(2, 16, 16)]
     assert_same(layer, neuron, spikes_of(12, 2, 16, 0.1, torch.float32), state, 1e-4, 1e-3)
+
+
+def test_every_rule_of_the_form_has_its_kernels():
+    for rule in RULES.values():
+        torch.manual_seed(0)
+        layer, neuron = PlasticLinear(4, 3, rule()).double().to(DEVICE), leaky(20.0).to(DEVICE)
+        spikes = spikes_of(4, 1, 4, 0.6)
+        if rule.advance is Rule.advance and rule.update is Rule.update:
+            assert_same(layer, neuron, spikes, state_of(1, 4, 3))
+        else:
+            assert gpu.obstacle(layer, neuron, spikes) == "the rule has an update of its own"
 
 
 @pytest.mark.parametrize("modulated", [False, True])
@@ -216,3 +231,62 @@ def test_a_plain_linear_layer_runs_too():
     expected, end = reference(layer, neuron, spikes, start)
     assert torch.equal(out, expected)
     torch.testing.assert_close(last.v, end.v)
+
+
+# ---------------------------------------------------------------- as scan reaches it
+
+
+@pytest.fixture
+def reached(monkeypatch):
+    """``scan`` with these kernels for tensors of DEVICE, and a fresh memory of what it has said."""
+    monkeypatch.setitem(scan_module.BACKENDS, DEVICE, "gpu")
+    scan_module._tell_once.cache_clear()
+
+
+def test_scan_takes_the_kernels_where_they_apply(reached, caplog):
+    layer, neuron = layer_of("dp-oja", 6, 5)
+    spikes = spikes_of(6, 2, 6)
+    expected, _ = scan(layer, neuron, spikes, path="reference")
+    with caplog.at_level(logging.WARNING):
+        out, _ = scan(layer, neuron, spikes)
+    assert torch.equal(out, expected) and not caplog.records
+    out.sum().backward()
+    assert "PlasticScan" in type(out.grad_fn).__name__ and layer.alpha.grad.any()
+
+
+def falls_back(layer, neuron, spikes, reason, caplog):
+    with caplog.at_level(logging.WARNING):
+        outs = [scan(layer, neuron, spikes)[0] for _ in range(2)]
+    assert torch.equal(outs[0], scan(layer, neuron, spikes, path="reference")[0])
+    (record,) = caplog.records
+    assert reason in record.getMessage() and "taking the reference path" in record.getMessage()
+    with pytest.raises(ValueError, match="path = 'fused'") as refused:
+        scan(layer, neuron, spikes, path="fused")
+    assert reason in str(refused.value)
+
+
+def test_what_is_too_large_takes_the_reference_path_and_says_so_once(reached, caplog):
+    layer, neuron = layer_of("dp-oja", 5000, 2)
+    falls_back(layer, neuron, spikes_of(2, 1, 5000), "E of a neuron of a layer 5000 → 2 does not fit", caplog)
+
+
+def test_a_dtype_without_kernels_takes_the_reference_path_and_says_so_once(reached, caplog):
+    layer, neuron = layer_of("dp-oja", 3, 2, torch.bfloat16)
+    falls_back(layer, neuron, spikes_of(2, 1, 3, dtype=torch.bfloat16), "the dtype is torch.bfloat16", caplog)
+
+
+def test_without_triton_the_reference_path_runs_and_says_so_once(reached, caplog, monkeypatch):
+    monkeypatch.setitem(sys.modules, "triton", None)
+    layer, neuron = layer_of("dp-oja", 3, 2)
+    falls_back(layer, neuron, spikes_of(2, 1, 3), "Triton is not installed", caplog)
+
+
+def test_a_tensor_on_another_device_than_the_layer_is_refused_by_name(reached):
+    layer, neuron = layer_of("dp-oja", 3, 2)
+    spikes, state = spikes_of(2, 1, 3), initial_state(layer, 1)
+    elsewhere = state._replace(plastic=state.plastic._replace(E=state.plastic.E.to("meta")))
+    with pytest.raises(ValueError, match=f"state's E.device = 'meta': must be '{layer.weight.device}', the device of"):
+        scan(layer, neuron, spikes, elsewhere)
+    if DEVICE == "cuda":
+        with pytest.raises(ValueError, match="spikes.device = 'cpu': must be 'cuda:0'"):
+            scan(layer, neuron, spikes.cpu())

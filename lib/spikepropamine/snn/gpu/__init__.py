@@ -16,18 +16,22 @@ from ..layers import PlasticLinear
 from ..plasticity import Rule
 from .sizes import tiles
 
-__all__ = ["integrate", "obstacle", "run"]
+__all__ = ["integrate", "missing", "obstacle", "run"]
+
+
+def missing() -> str | None:
+    """What this backend lacks on this machine, or None."""
+    return None if find_spec("triton") else "Triton is not installed (pip install --no-deps triton)"
 
 
 def obstacle(layer: PlasticLinear | nn.Linear, neuron: snntorch.Leaky, spikes: Tensor) -> str | None:
     """Why this backend cannot compute what ``scan`` asks for, or None where it can."""
-    if find_spec("triton") is None:
-        return "Triton is not installed (pip install --no-deps triton)"
     if spikes.dtype not in (torch.float32, torch.float64):
         return f"the dtype is {spikes.dtype}"
     if isinstance(layer, nn.Linear):
         return None
-    if type(layer.rule).update is not Rule.update:
+    rule = type(layer.rule)
+    if rule.update is not Rule.update or rule.advance is not Rule.advance:
         return "the rule has an update of its own"
     if tiles(layer.in_features, layer.out_features, spikes.shape[1], layer.modulated, spikes.itemsize) is None:
         whose = "all modulated neurons" if layer.modulated else "a neuron"

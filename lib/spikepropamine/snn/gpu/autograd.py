@@ -55,7 +55,8 @@ def _numbers(neuron: snntorch.Leaky, like: Tensor, *more: float) -> Tensor:
     # β, threshold, k of the surrogate and more, where the kernels read them; k has no meaning for a readout
     slope = neuron.spike_grad.slope if isinstance(neuron.spike_grad, Spike) else 1.0
     of_neuron = [x.detach().to(like).reshape(1) for x in (neuron.beta, neuron.threshold)]
-    return torch.cat([*of_neuron, torch.tensor([slope, *more], dtype=like.dtype).to(like.device)])
+    # filled on the device, for a CUDA graph cannot record a copy from the CPU
+    return torch.cat([*of_neuron, *(like.new_full((1,), x) for x in (slope, *more))])
 
 
 @cache
