@@ -1,208 +1,160 @@
-"""``python -m spikepropamine sweep EXPERIMENT``, ``publish EXPERIMENT``, ``verify`` and ``stale``, from the repository's root."""
+"""``python -m spikepropamine``: build and test the book, train, measure and publish, and check all that is published."""
 
 import argparse
+import os
 import signal
+import subprocess
 import sys
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-import pandas as pd
 
-from . import records
-from .audit.staleness import (
-    code_mark,
-    difference,
-    remake,
-    stale_items,
-    stale_measurements,
-    stale_records,
-    stale_timings,
-)
-from .audit.verification import verify
-from .experiments import ablations, gait, locomotion, novel_conditions, sweeps, temporal
-from .experiments.choices import PUBLISHED_NETWORKS, PUBLISHED_PLASTIC, PUBLISHED_POLICIES
-from .snn import controls, fused, layers, networks, plasticity, scan
-from .snn.fused import autograd, kernels, memory, neurons, simd
-from .tasks import cue_association, cue_reward, recall, task
-from .timing import benchmark, gpu, page_times, retraining, walking_speed
-from .training import ppo, supervised
-from .walking import conditions, evaluation, inference, policies
-from .walking import robots as environments
-from .walking.evaluation import EPISODES
-
-EXPERIMENTS = (
-    {name: partial(temporal.temporal, name) for name in temporal.TASKS}
-    | {
-        f"{name}-{kind}": partial(make, name)
-        for name in temporal.TASKS
-        for kind, make in (
-            ("search", temporal.search),
-            ("controls", temporal.controls),
-            ("controls-search", temporal.controls_search),
-            ("restricted", temporal.restricted),
-            ("sizes", temporal.sizes),
-        )
-    }
-    | {"cue-reward-controls-longer": partial(temporal.longer, "cue-reward")}
-    | {
-        f"{name}{kind}": partial(make, name)
-        for name in locomotion.EXPERIMENTS
-        for kind, make in (("", locomotion.locomotion), ("-search", locomotion.search))
-    }
-)
-TEMPORAL = {name: make for name, make in EXPERIMENTS.items() if name.startswith(tuple(temporal.TASKS))}
-WALKING = {name: make for name, make in EXPERIMENTS.items() if name not in TEMPORAL}
-# what the commands on the pages make: published so that a reader sees what to expect, and a test that it still comes out
-EXPERIMENTS |= {
-    temporal.named(name, "quick"): partial(make, profile="quick")
-    for name, make in EXPERIMENTS.items()
-    if not name.endswith("-search")
-}
-
-REHEARSALS = {
-    "novel-conditions": novel_conditions.rehearse,
-    "adaptation": novel_conditions.rehearse,
-    "controls": ablations.rehearse,
-}
-NETWORK_CODE = (autograd, fused, kernels, layers, memory, networks, plasticity, scan, simd)
-TIMED = {
-    "performance": (benchmark, *NETWORK_CODE),
-    "gpu": (gpu, layers, networks, plasticity),  # what runs on the GPU
-    "retraining": (neurons, controls, cue_association, cue_reward, recall, supervised, task, *NETWORK_CODE),
-    "walking-speed": (inference, walking_speed, policies, ppo, environments, *NETWORK_CODE),
-    "walking-again": (inference, conditions, environments, novel_conditions, policies, ppo, evaluation, *NETWORK_CODE),
-    "page-times": (
-        inference,
-        benchmark,
-        conditions,
-        environments,
-        novel_conditions,
-        policies,
-        evaluation,
-        *NETWORK_CODE,
-    ),
-}
-TIMINGS = {
-    "performance": lambda store, workers: benchmark.run_plan("paper", list(PUBLISHED_NETWORKS)),
-    "gpu": lambda store, workers: gpu.measure(list(PUBLISHED_PLASTIC)),
-    "retraining": lambda store, workers: retraining.measure([make() for make in TEMPORAL.values()], store, workers),
-    "walking-speed": lambda store, workers: walking_speed.measure("paper", list(PUBLISHED_POLICIES)),
-    "walking-again": lambda store, workers: walk_again(store, workers),
-    "page-times": lambda store, workers: page_times.measure(Path().resolve()),
-}
-# of trained policies: how, and of which
-WALKS = {
-    "novel-conditions": (novel_conditions.fare, list(PUBLISHED_POLICIES)),
-    "adaptation": (novel_conditions.adapt, list(PUBLISHED_PLASTIC)),
-}
-MEASUREMENTS = tuple(sorted(("controls", "gait", *WALKS, *TIMINGS)))
-
-
-def main() -> None:
-    """Run or publish a named experiment at the paper profile, verify all that is published, or say what of it is stale."""
+def main(words: list[str] | None = None) -> int:
+    """Do what the words of the command line say; the exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does: an end that takes the workers along
     parser = argparse.ArgumentParser(prog="python -m spikepropamine", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
-    for action, names in (("sweep", sorted(EXPERIMENTS)), ("publish", [*sorted(EXPERIMENTS), *MEASUREMENTS])):
-        one = actions.add_parser(action)
-        one.add_argument(
-            "experiment",
-            choices=names,
-            help="measurements, "
-            + ", ".join(MEASUREMENTS)
-            + ", are made by publish, most of them from trained weights",
-        )
-        one.add_argument(
-            "--workers",
-            type=lambda word: int(word) if word.isdigit() else word,
-            default=1,
-            help="runs at a time (default 1), or the address of a Dask scheduler",
-        )
-    actions.add_parser(
-        "verify", help="check every published record, figure and table to the byte, and prose for typed numbers"
+
+    def action(do, text: str) -> argparse.ArgumentParser:
+        one = actions.add_parser(do.__name__.strip("_"), help=text, description=text)
+        one.set_defaults(do=do)
+        return one
+
+    def with_workers(one: argparse.ArgumentParser, default: int = 1) -> None:
+        told = f"runs at a time (default {default}), or the address of a Dask scheduler"
+        one.add_argument("--workers", type=_workers, default=default, help=told)
+
+    with_workers(action(book, "build the book from the published records"), os.cpu_count() or 1)
+    with_workers(action(figures, "build the book and put its figures in the place of figures/"), os.cpu_count() or 1)
+    tests = action(test, "run the tests; other words are passed on to pytest")
+    tests.add_argument(
+        "--slow", action="store_true", help="those that take long and rarely break, which are left out else"
     )
-    stale = actions.add_parser("stale", help="name what is no longer what today's code and records would make, and why")
-    stale.add_argument("--remake", action="store_true", help="train what is stale again, that alone, and publish it")
-    stale.add_argument("--workers", type=int, default=1, help="runs at a time (default 1)")
-    arguments = parser.parse_args()
-    if arguments.action == "verify":
-        sys.exit(report(*verify(Path())))
-    published = Path("book/results")
-    store = sweeps.Store(Path(".runs"), published)
-    if arguments.action == "stale":
-        sys.exit(refresh(store, arguments.workers) if arguments.remake else say_what_is_stale(store))
-    if arguments.experiment in MEASUREMENTS:
-        measure(arguments.experiment, store, arguments.workers)
-    elif arguments.action == "sweep":
-        sweeps.sweep(EXPERIMENTS[arguments.experiment](), store, arguments.workers)
+    one = action(remake, "train, measure and publish what is not published, in the order it takes")
+    one.add_argument("what", nargs="*", help="experiments, measurements, temporal, walking, measurements, timings; all")
+    one.add_argument("--dry-run", action="store_true", help="say what there is to do, and do nothing")
+    with_workers(one)
+    one = action(sweep, "make the missing runs of an experiment")
+    one.add_argument("name")
+    with_workers(one)
+    one = action(publish, "publish the finished runs of an experiment, or make a measurement and publish it")
+    one.add_argument("name")
+    with_workers(one)
+    action(verify, "check every published record, figure and table to the byte, and prose for typed numbers")
+    one = action(stale, "name what is no longer what today's code and records would make, and why")
+    one.add_argument("--remake", action="store_true", help="train what is stale again, that alone, and publish it")
+    with_workers(one)
+
+    given, rest = parser.parse_known_args(words)
+    if rest and given.do is not test:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    given.rest = rest
+    try:
+        from .records.origin import find_root
+
+        return given.do(given, find_root())
+    except (ValueError, FileNotFoundError) as error:
+        print(f"{parser.prog} {given.action}: {error}", file=sys.stderr)
+        return 2
+    except subprocess.CalledProcessError as error:
+        return error.returncode
+
+
+def _workers(word: str) -> int | str:
+    from .experiments.choices import check_workers
+
+    workers = int(word) if word.lstrip("-").isdigit() else word
+    try:
+        check_workers(workers)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return workers
+
+
+def _store(root: Path):
+    from .experiments.sweeps import Store
+
+    return Store(root / ".runs", root / "book" / "results")
+
+
+def book(given, root: Path) -> int:
+    from .book.build import build
+
+    print(f"The book is at {build(root, given.workers)}")
+    return 0
+
+
+def figures(given, root: Path) -> int:
+    from .book.build import build, publish_figures
+
+    build(root, given.workers)
+    publish_figures(root)
+    return 0
+
+
+def test(given, root: Path) -> int:
+    which = ["-m", "slow" if given.slow else "not slow", "-n", "2", "--dist", "worksteal"]
+    return subprocess.run([sys.executable, "-m", "pytest", *which, *given.rest], cwd=root).returncode
+
+
+def remake(given, root: Path) -> int:
+    from .audit.remaking import plan
+
+    store = _store(root)
+    for step in plan(given.what, store):
+        print(f"{step.name}: {step.why}", flush=True)
+        if step.make is not None and not given.dry_run:
+            step.make(store, given.workers)
+    print("make figures, or python -m spikepropamine figures, draws the figures of these records.")
+    return 0
+
+
+def sweep(given, root: Path) -> int:
+    from .checks import require_choice
+    from .experiments import sweeps
+    from .experiments.catalogue import EXPERIMENTS
+
+    require_choice("name", given.name, EXPERIMENTS)
+    sweeps.sweep(EXPERIMENTS[given.name](), _store(root), given.workers)
+    return 0
+
+
+def publish(given, root: Path) -> int:
+    from .audit.remaking import ALL_MEASUREMENTS, EVERYTHING
+    from .checks import require_choice
+    from .experiments import sweeps
+    from .experiments.catalogue import EXPERIMENTS
+
+    require_choice("name", given.name, EVERYTHING)
+    if given.name in EXPERIMENTS:
+        sweeps.publish(EXPERIMENTS[given.name](), _store(root))
     else:
-        sweeps.publish(EXPERIMENTS[arguments.experiment](), store)
+        ALL_MEASUREMENTS[given.name].run(given.name, _store(root), given.workers)
+    return 0
 
 
-def report(checked: int, problems: list[str]) -> int:
-    """Say what is wrong, or that nothing is; the exit status."""
+def verify(given, root: Path) -> int:
+    from .audit import verification
+
+    checked, problems = verification.verify(root)
     for problem in problems:
         print(problem, file=sys.stderr)
     print(f"{checked} folders checked, {len(problems)} not as they were made.")
     return 1 if problems else 0
 
 
-def say_what_is_stale(store: sweeps.Store) -> int:
-    """Name what is stale, a line each; the exit status."""
-    lines = [f"{one.experiment} {one.config_hash}: {one.why}" for one in stale_records(EXPERIMENTS, store)]
-    lines += [
-        *stale_measurements(REHEARSALS, store.published),
-        *stale_timings(TIMED, store.published),
-        *gait.stale(store),
-        *stale_items(Path()),
-    ]
-    print("\n".join(lines) if lines else "Nothing is stale.")
+def stale(given, root: Path) -> int:
+    from .audit import staleness
+    from .experiments.catalogue import EXPERIMENTS
+
+    store = _store(root)
+    if given.remake:
+        staleness.remake(list(staleness.stale_records(EXPERIMENTS, store)), EXPERIMENTS, store, given.workers)
+        print("The records are fresh; make figures remakes the figures.")
+        return 0
+    lines = list(staleness.everything_stale(root, store))
+    print("\n".join([*lines, *([] if lines else ["Nothing is stale."]), *staleness.age_of_timings(store.published)]))
     return 1 if lines else 0
 
 
-def refresh(store: sweeps.Store, workers: int) -> int:
-    """Make the stale records again; the exit status."""
-    remake(list(stale_records(EXPERIMENTS, store)), EXPERIMENTS, store, workers)
-    print("The records are fresh; make figures remakes the figures.")
-    return 0
-
-
-def measure(name: str, store: sweeps.Store, workers: int | str) -> None:
-    """Make and publish the measurements of one of MEASUREMENTS."""
-    keep = partial(records.save_measurements, store.published / name, name)
-    if name in TIMED:
-        table, facts = TIMINGS[name](store, workers)
-        keep(table, facts | {"code": code_mark(TIMED[name])})
-    elif name == "controls":
-        known = earlier(store.published / name, {"trials": ablations.TRIALS["paper"]}, ablations.rehearse)
-        keep(*ablations.measure("paper", None, list(PUBLISHED_NETWORKS), store, workers, known))
-    elif name == "gait":
-        keep(*gait.measure(store))
-    else:
-        how, of = WALKS[name]
-        known = earlier(store.published / name, {"episodes": EPISODES}, novel_conditions.rehearse)
-        keep(*novel_conditions.measure(how, "paper", None, of, store, workers, known, keep))
-
-
-def walk_again(store: sweeps.Store, workers: int) -> tuple[pd.DataFrame, dict]:
-    """A part of the walking runs and of the measurements of their policies, made again; as :func:`spikepropamine.timing.retraining.measure`."""
-    parts = [retraining.measure([make() for make in WALKING.values()], store, workers)]
-    parts += [retraining.measure_walks(name, how, of, store, workers) for name, (how, of) in WALKS.items()]
-    runs = {name: n for _, facts in parts for name, n in facts["runs"].items()}
-    return pd.concat([table for table, _ in parts], ignore_index=True), {"runs": runs, "workers": workers}
-
-
-def earlier(folder: Path, size: dict[str, int], rehearse: Callable[[], dict[str, float]]) -> pd.DataFrame | None:
-    """What is measured already, if at today's ``size`` and if what was done to networks does what it does today."""
-    if not folder.exists():
-        return None
-    table, manifest = records.load_measurements(folder)
-    facts = manifest["facts"]
-    same, now = all(facts[name] == value for name, value in size.items()), rehearse()
-    rehearsed = {name: now[name] for name in facts["rehearsal"] if name in now}
-    return table if same and not difference(facts["rehearsal"], rehearsed) else None
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,7 +1,7 @@
 """What is stale, found on a small published store under copies of the package with one thing changed."""
 
-import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,8 +10,8 @@ import nbformat
 import pytest
 
 from spikepropamine import records
-from spikepropamine.__main__ import EXPERIMENTS, REHEARSALS, TIMED
 from spikepropamine.audit import staleness
+from spikepropamine.experiments.catalogue import EXPERIMENTS, Measurement
 from spikepropamine.experiments.locomotion import LocomotionConfig, policy
 from spikepropamine.experiments.sweeps import Store, publish, sweep
 from spikepropamine.experiments.temporal import temporal
@@ -22,6 +22,7 @@ from spikepropamine.walking.robots import Locomotion
 SMALL = """
 from pathlib import Path
 from spikepropamine.audit import staleness
+from spikepropamine.experiments.catalogue import EXPERIMENTS, Measurement
 from spikepropamine.experiments.temporal import temporal
 from spikepropamine.experiments.sweeps import Store
 known = {"recall-smoke": lambda: temporal("recall", "smoke", seeds=1, noises=["low"])}
@@ -66,7 +67,7 @@ def test_a_changed_rule_marks_the_records_that_go_through_it_and_no_other(place,
         place,
         repository,
         tmp_path,
-        "plasticity.py",
+        "snn/plasticity.py",
         "return x_post * (x_post - theta),",
         "return 2 * x_post * (x_post - theta),",
     ) == {"dp-bcm", "ndp-bcm"}
@@ -78,7 +79,7 @@ def test_a_changed_wording_marks_nothing(place, repository, tmp_path):
             place,
             repository,
             tmp_path,
-            "plasticity.py",
+            "snn/plasticity.py",
             "The BCM threshold one tick later",
             "Where the threshold of BCM goes",
         )
@@ -155,41 +156,27 @@ def test_the_published_records_are_not_stale(repository):
 
 def test_the_published_measurements_are_not_stale_and_one_that_is_is_named(repository, tmp_path):
     published = repository / "book" / "results"
-    assert list(staleness.stale_measurements(REHEARSALS, published)) == []
+    assert list(staleness.stale_measurements(published)) == []
     shutil.copytree(published / "controls", tmp_path / "controls")
     manifest = read_json(tmp_path / "controls" / "manifest.json")
     manifest["facts"]["rehearsal"]["dp-oja, intact"] *= 1.1
     write_json(tmp_path / "controls" / "manifest.json", manifest)
-    (line,) = staleness.stale_measurements(REHEARSALS, tmp_path)
+    (line,) = staleness.stale_measurements(tmp_path)
     assert "controls: the code does something else: dp-oja, intact was" in line
 
 
-def test_the_published_timings_are_of_todays_code_and_others_are_named(repository, tmp_path):
+def test_a_timing_says_where_it_was_made_and_how_much_has_changed_since(repository, tmp_path):
     published = repository / "book" / "results"
-    assert list(staleness.stale_timings(TIMED, published)) == []
+    lines = list(staleness.age_of_timings(published))
+    assert len(lines) >= 4 and all(re.search(r"at commit [0-9a-f]{12} on .+: .+ since", line) for line in lines)
     shutil.copytree(published / "performance", tmp_path / "performance")
-    (line,) = staleness.stale_timings({"performance": TIMED["performance"][1:]}, tmp_path)
-    assert "performance: timed other code than today's" in line
-
-
-@pytest.mark.parametrize(
-    "old, new, same",
-    [
-        ("# the threshold", "# where it slides", True),
-        ("Half of x.", "x, halved.", True),
-        ("x / 2", "x  /  2", True),
-        ("x / 2", "x / 3", False),
-        ("def half", "def part", False),
-    ],
-)
-def test_the_mark_of_code_is_of_what_it_does(tmp_path, old, new, same):
-    text = '"""A module."""\n\ndef half(x):\n    """Half of x."""\n    return x / 2  # the threshold\n'
-
-    def mark(name, text):
-        (tmp_path / f"{name}.py").write_text(text)
-        specification = importlib.util.spec_from_file_location(name, tmp_path / f"{name}.py")
-        module = importlib.util.module_from_spec(specification)
-        specification.loader.exec_module(module)
-        return staleness.code_mark([module])
-
-    assert old in text and (mark("before", text) == mark("after", text.replace(old, new))) is same
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True).stdout.strip()
+    of = {"performance": Measurement(None, timed=("snn",))}
+    for commit, told in (
+        (head, ": 0 changes of the timed code since."),
+        ("0" * 40, ": no history here tells how many changes of the timed code came since."),
+    ):
+        manifest = read_json(tmp_path / "performance" / "manifest.json") | {"git_commit": commit}
+        write_json(tmp_path / "performance" / "manifest.json", manifest)
+        (line,) = staleness.age_of_timings(tmp_path, of)
+        assert line.endswith(told) or not head

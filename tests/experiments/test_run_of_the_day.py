@@ -5,7 +5,7 @@ import datetime
 import pytest
 
 from spikepropamine import records
-from spikepropamine.__main__ import EXPERIMENTS
+from spikepropamine.experiments.catalogue import EXPERIMENTS
 
 
 class Enough(Exception):

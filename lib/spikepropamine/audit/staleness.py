@@ -3,32 +3,27 @@
 Code has changed where it does something else, not where its text differs. Every published configuration was rehearsed
 (:meth:`spikepropamine.experiments.config.Config.rehearse`) when it was published, and what came out lies beside its runs; here it
 is rehearsed again and compared. So a changed rule marks the records that go through it, and a changed docstring, page or
-faster kernel marks none. What was timed is another matter, since a faster kernel does make it old: there the code itself is
-compared, without its comments and docstrings. Engines such as Snakemake, DVC, pytask and joblib's Memory compare files or source text: any edit
-of a file would mark every record made through it, which is days of training. What is cheap to make again, pages and
-figures, is left to make, which compares times of files.
+faster kernel marks none. Engines such as Snakemake, DVC, pytask and joblib's Memory compare files or source text: any edit
+of a file would mark every record made through it, which is days of training. Timings carry their commit, and are as old
+as that. What is cheap to make again, pages and figures, is left to :mod:`spikepropamine.book.build`, which compares times
+of files.
 """
 
-import ast
-import hashlib
-import inspect
-import math
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
 from .. import records
 from ..book.provenance import chapter_code
-from ..experiments import sweeps
+from ..experiments import gait, sweeps
+from ..experiments.catalogue import EXPERIMENTS, MEASUREMENTS, Measurement
 from ..experiments.config import Experiment
 from ..experiments.sweeps import Store
 from ..records.atomic import read_json
-
-TOLERANCE = (
-    0.02  # relative; another processor rounds differently, in float32 up to a spike; a changed rule does much more
-)
+from ..records.origin import changes_since
+from ..records.rehearsals import difference
+from ..timing.catalogue import TIMINGS
 
 
 class Stale(NamedTuple):
@@ -59,54 +54,41 @@ def stale_records(known: Mapping[str, Callable[[], Experiment]], store: Store) -
                     )
 
 
-def stale_measurements(rehearsals: Mapping[str, Callable[[], dict[str, float]]], published: Path) -> Iterator[str]:
-    """The published measurements whose code does something else now, a line each.
+def everything_stale(root: Path, store: Store) -> Iterator[str]:
+    """All that is stale below ``root``, a line each."""
+    for one in stale_records(EXPERIMENTS, store):
+        yield f"{one.experiment} {one.config_hash}: {one.why}"
+    yield from stale_measurements(store.published)
+    yield from gait.stale(store)
+    yield from stale_items(root)
 
-    Args:
-        rehearsals: by the name of the measurements, what their code does, in a few numbers.
-        published: the folder of what is published.
-    """
-    for name, rehearse in rehearsals.items():
-        if (published / name).exists():
+
+def stale_measurements(published: Path, measurements: Mapping[str, Measurement] = MEASUREMENTS) -> Iterator[str]:
+    """The published measurements whose code does something else now, a line each."""
+    for name, measurement in measurements.items():
+        if measurement.rehearse is not None and (published / name).exists():
             _, manifest = records.load_measurements(published / name)
             # what was rehearsed then: a condition that is new since changes nothing that was measured
-            before, now = manifest["facts"].get("rehearsal", {}), rehearse()
+            before, now = manifest["facts"].get("rehearsal", {}), measurement.rehearse()
             change = difference(before, {name: now[name] for name in before if name in now})
             if change:
                 yield f"{published / name}: the code does something else: {change}"
 
 
-def stale_timings(timed: Mapping[str, Iterable[ModuleType]], published: Path) -> Iterator[str]:
-    """The published timings of other code than today's, a line each.
+def age_of_timings(published: Path, timings: Mapping[str, Measurement] = TIMINGS) -> Iterator[str]:
+    """Where each published timing was measured, and how many changes of the timed code have come since: a line each.
 
-    Args:
-        timed: by the name of the measurements, the modules whose speed they tell.
-        published: the folder of what is published.
+    A timing is as old as its commit, and not wrong for that: this informs.
     """
-    for name, modules in timed.items():
+    for name, timing in timings.items():
         if (published / name).exists():
             _, manifest = records.load_measurements(published / name)
-            then, now = manifest["facts"].get("code"), code_mark(modules)
-            if then != now:
-                yield f"{published / name}: timed other code than today's ({then or 'of no mark'}, now {now})"
-
-
-def code_mark(modules: Iterable[ModuleType]) -> str:
-    """Twelve hex digits that name the code of ``modules``; comments, docstrings and layout do not count."""
-    trees = [ast.parse(inspect.getsource(module)) for module in modules]
-    for node in (node for tree in trees for node in ast.walk(tree)):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
-            del node.body[0]
-    return hashlib.sha256("\n".join(map(ast.dump, trees)).encode()).hexdigest()[:12]
-
-
-def difference(before: Mapping[str, float], now: Mapping[str, float]) -> str:
-    """The first quantity that is not what it was, in words; empty where all are."""
-    for name in dict.fromkeys([*before, *now]):
-        a, b = before.get(name, math.nan), now.get(name, math.nan)
-        if not math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=1e-6):
-            return f"{name} was {a:.6g}, is {b:.6g}"
-    return ""
+            commit = manifest["git_commit"]
+            changes = changes_since(commit, [f"lib/spikepropamine/{path}" for path in timing.timed])
+            since = "no history here tells how many changes of the timed code came since"
+            if changes is not None:
+                since = f"{changes} change{'' if changes == 1 else 's'} of the timed code since"
+            yield f"{name} was timed at commit {commit[:12]} on {manifest['cpu']}: {since}."
 
 
 def stale_items(root: Path) -> Iterator[str]:

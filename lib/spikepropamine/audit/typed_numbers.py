@@ -38,7 +38,7 @@ def typed_numbers(root: Path) -> Iterator[str]:
 def _prose(page: Path) -> Iterator[tuple[str, str]]:
     """The texts of a page, each with where it stands in it."""
     if page.suffix != ".ipynb":
-        yield "", page.read_text()
+        yield "", page.read_text(encoding="utf-8")
         return
     for number, cell in enumerate(nbformat.read(page, 4).cells):
         for text in [cell.source] if cell.cell_type == "markdown" else _sentences(cell.source):

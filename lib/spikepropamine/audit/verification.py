@@ -86,7 +86,7 @@ def _check_item(folder: Path, known: set[str]) -> None:
 def _check_top(root: Path) -> list[str]:
     """What is wrong beside the folders of ``root``, whose items are sound."""
     figures = root / "figures"
-    published_on = yaml.safe_load((root / "CITATION.cff").read_text())["date-released"]
+    published_on = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))["date-released"]
     written = figures / research_object.NAME
     wrong = (
         []

@@ -18,6 +18,7 @@ from ..experiments import temporal
 from ..experiments.config import Config, Experiment
 from ..experiments.sweeps import Store, core_hours, expected_hours, only, sweep
 from ..records.atomic import load_yaml
+from ..records.origin import find_root as find_root
 from ..snn.networks import NETWORKS, NetworkOptions
 from ..tasks import TASKS
 from .figures import Item, Provenance, Shelf
@@ -289,12 +290,3 @@ def open_chapter(name: str, kind: type[ChapterParameters] = ChapterParameters, *
     words = {"true": True, "false": False}
     parameters["recompute"] = words.get(parameters["recompute"], parameters["recompute"])
     return Chapter(name, kind(**parameters), find_root())
-
-
-def find_root(start: Path | None = None) -> Path:
-    """The nearest folder, from ``start`` (here) up, that holds ``_toc.yml`` and ``book/results``."""
-    start = (start or Path.cwd()).resolve()
-    for folder in (start, *start.parents):
-        if (folder / "_toc.yml").is_file() and (folder / "book" / "results").is_dir():
-            return folder
-    raise FileNotFoundError(f"{start}: must lie in the repository, which holds _toc.yml and book/results")

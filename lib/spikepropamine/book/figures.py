@@ -9,6 +9,7 @@ import base64
 import html
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -23,7 +24,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..checks import require
-from ..records.atomic import checksum, whole_folder, write_json
+from ..records.atomic import checksum, whole_folder, write_json, write_text
 from . import csvw
 from .latex import PACKAGES, latex
 from .network_styles import COLOURS, network_style, network_styles
@@ -94,8 +95,8 @@ class Provenance:
     @property
     def command(self) -> str:
         """The command that remakes the item, from the root of the repository."""
-        given = "".join(f" -p {key} {value}" for key, value in self.parameters.items())
-        return f"papermill book/{self.chapter}.ipynb out.ipynb{given}"
+        given = [word for key, value in self.parameters.items() for word in ("-p", key, _word(value))]
+        return shlex.join(["papermill", f"book/{self.chapter}.ipynb", "out.ipynb", *given])
 
 
 class Drawing(NamedTuple):
@@ -197,10 +198,10 @@ class Shelf:
         shown = shown.map(lambda cell: minus(cell) if isinstance(cell, str) else cell)
         with whole_folder(self.folder / id) as draft:
             body = shown.to_markdown(index=False, disable_numparse=True)
-            (draft / "table.md").write_text(f"{caption}\n\n{body}\n")
+            write_text(draft / "table.md", f"{caption}\n\n{body}\n")
             in_latex = shown.rename(columns=latex).map(lambda cell: latex(str(cell)))
             body_in_latex = in_latex.style.hide(axis="index").to_latex(hrules=True, caption=latex(caption), label=id)
-            (draft / "table.tex").write_text(PACKAGES + body_in_latex)
+            write_text(draft / "table.tex", PACKAGES + body_in_latex)
             self._finish(draft, id, data, caption, "")
         links = ("table.md", "table.tex", "data.csv", csvw.NAME, "provenance.json", "citation.bib")
         markdown = f":::{{table}} {caption}\n:name: {id}\n\n{body}\n:::\n\n{self._links(id, links)}\n"
@@ -233,10 +234,10 @@ class Shelf:
 
     def _finish(self, draft: Path, id: str, data: pd.DataFrame, caption: str, alt: str) -> None:
         require(len(data) > 0, f"data of {id}", len(data), "one row or more: an item shows its data")
-        data.to_csv(draft / "data.csv", index=False, float_format="%.6g")
+        data.to_csv(draft / "data.csv", index=False, float_format="%.6g", encoding="utf-8", lineterminator="\n")
         columns = csvw.describe(data, f"{id}: {_one_line(caption)}", self.meanings)
-        (draft / csvw.NAME).write_text(json.dumps(columns, indent=1, ensure_ascii=False) + "\n")
-        (draft / "citation.bib").write_text(_citation(id, caption) + "\n" + PAPER)
+        write_text(draft / csvw.NAME, json.dumps(columns, indent=1, ensure_ascii=False) + "\n")
+        write_text(draft / "citation.bib", _citation(id, caption) + "\n" + PAPER)
         files = {path.name: checksum(path) for path in sorted(draft.iterdir())}
         write_json(
             draft / "provenance.json",
@@ -264,6 +265,13 @@ def grid(rows: int = 1, columns: int = 1, height: float = 2.6, **options: Any):
 def minus(text: str) -> str:
     """``text`` with a minus sign, and not a hyphen, before each negative number and exponent."""
     return re.sub(r"((?<![\w.])|(?<=\de))-(?=\d)", "−", text)
+
+
+def _word(value: Any) -> str:
+    """``value`` as papermill's ``-p`` takes it."""
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _citation(id: str, caption: str) -> str:

@@ -20,7 +20,7 @@ from ..tasks.task import Task
 from ..training.supervised import REHEARSE, evaluate, generator
 from .choices import check_workers
 from .config import Config
-from .sweeps import Store
+from .sweeps import Store, in_parallel
 from .temporal import TASKS, temporal
 
 State = tuple[HiddenState, Tensor]
@@ -125,7 +125,7 @@ def measure(
     seeds: int | None,
     networks: list[str],
     store: Store,
-    workers: int = 1,
+    workers: int | str = 1,
     earlier: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, dict]:
     """Every ablation of every plastic network whose weights ``store`` holds, on every task; how many trials each, and what ablations do.
@@ -143,9 +143,7 @@ def measure(
         if (config.hash, seed) not in held and store.has_weights(experiment.name, config, seed)
     ]
     trials = TRIALS[profile]
-    done = joblib.Parallel(n_jobs=workers, return_as="generator")(
-        joblib.delayed(ablate)(*job, store, trials) for job in jobs
-    )
+    done = in_parallel((joblib.delayed(ablate)(*job, store, trials) for job in jobs), workers)
     rows = [row for rows in tqdm(done, total=len(jobs), desc="ablations", unit="run") for row in rows]
     table = pd.concat([table for table in (earlier, pd.DataFrame(rows)) if table is not None], ignore_index=True)
     return table, {"trials": trials, "rehearsal": rehearse()}

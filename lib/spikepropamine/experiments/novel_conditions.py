@@ -18,7 +18,7 @@ from ..walking.evaluation import EPISODES, summary, walk, without_plasticity
 from ..walking.robots import Locomotion, Normalised
 from .choices import check_workers
 from .locomotion import EXPERIMENTS, LocomotionConfig, locomotion, revive
-from .sweeps import Store
+from .sweeps import Store, in_parallel
 
 
 @dataclass(frozen=True)
@@ -139,17 +139,18 @@ def each_measured(
     jobs: Sequence[tuple[str, LocomotionConfig, int, Sequence[str]]],
     store: Store,
     size: Size,
-    workers: int,
+    workers: int | str,
     said: str,
 ) -> Iterator[list[dict]]:
     """The rows of ``how`` of each of ``jobs``, in their order, ``workers`` at a time, each row with the seconds that its job took.
 
     A job is an experiment's name, a configuration, a seed, and the conditions to measure.
     """
-    done = joblib.Parallel(n_jobs=workers, return_as="generator")(
+    asked = (
         joblib.delayed(_timed)(how, name, config, seed, store, size, conditions)
         for name, config, seed, conditions in jobs
     )
+    done = in_parallel(asked, workers)
     return iter(tqdm(done, total=len(jobs), desc=said, unit="policy"))
 
 

@@ -1,10 +1,13 @@
 """Running experiments: the stores of runs, the sweep that makes what is missing, and publishing."""
 
-import resource
+import multiprocessing
+import os
+import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import joblib
 import pandas as pd
@@ -14,15 +17,18 @@ from tqdm.auto import tqdm
 from .. import records
 from ..checks import require
 from ..fields import plain
+from ..records.origin import peak_megabytes
 from .choices import check_workers
 from .config import Config, Experiment
+
+Job = tuple[Callable, tuple, dict]  # what ``joblib.delayed`` makes
 
 
 class Store:
     """The working store of runs and, where given, the published one, which comes first."""
 
     def __init__(self, working: Path, published: Path | None = None):
-        self.working, self.published = working.resolve(), published
+        self.working, self.published = working.resolve(), None if published is None else published.resolve()
 
     def folder(self, experiment: str, config: Config, seed: int) -> Path:
         """Where a run lives in the working store."""
@@ -103,22 +109,51 @@ def make(
         )
         for experiment, config, seed in runs
     )
-    with _workers(workers) as parallel, tqdm(total=len(runs), desc=called, unit="run") as bar:
-        for label in parallel(jobs):
+    with tqdm(total=len(runs), desc=called, unit="run") as bar:
+        for label in in_parallel(jobs, workers, ordered=False):
             bar.set_postfix_str(label)
             bar.update()
 
 
-@contextmanager
-def _workers(workers: int | str) -> Iterator[joblib.Parallel]:
-    """joblib on processes here, or on the Dask scheduler at an address."""
+def in_parallel(jobs: Iterable[Job], workers: int | str, ordered: bool = True) -> Iterator[Any]:
+    """What each of ``jobs``, made by ``joblib.delayed``, returns, as soon as it is done.
+
+    Args:
+        jobs: what to do.
+        workers: as for :func:`sweep`. Where it is the address of a scheduler, all of them are done before the first
+            result comes.
+        ordered: in the order of the jobs, or as they end.
+    """
+    check_workers(workers)
     if isinstance(workers, str):
         from distributed import Client  # only those who have a cluster need it
 
         with Client(workers, timeout="10s"), joblib.parallel_config("dask"):
-            yield joblib.Parallel()
+            yield from joblib.Parallel()(jobs)
     else:
-        yield joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
+        watched = ((_end_with_parent, (function, arguments, named), {}) for function, arguments, named in jobs)
+        kind = "generator" if ordered else "generator_unordered"
+        yield from joblib.Parallel(n_jobs=workers, return_as=kind)(watched)
+
+
+def _end_with_parent(function: Callable, arguments: tuple, named: dict) -> Any:
+    """Call ``function`` in a worker that ends within a second when the process that asked for it is gone."""
+    if multiprocessing.current_process().name != "MainProcess":
+        end_with_parent()
+    return function(*arguments, **named)
+
+
+@cache
+def end_with_parent() -> None:
+    """From now on, end this process when its parent has ended. Where parents are not told of (Windows), do nothing."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="end with parent").start()
 
 
 def run(experiment: str, profile: str, config: Config, seed: int, folder: Path, device: str = "cpu") -> str:
@@ -148,7 +183,7 @@ def run(experiment: str, profile: str, config: Config, seed: int, folder: Path, 
         "device": device,
         "metrics": trained.metrics | tested,
         "wall_seconds": trained.seconds_before + time.perf_counter() - started,
-        "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_megabytes": peak_megabytes(),
         **provenance,
     }
     records.save_run(folder, record, pd.DataFrame(trained.curves), trained.weights)

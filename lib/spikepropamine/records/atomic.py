@@ -60,15 +60,20 @@ def whole_file(target: Path) -> Iterator[Path]:
     try:
         yield draft
         _sync(draft)
-        draft.rename(target)
+        draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """``text`` as UTF-8 with the same line ends on every system."""
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """JSON with a checksum of its own content in ``sha256``."""
     content = json.loads(json.dumps(content))
-    path.write_text(_text(content | {"sha256": digest(content)}))
+    write_text(path, _text(content | {"sha256": digest(content)}))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -78,7 +83,7 @@ def read_json(path: Path) -> dict[str, Any]:
         DamagedRecord: naming the file and what is wrong with it.
     """
     try:
-        text = path.read_text()
+        text = path.read_bytes().decode("utf-8")
         whole = json.loads(text)
         content = {key: value for key, value in whole.items() if key != "sha256"}
         matches = digest(content) == whole["sha256"]
@@ -94,7 +99,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def load_yaml(path: Path) -> Any:
     """What ``path`` holds, plain values alone; ValueError with its name where it is not YAML."""
     try:
-        return yaml.safe_load(path.read_text())
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
 
@@ -115,7 +120,13 @@ def check_files(folder: Path, files: dict[str, str]) -> None:
 
 
 def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    """Have what was written reach the disk; Windows opens no folders and keeps their entries by itself."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    except PermissionError:
+        if path.is_dir():
+            return
+        raise
     try:
         os.fsync(descriptor)
     finally:

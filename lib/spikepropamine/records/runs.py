@@ -8,12 +8,7 @@ configuration, and ``manifest.json`` with checksums. A published run is as good 
 """
 
 import dataclasses
-import importlib.metadata
-import os
-import platform
-import re
 import shutil
-import subprocess
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +20,9 @@ import safetensors
 import torch
 from safetensors.torch import load_file, save_file
 
-from ..checks import require
 from ..fields import plain
 from .atomic import DamagedRecord, check_files, checksum, digest, read_json, whole_file, whole_folder, write_json
+from .origin import provenance
 
 SCHEMA = 1
 RECORD_FIELDS = {
@@ -46,7 +41,6 @@ RECORD_FIELDS = {
     "peak_megabytes": (int, float),
     "files": dict,
 }
-PACKAGES = ("torch", "snntorch", "numpy", "numba", "scipy", "pandas", "gymnasium", "mujoco", "spikepropamine")
 
 
 @dataclass(frozen=True)
@@ -64,15 +58,6 @@ def config_hash(config: Any) -> str:
     Covers every field, in any order, but for fields added later that have their default.
     """
     return digest(plain(config))[:12]
-
-
-def provenance() -> dict[str, Any]:
-    """Versions, commit and processor: where a result was made."""
-    return {
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
-        "git_commit": _git_commit(),
-        "cpu": _cpu(),
-    }
 
 
 # ---------------------------------------------------------------- writing
@@ -349,48 +334,3 @@ def _check_fields(path: Path, content: dict[str, Any], fields: dict[str, type]) 
             raise DamagedRecord(f"{path}: field {name} is missing or not a {kind}")
     if content["schema"] != SCHEMA:
         raise DamagedRecord(f"{path}: field schema is {content['schema']}, must be {SCHEMA}")
-
-
-def _version(package: str) -> str:
-    """The version of an installed package; what a run does not need may be missing."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
-
-
-COMMIT = "SPIKEPROPAMINE_COMMIT"  # environment variable: the commit of a copy that has no repository around it
-
-
-def _git_commit() -> str:
-    """HEAD of the repository this package runs from, with "+changes" where the tree differs from it.
-
-    Where there is no repository, such as on a machine without git: the commit that COMMIT names, or "unknown".
-
-    Raises:
-        ValueError: a COMMIT that is not 40 hexadecimal digits.
-    """
-    here = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True)
-        return done.stdout.strip() if done.returncode == 0 else ""
-
-    try:
-        head = git("rev-parse", "HEAD")
-    except FileNotFoundError:
-        head = ""
-    if head:
-        return head + ("+changes" if git("status", "--porcelain", "--", ".") else "")
-    told = os.environ.get(COMMIT)
-    require(told is None or re.fullmatch("[0-9a-f]{40}", told) is not None, COMMIT, told, "40 hexadecimal digits")
-    return told or "unknown"
-
-
-def _cpu() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        models = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line]
-        if models:
-            return models[0]
-    return platform.processor() or platform.machine()
