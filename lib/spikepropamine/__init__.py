@@ -9,6 +9,7 @@ import sys
 from .snn import layers, networks, plasticity, scan
 from .snn.layers import PlasticLinear, PlasticState, leaky
 from .snn.networks import NETWORKS, NetworkOptions, SpikingNetwork, build
+from .snn.plastic_leaky import PlasticLeaky
 from .snn.plasticity import BCM, RULES, STDP, Hebb, Oja, Rule, bcm, hebb, make_rule, oja, stdp
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Hebb",
     "NetworkOptions",
     "Oja",
+    "PlasticLeaky",
     "PlasticLinear",
     "PlasticState",
     "Rule",
@@ -31,6 +33,16 @@ __all__ = [
     "oja",
     "stdp",
 ]
+
+
+def __getattr__(name: str):
+    # the small library does not need what reads published records
+    if name == "load_pretrained":
+        from .experiments.pretrained import load_pretrained
+
+        return load_pretrained
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 # where these were before they had a room, and where code of others may look for them still
 for _module in (layers, networks, plasticity, scan):

@@ -222,6 +222,10 @@ class Published:
         """Whether the weights of this run are published."""
         return _weights_name(config_hash, seed) in self.manifest["files"]
 
+    def seeds_with_weights(self, config_hash: str) -> list[int]:
+        """The seeds of this configuration whose weights are published."""
+        return [seed for seed in self.manifest["seeds"] if self.has_weights(config_hash, seed)]
+
     def weights(self, config_hash: str, seed: int) -> dict[str, torch.Tensor]:
         """The weights of one run; KeyError names what is published where it is not there."""
         name = _weights_name(config_hash, seed)

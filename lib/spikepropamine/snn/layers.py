@@ -72,6 +72,29 @@ class PlasticState(NamedTuple):
     x_post: Tensor  # (B, Q) postsynaptic traces, in [0, 1]
     theta: Tensor  # (B, Q) sliding threshold; stays 0 under a rule that has none
 
+    def to(self, *arguments, **options) -> "PlasticState":
+        """As ``Tensor.to``, of every part."""
+        return PlasticState(*(part.to(*arguments, **options) for part in self))
+
+    def detach(self) -> "PlasticState":
+        """The same values without their history, as in truncated backpropagation through time."""
+        return PlasticState(*(part.detach() for part in self))
+
+
+def as_spikes(name: str, spikes: Tensor, dtype: torch.dtype) -> Tensor:
+    """``spikes`` in ``dtype``, that of the weights: bool and integers are converted.
+
+    Raises:
+        TypeError: no tensor, or numbers of another floating-point dtype, whose conversion would hide a mistake.
+    """
+    if not isinstance(spikes, Tensor):
+        raise TypeError(f"{name} is a {type(spikes).__name__}: must be a torch.Tensor")
+    if not (spikes.is_floating_point() or spikes.is_complex()):
+        return spikes.to(dtype)
+    if spikes.dtype != dtype:
+        raise TypeError(f"{name} has dtype {spikes.dtype}: must be {dtype}, the dtype of the weights, bool or integer")
+    return spikes
+
 
 class PlasticLinear(nn.Module):
     """A linear layer whose synapses each have a fixed weight and a plastic efficacy.
@@ -92,6 +115,7 @@ class PlasticLinear(nn.Module):
         e_max: bound of ``|E|``, > 0.
         dt: tick in milliseconds, > 0.
         tau_trace: time constant of both traces in milliseconds, > 0.
+        device, dtype: of all parameters, the rule's among them.
 
     Raises:
         ValueError: naming the parameter, its value and what is allowed.
@@ -106,6 +130,8 @@ class PlasticLinear(nn.Module):
         e_max: float = 3.0,
         dt: float = 5.0,
         tau_trace: float = 100.0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ):
         super().__init__()
         require_count("in_features", in_features)
@@ -124,6 +150,7 @@ class PlasticLinear(nn.Module):
         if modulated:
             self.modulator_weight = nn.Parameter(torch.randn(out_features, out_features) / math.sqrt(out_features))
             self.modulator_bias = nn.Parameter(torch.zeros(out_features))
+        self.to(device=device, dtype=dtype)
 
     def initial_state(self, batch_size: int) -> PlasticState:
         """The state before the first tick: zero efficacies, traces and thresholds."""
@@ -136,6 +163,7 @@ class PlasticLinear(nn.Module):
 
     def current(self, spikes: Tensor, state: PlasticState) -> Tensor:
         """The current into the postsynaptic neurons, (B, Q), of spikes (B, P)."""
+        spikes = self._checked("spikes", spikes, self.in_features, state)
         # I_j = b_j + Σ_i (W_ji + α_ji E_ji) s_i
         synapse = self.weight + self.alpha * state.E
         return self.bias + torch.einsum("bqp,bp->bq", synapse, spikes)
@@ -149,6 +177,8 @@ class PlasticLinear(nn.Module):
 
     def step(self, pre_spikes: Tensor, post_spikes: Tensor, state: PlasticState) -> PlasticState:
         """The state one tick later, of the spikes (B, P) and (B, Q) of this tick."""
+        pre_spikes = self._checked("pre_spikes", pre_spikes, self.in_features, state)
+        post_spikes = self._checked("post_spikes", post_spikes, self.out_features, state)
         # x[t] = λ x[t−1] + (1 − λ) s[t]
         x_pre = self.trace_decay * state.x_pre + (1 - self.trace_decay) * pre_spikes
         x_post = self.trace_decay * state.x_post + (1 - self.trace_decay) * post_spikes
@@ -158,6 +188,15 @@ class PlasticLinear(nn.Module):
         # θ[t+1] from x[t], after the rule has used θ[t]
         theta = slide(state.theta, x_post, self.rule.theta_step(self.dt))
         return PlasticState(E, x_pre, x_post, theta)
+
+    def _checked(self, name: str, spikes: Tensor, features: int, state: PlasticState) -> Tensor:
+        """Spikes of one tick in the weights' dtype, once their shape is that of the layer and of the state."""
+        spikes = as_spikes(name, spikes, self.weight.dtype)
+        expected = (len(state.E), self.out_features, self.in_features)
+        require(state.E.shape == expected, "state.E.shape", tuple(state.E.shape), f"(B, {expected[1]}, {expected[2]})")
+        allowed = f"({len(state.E)}, {features}): the state's batch, and the layer's neurons"
+        require(spikes.shape == (len(state.E), features), f"{name}.shape", tuple(spikes.shape), allowed)
+        return spikes
 
     def extra_repr(self) -> str:
         return f"{self.in_features} → {self.out_features}, modulated={self.modulated}, e_max={self.e_max}"

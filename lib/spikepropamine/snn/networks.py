@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..checks import require, require_choice, require_count, require_positive
 from ..fields import added
-from .layers import PlasticLinear, leaky
+from .layers import PlasticLinear, as_spikes, leaky
 from .plasticity import RULES, Rule, make_rule
 from .scan import HiddenState, initial_state, integrate, scan
 
@@ -134,6 +134,7 @@ class SpikingNetwork(nn.Module):
         ``path`` and the errors raised are those of :func:`spikepropamine.snn.scan.scan`.
         """
         hidden, y = (None, None) if state is None else state
+        spikes = as_spikes("spikes", spikes, self.readout.weight.dtype)
         out, hidden = scan(self.synapses, self.neuron, spikes, hidden, path)
         if y is None:
             y = out.new_zeros(out.shape[1], self.readout.out_features)
@@ -176,7 +177,16 @@ def check_arguments(
     return NetworkOptions(**options)
 
 
-def build(name: str, n_inputs: int, n_hidden: int, n_outputs: int, seed: int = 0, **options: float) -> SpikingNetwork:
+def build(
+    name: str,
+    n_inputs: int,
+    n_hidden: int,
+    n_outputs: int,
+    seed: int = 0,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    **options: float,
+) -> SpikingNetwork:
     """A network by name; for one seed, all names share their fixed weights to the last bit.
 
     Args:
@@ -186,6 +196,7 @@ def build(name: str, n_inputs: int, n_hidden: int, n_outputs: int, seed: int = 0
         n_hidden: hidden neurons Q.
         n_outputs: classes.
         seed: seed of the initial weights, a whole number >= 0.
+        device, dtype: of all parameters; the weights are drawn on the CPU in the default dtype, whatever these are.
         options: fields of :class:`NetworkOptions`.
 
     Raises:
@@ -217,4 +228,4 @@ def build(name: str, n_inputs: int, n_hidden: int, n_outputs: int, seed: int = 0
         if modulated:
             scale = o.modulator_scale / math.sqrt(n_hidden)
             synapses.modulator_weight.copy_(normal(n_hidden, n_hidden, scale))
-    return SpikingNetwork(synapses, readout, o)
+    return SpikingNetwork(synapses, readout, o).to(device=device, dtype=dtype)

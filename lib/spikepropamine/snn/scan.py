@@ -36,6 +36,14 @@ class HiddenState(NamedTuple):
     v: Tensor  # (B, Q) membrane potentials
     plastic: PlasticState | None  # None where the synapses are a plain nn.Linear
 
+    def to(self, *arguments, **options) -> "HiddenState":
+        """As ``Tensor.to``, of every part."""
+        return HiddenState(self.v.to(*arguments, **options), self.plastic and self.plastic.to(*arguments, **options))
+
+    def detach(self) -> "HiddenState":
+        """The same values without their history."""
+        return HiddenState(self.v.detach(), self.plastic and self.plastic.detach())
+
 
 def initial_state(layer: PlasticLinear | nn.Linear, batch_size: int) -> HiddenState:
     """The state before the first tick: everything zero."""

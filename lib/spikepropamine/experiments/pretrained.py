@@ -1,0 +1,68 @@
+"""Published weights in a network that can be used at once."""
+
+from pathlib import Path
+
+from torch import nn
+
+from ..checks import require, require_choice, require_count
+from ..snn.controls import CONTROLS
+from ..snn.networks import NETWORKS
+from ..tasks import TASKS
+from ..tasks.task import NOISE_HZ
+from .sweeps import Store
+from .temporal import controls, temporal
+
+
+def load_pretrained(
+    task: str, network: str, seed: int = 0, noise: str = "low", results: Path | str | None = None
+) -> nn.Module:
+    """A network with the weights that it had at the end of a published run.
+
+    ``load_pretrained("recall", "ndp-bcm")(spikes)`` gives the readout, (T, B, outputs), of spikes (T, B, inputs) drawn by
+    the task, such as ``Recall().sample(64, generator).spikes``.
+
+    Args:
+        task: a name of TASKS, on which it was trained.
+        network: a name of NETWORKS or CONTROLS.
+        seed: of the run. Weights are published of seed 0 alone, unless a page needs more.
+        noise: the noise level it was trained at. Controls were trained at "low" alone.
+        results: the folder of published results; None looks for ``book/results`` from here up, then beside the package.
+
+    Raises:
+        ValueError: an unknown task, network or noise level, or a run whose weights are not published.
+        FileNotFoundError: no folder of published results.
+    """
+    require_choice("task", task, TASKS)
+    require_choice("network", network, (*NETWORKS, *CONTROLS))
+    require_choice("noise", noise, NOISE_HZ)
+    require_count("seed", seed, at_least=0)
+    experiment = temporal(task, networks=[network]) if network in NETWORKS else controls(task, networks=[network])
+    store = Store(Path(".runs"), _published(results))
+    configs = [config for config in experiment.configs if config.task.noise == noise]
+    there = store.published_runs(experiment.name)
+    of = [one for config in configs for one in ([] if there is None else there.seeds_with_weights(config.hash))]
+    require(
+        seed in of,
+        "seed",
+        seed,
+        f"a seed whose weights of {network} on {task} at {noise} noise are published: {', '.join(map(str, of)) or 'none'}",
+    )
+    made = configs[0].build(seed)
+    missing, unexpected = made.load_state_dict(there.weights(configs[0].hash, seed), strict=False)
+    # published weights hold what is learned; time constants and thresholds are constants of the configuration
+    lacking = sorted(set(missing) & {name for name, _ in made.named_parameters()}) + sorted(unexpected)
+    require(not lacking, "weights", lacking, f"those of {network}")
+    return made.eval()
+
+
+def _published(results: Path | str | None) -> Path:
+    if results is not None:
+        require(Path(results).is_dir(), "results", str(results), "a folder of published results, book/results")
+        return Path(results)
+    here, package = Path.cwd(), Path(__file__).resolve()
+    for folder in (here, *here.parents, *package.parents):
+        if (folder / "_toc.yml").is_file() and (folder / "book" / "results").is_dir():
+            return folder / "book" / "results"
+    raise FileNotFoundError(
+        f"{here}: must lie in the book's repository, which holds book/results; or name that folder by results="
+    )

@@ -1,0 +1,94 @@
+"""Plastic synapses and their neurons as one module, to put into a network of your own."""
+
+import snntorch
+import torch
+from torch import Tensor, nn
+
+from ..checks import require
+from .layers import PlasticLinear, as_spikes, leaky
+from .plasticity import Rule
+from .scan import HiddenState, initial_state, scan
+
+
+class PlasticLeaky(nn.Module):
+    """A :class:`PlasticLinear` layer and its ``snntorch.Leaky`` neurons.
+
+    Called on a whole sequence it runs it, on the fused path where that applies; called on one tick it makes that tick,
+    as snnTorch's neurons do::
+
+        layer = PlasticLeaky(64, 32, Oja())
+        out, state = layer(spikes)          # (T, B, 64) → (T, B, 32), from a state of zero
+        out, state = layer(spikes[0])       # (B, 64) → (B, 32)
+        out, state = layer(spikes[1], state)
+
+    State is passed, never kept. It is a :class:`HiddenState`: potentials and the plastic state, with ``.to()`` and
+    ``.detach()``.
+
+    Args:
+        in_features, out_features, rule, modulated, e_max, dt, tau_trace: as in :class:`PlasticLinear`.
+        tau: membrane time constant in milliseconds, > 0.
+        slope: steepness of the surrogate gradient, > 0.
+        neuron: neurons of your own, in place of those that ``tau`` and ``slope`` make.
+        batch_first: whether sequences are (B, T, features) in place of (T, B, features).
+        device, dtype: of all parameters.
+
+    Raises:
+        ValueError: naming the parameter, its value and what is allowed.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        rule: Rule,
+        modulated: bool = False,
+        e_max: float = 3.0,
+        dt: float = 5.0,
+        tau_trace: float = 100.0,
+        *,
+        tau: float = 20.0,
+        slope: float = 25.0,
+        neuron: snntorch.Leaky | None = None,
+        batch_first: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ):
+        super().__init__()
+        require(isinstance(batch_first, bool), "batch_first", batch_first, "True or False")
+        made = leaky(tau, dt, slope) if neuron is None else neuron
+        require(isinstance(made, snntorch.Leaky), "neuron", type(made).__name__, "a snntorch.Leaky, or None")
+        require(not made.init_hidden, "init_hidden of neuron", made.init_hidden, "False: state is passed, never kept")
+        self.synapses = PlasticLinear(in_features, out_features, rule, modulated, e_max, dt, tau_trace)
+        self.neuron, self.batch_first = made, batch_first
+        self.to(device=device, dtype=dtype)
+
+    def initial_state(self, batch_size: int) -> HiddenState:
+        """The state before the first tick: everything zero."""
+        return initial_state(self.synapses, batch_size)
+
+    def forward(self, spikes: Tensor, state: HiddenState | None = None) -> tuple[Tensor, HiddenState]:
+        """The spikes of the neurons and the state after the last tick.
+
+        Args:
+            spikes: a sequence, (T, B, P) or, where ``batch_first``, (B, T, P); or one tick, (B, P). Of the weights'
+                dtype, or bool or integers, which are converted.
+            state: where to start; zero where not given.
+
+        Raises:
+            TypeError: spikes that are no tensor or of another dtype.
+            ValueError: spikes of another shape.
+        """
+        sequence = as_spikes("spikes", spikes, self.synapses.weight.dtype)
+        require(sequence.ndim in (2, 3), "spikes.shape", tuple(sequence.shape), self._expected())
+        if sequence.ndim == 2:
+            out, state = scan(self.synapses, self.neuron, sequence.unsqueeze(0), state)
+            return out.squeeze(0), state
+        out, state = scan(self.synapses, self.neuron, sequence.transpose(0, 1) if self.batch_first else sequence, state)
+        return out.transpose(0, 1) if self.batch_first else out, state
+
+    def _expected(self) -> str:
+        P = self.synapses.in_features
+        return f"(B, {P}) for one tick, or {f'(B, T, {P})' if self.batch_first else f'(T, B, {P})'}"
+
+    def extra_repr(self) -> str:
+        return f"batch_first={self.batch_first}"

@@ -1,0 +1,135 @@
+import re
+
+import pytest
+import snntorch
+import torch
+from snntorch import surrogate
+
+from spikepropamine import BCM, STDP, Oja, PlasticLeaky, PlasticLinear, build
+from spikepropamine.snn.layers import leaky
+from spikepropamine.snn.scan import scan
+
+
+def sequence(T=20, B=3, P=6):
+    return (torch.rand(T, B, P, generator=torch.Generator().manual_seed(1)) < 0.4).float()
+
+
+@pytest.mark.parametrize("rule", [Oja, BCM, STDP])
+def test_a_sequence_is_its_ticks_one_after_another_and_what_scan_makes(rule):
+    torch.manual_seed(0)
+    layer, spikes, state, out = PlasticLeaky(6, 5, rule(), modulated=True), sequence(), None, []
+    whole, after = layer(spikes)
+    for tick in spikes:
+        one, state = layer(tick, state)
+        out.append(one)
+    assert whole.shape == (20, 3, 5) and whole.sum() > 0
+    torch.testing.assert_close(torch.stack(out), whole)
+    torch.testing.assert_close(state.plastic.E, after.plastic.E)
+    scanned, _ = scan(layer.synapses, leaky(20.0), spikes)
+    assert torch.equal(scanned, whole)
+
+
+def test_batch_first_is_the_same_with_axes_exchanged():
+    layer = PlasticLeaky(6, 5, Oja(), batch_first=True)
+    out, state = layer(sequence().transpose(0, 1))
+    layer.batch_first = False
+    same, other = layer(sequence())
+    assert torch.equal(out, same.transpose(0, 1)) and torch.equal(state.plastic.E, other.plastic.E)
+    assert torch.equal(layer(sequence()[0])[0], same[0])
+
+
+def test_bool_and_integer_spikes_are_converted_and_other_floats_refused():
+    layer, network, spikes = PlasticLeaky(6, 5, Oja()), build("dp-oja", 6, 5, 2), sequence()
+    for dtype in (torch.bool, torch.int64, torch.uint8):
+        assert torch.equal(layer(spikes.to(dtype))[0], layer(spikes)[0])
+        assert torch.equal(network(spikes.to(dtype)), network(spikes))
+    for wrong in (torch.float64, torch.float16):
+        with pytest.raises(TypeError, match=f"spikes has dtype {wrong}: must be torch.float32"):
+            layer(spikes.to(wrong))
+        with pytest.raises(TypeError, match=f"spikes has dtype {wrong}: must be torch.float32"):
+            network(spikes.to(wrong))
+    with pytest.raises(TypeError, match="spikes is a ndarray: must be a torch.Tensor"):
+        layer(spikes.numpy())
+
+
+@pytest.mark.parametrize("shape", [(6,), (2, 3, 4, 6), (3, 5), (20, 3, 7)])
+def test_wrong_shapes_are_refused_by_name(shape):
+    with pytest.raises(ValueError, match=re.escape(f"spikes.shape = {shape}") + "|" + re.escape(f"{(1, *shape)}")):
+        PlasticLeaky(6, 5, Oja())(torch.zeros(shape))
+
+
+def test_a_state_can_be_moved_and_cut_off_from_its_history():
+    layer = PlasticLeaky(6, 5, Oja(), modulated=True)
+    _, state = layer(sequence())
+    assert state.plastic.E.requires_grad and not state.detach().plastic.E.requires_grad
+    assert torch.equal(state.detach().v, state.v)
+    double = state.to(torch.float64)
+    assert {part.dtype for part in (double.v, *double.plastic)} == {torch.float64}
+    out, _ = layer.double()(sequence().double(), double)
+    assert out.dtype == torch.float64
+
+
+def test_dtype_is_that_of_every_parameter_and_the_default_dtype_stays():
+    for module in (
+        PlasticLeaky(6, 5, BCM(), modulated=True, dtype=torch.float64),
+        PlasticLinear(6, 5, Oja(), dtype=torch.float64, device="cpu"),
+        build("ndp-bcm", 6, 5, 2, dtype=torch.float64, device="cpu"),
+    ):
+        assert {p.dtype for p in module.parameters()} == {torch.float64}
+    assert torch.get_default_dtype() == torch.float32
+    same = build("ndp-bcm", 6, 5, 2).double()
+    assert torch.equal(build("ndp-bcm", 6, 5, 2, dtype=torch.float64).synapses.weight, same.synapses.weight)
+
+
+def test_neurons_of_ones_own_and_weights_saved_and_loaded(tmp_path):
+    neuron = snntorch.Leaky(beta=0.9, spike_grad=surrogate.fast_sigmoid(slope=25))
+    layer = PlasticLeaky(6, 5, Oja(), neuron=neuron)
+    torch.save(layer.state_dict(), tmp_path / "layer.pt")
+    other = PlasticLeaky(6, 5, Oja(), neuron=snntorch.Leaky(beta=0.9, spike_grad=surrogate.fast_sigmoid(slope=25)))
+    assert not torch.equal(other(sequence())[0], layer(sequence())[0])
+    other.load_state_dict(torch.load(tmp_path / "layer.pt", weights_only=True))
+    assert torch.equal(other(sequence())[0], layer(sequence())[0])
+
+
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        (dict(neuron=snntorch.Synaptic(alpha=0.9, beta=0.9)), "neuron = 'Synaptic': must be a snntorch.Leaky"),
+        (dict(neuron=snntorch.Leaky(beta=0.9, init_hidden=True)), "init_hidden of neuron = True"),
+        (dict(batch_first=1), "batch_first = 1"),
+        (dict(tau=0.0), "tau = 0.0"),
+        (dict(rule="oja"), "rule = 'oja': must be an instance of a plasticity.Rule: Oja"),
+    ],
+)
+def test_bad_values_are_refused_by_name(change, named):
+    with pytest.raises(ValueError, match=re.escape(named)):
+        PlasticLeaky(**dict(in_features=2, out_features=2, rule=Oja()) | change)
+
+
+@pytest.mark.parametrize(
+    "call, named",
+    [
+        (lambda l, s: l.current(torch.zeros(3, 5), s), "spikes.shape = (3, 5): must be (3, 6)"),
+        (lambda l, s: l.current(torch.zeros(6), s), "spikes.shape = (6,): must be (3, 6)"),
+        (lambda l, s: l.current(torch.zeros(2, 6), s), "spikes.shape = (2, 6): must be (3, 6)"),
+        (lambda l, s: l.step(torch.zeros(3, 6), torch.zeros(3, 6), s), "post_spikes.shape = (3, 6): must be (3, 5)"),
+        (lambda l, s: l.step(torch.zeros(1, 6), torch.zeros(3, 5), s), "pre_spikes.shape = (1, 6): must be (3, 6)"),
+        (
+            lambda l, s: l.current(torch.zeros(3, 6), s._replace(E=s.E.transpose(1, 2))),
+            "state.E.shape = (3, 6, 5): must be (B, 5, 6)",
+        ),
+    ],
+)
+def test_wrong_shapes_of_one_tick_are_refused_by_name(call, named):
+    layer = PlasticLinear(6, 5, Oja())
+    with pytest.raises(ValueError, match=re.escape(named)):
+        call(layer, layer.initial_state(3))
+
+
+def test_bool_spikes_of_one_tick_are_converted():
+    layer, pre, post = PlasticLinear(6, 5, Oja()), sequence()[0], torch.ones(3, 5)
+    state = layer.initial_state(3)
+    assert torch.equal(layer.current(pre.bool(), state), layer.current(pre, state))
+    assert torch.equal(layer.step(pre.bool(), post.long(), state).E, layer.step(pre, post, state).E)
+    with pytest.raises(TypeError, match="pre_spikes has dtype torch.float64"):
+        layer.step(pre.double(), post, state)
