@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from spikepropamine.__main__ import EXPERIMENTS
+from spikepropamine.experiments.catalogue import EXPERIMENTS
 from spikepropamine.fields import added, plain
 from spikepropamine.records import config_hash, load_published
 from spikepropamine.snn.networks import NetworkOptions
