@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,9 @@ from ..records.atomic import load_yaml
 from ..records.origin import find_root as find_root
 from ..snn.networks import NETWORKS, NetworkOptions
 from ..tasks import TASKS
+from .build import STAGE
 from .figures import Item, Provenance, Shelf
+from .injected import check_given, end_with_papermill
 from .parameters import ChapterParameters
 from .provenance import chapter_code
 from .side_by_side import load_paper_values
@@ -146,7 +149,10 @@ class Chapter:
         )
 
     def shelf(self, runs: pd.DataFrame) -> Shelf:
-        """Where this chapter's figures go: ``figures/`` as published, a folder of their own otherwise."""
+        """Where this chapter's figures go: a folder of their own, but for the published ones while the book is built.
+
+        So a rerun, whatever its parameters, leaves what is published as it is.
+        """
         given = {
             field.name: getattr(self.parameters, field.name)
             for field in dataclasses.fields(self.parameters)
@@ -163,7 +169,7 @@ class Chapter:
         )
         paper = load_paper_values(self.root / "book" / "paper_values.yml")
         meanings = load_yaml(self.root / "book" / "columns.yml")
-        if self.parameters.as_published:
+        if self.parameters.as_published and os.environ.get(STAGE):
             return Shelf(self.root / "figures", "../figures", provenance, None, paper, meanings)
         mark = hashlib.sha256(repr(sorted(given.items())).encode()).hexdigest()[:8]
         folder = self.root / "_build" / "rerun" / f"{self.name}-{self.parameters.profile}-{mark}"
@@ -199,8 +205,7 @@ class Chapter:
             "From the root of the repository, in the environment that `make book` sets up:\n\n"
             f"```bash\n. .venv/bin/activate\npapermill book/{self.name}.ipynb out.ipynb {given}\n```\n\n{' '.join([*took, self._binder()])}\n\n"
             f"{rows.to_markdown(index=False, disable_numparse=True)}\n\n"
-            "With others than the published parameters, figures go to a folder of their own under `_build/rerun/`, and tables show the "
-            "published values beside." + (" What was stopped goes on where it stopped." if made else "")
+            "Figures go to a folder of their own under `_build/rerun/`, and tables show the published values beside." + (" What was stopped goes on where it stopped." if made else "")
         )
 
     def _published(self, experiment: Experiment) -> pd.DataFrame:
@@ -286,6 +291,8 @@ def show_how_it_ended(rows: pd.DataFrame) -> pd.DataFrame:
 
 def open_chapter(name: str, kind: type[ChapterParameters] = ChapterParameters, **parameters: Any) -> Chapter:
     """The chapter ``name`` with its parameters, of a ``kind``, checked, wherever in the repository it is run from."""
+    end_with_papermill()
+    check_given((*parameters, *(field.name for field in dataclasses.fields(kind))))
     # papermill's -p passes true and false on as words
     words = {"true": True, "false": False}
     parameters["recompute"] = words.get(parameters["recompute"], parameters["recompute"])
