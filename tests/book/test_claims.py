@@ -217,10 +217,27 @@ def test_a_round_without_enough_runs_is_not_yet_run_and_leaves_the_others_alone(
     assert [(one.number, one.part) for one in rounds] == [(1, ""), (2, "more seeds")]
     judgements = claims.judge(rounds, claims.Published(repository / "book" / "results"))
     assert {j.id: j.verdict for j in judgements if j.round.number == 1} == ROUND_ONE
-    newest = {j.id: j for j in claims.latest(judgements)}
-    assert newest["claim-1"].verdict == NOT_YET and newest["claim-6"].verdict == YES
-    assert {j.round.number for j in newest.values()} == {2} and list(newest) == list(ROUND_ONE)
-    assert newest["claim-1"].cells == (0, 0) and claims.number(newest["claim-1"].deciding.number) == "–"
+    later = {j.id: j for j in judgements if j.round.number == 2}
+    assert later["claim-1"].verdict == NOT_YET and later["claim-6"].verdict == YES
+    assert later["claim-1"].cells == (0, 0) and claims.number(later["claim-1"].deciding.number) == "–"
+    newest = {j.id: j.round.number for j in claims.latest(judgements)}
+    assert list(newest) == list(ROUND_ONE) and newest["claim-1"] == 1 and newest["claim-6"] == 2
+
+
+def test_a_claim_without_a_title_takes_that_of_an_earlier_round(repository, tmp_path):
+    text = (repository / "book" / "claims.yml").read_text()
+    first = text[text.index("  - round: 1") :].split("\n  - round: 2")[0]
+    title = "        title: This works for several rules\n"
+    assert title in first
+    (tmp_path / "claims.yml").write_text(
+        "rounds:\n" + first + "\n" + first.replace("round: 1", "round: 2").replace(title, "")
+    )
+    assert [one.claims[1].title for one in claims.load_rounds(tmp_path / "claims.yml")] == [
+        "This works for several rules"
+    ] * 2
+    (tmp_path / "claims.yml").write_text("rounds:\n" + first.replace(title, ""))
+    claim = claims.load_rounds(tmp_path / "claims.yml")[0].claims[1]
+    assert claim.title == claim.statement.rstrip(".")
 
 
 @pytest.mark.parametrize(

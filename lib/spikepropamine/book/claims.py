@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,10 +112,11 @@ def judge(rounds: list[Round], results: Records) -> list[Judgement]:
 
 
 def latest(judgements: list[Judgement]) -> list[Judgement]:
-    """Of each claim the judgement of its latest round, in the order of the claims' first mention."""
+    """Of each claim the judgement of the latest round that has been run, in the order of the claims' first mention."""
     newest: dict[str, Judgement] = {}
     for one in sorted(judgements, key=lambda j: j.round.number):
-        newest[one.id] = one
+        if one.id not in newest or one.decision.found:
+            newest[one.id] = one
     return list(newest.values())
 
 
@@ -146,7 +147,7 @@ def load_rounds(path: Path) -> list[Round]:
     names = [(one.number, claim.id) for one in rounds for claim in one.claims]
     for name in names:
         require(names.count(name) == 1, f"{path}: claim of round {name[0]}", name[1], "named once in a round")
-    return sorted(rounds, key=lambda one: one.number)
+    return _titled(sorted(rounds, key=lambda one: one.number))
 
 
 def load_claims(path: Path, number: int = 1) -> tuple[Definitions, tuple[str, ...], tuple[Claim, ...]]:
@@ -183,13 +184,24 @@ def _round(path: Path, entry: Any) -> Round:
     )
 
 
+def _titled(rounds: list[Round]) -> list[Round]:
+    """The rounds with a title for every claim: its own, that of an earlier round with the same statement, or the statement."""
+    titles: dict[str, str] = {}
+    for claim in (claim for one in rounds for claim in one.claims):
+        titles.setdefault(claim.statement, claim.title or claim.statement.rstrip("."))
+    return [
+        replace(one, claims=tuple(replace(c, title=c.title or titles[c.statement]) for c in one.claims))
+        for one in rounds
+    ]
+
+
 def _claim(where: str, entry: Any) -> Claim:
     require(isinstance(entry, dict), where + "claims", entry, "a list of mappings")
     for name in _CLAIM:
         require(isinstance(entry.get(name), str), where + name, entry.get(name), "a text")
     where = f"{where}{{}} of {entry['id']}"
     require_choice(where.format("judge"), entry["judge"], JUDGES)
-    title, ours = entry.get("title", entry["statement"]), entry.get("ours", False)
+    title, ours = entry.get("title", ""), entry.get("ours", False)
     require(isinstance(title, str), where.format("title"), title, "a text")
     require(isinstance(ours, bool), where.format("ours"), ours, "true or false")
     options = {name: value for name, value in entry.items() if name not in (*_CLAIM, "title", "ours")}

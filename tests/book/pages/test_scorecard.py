@@ -57,4 +57,4 @@ def test_a_claim_not_yet_run_says_so(judgements, repository):
     empty = claims.judge([j.round for j in judgements[:1]], {})
     text = scorecard.section(empty, "claim-1", repository).data
     assert "– not yet run" in text and "Nothing yet: no runs, or too few seeds." in text
-    assert set(scorecard.shown(empty)["number, threshold"]) == {"–"}
+    assert set(scorecard.shown(empty)["decided by"]) == {"–"}

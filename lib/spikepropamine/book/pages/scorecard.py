@@ -61,10 +61,8 @@ def shown(judgements: Iterable[Judgement]) -> pd.DataFrame:
                 "claim": f"[{j.label}](#{anchor(j)})",
                 "round": j.round.number,
                 "statement": j.claim.title,
-                "verdict": f"{MARKS[j.verdict]} {j.read()}",
-                "cells met": _of(*j.cells),
-                "decided by": j.deciding.what or "–",
-                "number, threshold": deciding_number(j.deciding),
+                "verdict": f"{MARKS[j.verdict]} {j.read()}" + (f", {_of(*j.cells)} cells" if j.decision.found else ""),
+                "decided by": against(j.deciding) or "–",
             }
             for j in judgements
         ]
@@ -95,11 +93,13 @@ def others(judgements: Sequence[Judgement], claims: Sequence[str], root: Path) -
 
 def exceptions(judgements: Sequence[Judgement]) -> Markdown:
     """What was known before each round, and which of its runs were made before its criteria."""
-    rounds = list(dict.fromkeys((j.round.number, j.round.part, j.round.known, j.round.exceptions) for j in judgements))
+    rounds: dict[tuple[int, str], list[str]] = {}  # those that knew the same are told together
+    for one in dict.fromkeys((j.round.number, j.round.known, j.round.exceptions) for j in judgements):
+        rounds.setdefault(one[:2], []).extend(one[2])
     told = []
-    for n, part, known, but in rounds:
-        told.append(f"**Round {n}{f', {part}' if part else ''}.** " + ("Exceptions: " + " ".join(but) if but else "No exception is known."))  # fmt: skip
-        told += [f":::{{dropdown}} Known when the criteria of round {n}{f', {part},' if part else ''} were written\n{known}\n:::"] * bool(known)  # fmt: skip
+    for (n, known), but in rounds.items():
+        told.append(f"**Round {n}.** " + ("Exceptions: " + " ".join(but) if but else "No exception is known."))
+        told += [f":::{{dropdown}} Known when the criteria of round {n} were written\n{known}\n:::"] * bool(known)
     return Markdown(minus("\n\n".join(told)))
 
 
