@@ -1,0 +1,82 @@
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from spikepropamine.book import claims
+from spikepropamine.book.pages import cue_association as page
+from spikepropamine.records import runs as records
+from spikepropamine.tasks.cue_association import CueAssociation
+
+
+@pytest.fixture
+def published(repository):
+    found = records.load_published(repository / "book" / "results" / "cue-association")
+    runs = page.tidy(found.runs)
+    return runs, page.with_curves(found.curves, runs)
+
+
+@pytest.fixture
+def definitions(repository):
+    return claims.load_claims(repository / "book" / "claims.yml")[0]
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def test_errors_are_drawn_of_every_seed_and_the_caption_counts_what_is_solved(published, definitions):
+    runs, _ = published
+    drawing = page.draw_errors(runs, definitions)
+    assert len(drawing.data) == len(runs) and set(drawing.data.columns) == {"network", "noise", "seed", "accuracy"}
+    assert drawing.caption.startswith("8 of 10 cases are solved")
+    worse = runs.assign(accuracy=0.5)
+    assert page.draw_errors(worse, definitions).caption.startswith("0 of 10 cases are solved")
+
+
+def test_a_seed_without_an_error_is_drawn_and_not_at_minus_infinity(published, definitions):
+    runs, _ = published
+    figure = page.draw_errors(runs.assign(accuracy=1.0), definitions).figure
+    assert all(0 < x < 1e-3 for axis in figure.axes for dots in axis.collections for x, _ in dots.get_offsets())
+
+
+def test_learning_shows_each_network_at_each_noise_level(published):
+    _, curves = published
+    drawing = page.draw_learning(curves, ["snn", "dp-oja"])
+    assert [axis.get_title() for axis in drawing.figure.axes] == ["low noise", "high noise"]
+    assert "dp-oja" in drawing.caption and "ndp-bcm" not in drawing.caption
+
+
+def test_one_trial_a_noise_level_is_drawn_as_the_task_makes_it():
+    drawing = page.draw_trials({noise: CueAssociation(noise=noise, n_cues=3) for noise in ("low", "high")})
+    assert set(drawing.data.noise) == {"low", "high"}
+    assert (drawing.data.noise == "high").sum() > (drawing.data.noise == "low").sum()
+
+
+def mechanism(value):
+    rows = [
+        {"network": name, "noise": noise, "seed": 0, "quantity": f"probe.{hz:g}", "value": value(hz)}
+        for name in ("dp-oja", "ndp-oja")
+        for noise in ("low", "high")
+        for hz in (0.0, 20.0)
+    ]
+    return page.probes(pd.DataFrame([*rows, rows[0] | {"quantity": "at bound", "value": 0.1}]))
+
+
+def test_the_probe_is_told_as_it_was_measured():
+    found = mechanism(lambda hz: 0.95 if hz else 0.5)
+    assert len(found) == 8
+    assert "at least 0.90 in 4 of 4 cases" in page.without_background(found)
+    assert "bring back up to 0.95" in page.draw_probe(found).caption
+    nothing = mechanism(lambda hz: 0.5)
+    assert "at least 0.90 in 0 of 4 cases" in page.without_background(nothing)
+
+
+def test_what_we_found_follows_the_records(published, definitions):
+    runs, _ = published
+    found = mechanism(lambda hz: 0.95 if hz else 0.5)
+    told = page.what_we_found(runs, definitions, {"dp-oja": 0.29}, found)
+    assert "in 8 of 8 cases" in told and "at most 29%" in told
+    half = runs.assign(accuracy=runs.accuracy.where(runs.noise == "low", 0.6))
+    assert "in 4 of 8 cases" in page.what_we_found(half, definitions, {}, found[:0])
