@@ -1,0 +1,134 @@
+"""Judges of the second round on walking: both robots, progress in place of return, and policies as what is resampled.
+
+A cell is one network on one robot. What is kept is :mod:`spikepropamine.experiments.kept`'s: progress without the bonus
+for staying up, each condition's share at most 1, the mean over conditions of each policy.
+"""
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from ...experiments import kept
+from ...experiments.walking_round_two import MEASUREMENT as ROUND_TWO
+from ...records.statistics import Interval, interquartile_mean
+from ...walking.conditions import TRAINING
+from ...walking.robots import ENVIRONMENTS
+from .judge import Claim, Decision, Finding, Judge, Measure, Records, Round, deciding, overall, verdict
+
+KNOWN_NETWORKS = ("mlp",)
+
+
+class Evidence(NamedTuple):
+    """How the policies of the round fare on both robots."""
+
+    walks: pd.DataFrame  # a row for each robot, network, seed, condition and strength
+    shares: pd.DataFrame  # a row for each robot, network, seed and condition
+
+
+def _gather(records: Records, claim: Claim, round: Round) -> Evidence | None:
+    """The measurements of every network on every robot, or None where one of them has too few seeds."""
+    walks = records.get(ROUND_TWO, pd.DataFrame())
+    if walks.empty:
+        return None
+    for robot in ENVIRONMENTS:
+        for name in (round.plain, *round.plastic, *round.networks["ordinary"]):
+            cell = walks[(walks["environment"] == robot) & (walks["network"] == name)]
+            measured = cell[cell["condition"].isin([TRAINING, *round.conditions])]
+            whole = measured.groupby("seed")["condition"].nunique() == len(round.conditions) + 1
+            if whole.sum() < round.definitions.walking_seeds_at_least:
+                return None
+    return Evidence(walks, kept.shares(walks, round.conditions, capped=True))
+
+
+def _return(evidence: Evidence, robot: str, name: str) -> Interval:
+    walks = evidence.walks
+    trained = walks[walks["condition"].eq(TRAINING) & walks["environment"].eq(robot) & walks["network"].eq(name)]
+    return interquartile_mean(trained["return"])
+
+
+def _by_cell(names: tuple[str, ...], judge_one) -> Decision:
+    """One finding a network, over both robots: met where it is on both, in part where it is on one or in part on one."""
+    found, measures = {}, []
+    for name in names:
+        parts = {robot: judge_one(robot, name) for robot in ENVIRONMENTS}
+        measures += [measure for one, _ in parts.values() for measure in one]
+        verdicts = {robot: Finding(of_it, "", int(of_it == "reproduced"), 1) for robot, (_, of_it) in parts.items()}
+        reason = "; ".join(f"{robot} {one[0].interval:.2f}" for robot, (one, _) in parts.items())
+        met = sum(finding.met for finding in verdicts.values())
+        found[name] = Finding(overall(verdicts), reason, met, len(ENVIRONMENTS))
+    return Decision(overall(found), deciding(measures), found)
+
+
+def _walks(evidence: Evidence, round: Round) -> Decision:
+    def one(robot: str, name: str) -> tuple[list[Measure], str]:
+        reached = _return(evidence, robot, name)
+        measure = Measure(f"{name} on {robot}, return", reached, "low", round.definitions.walks_at_least)
+        return [measure], verdict(measure.holds, False)
+
+    return _by_cell(round.plastic, one)
+
+
+def _reaches_ordinary(evidence: Evidence, round: Round) -> Decision:
+    (ordinary,) = round.networks["ordinary"]
+
+    def one(robot: str, name: str) -> tuple[list[Measure], str]:
+        whole = _return(evidence, robot, ordinary).mean
+        reached = Interval(*(value / whole for value in _return(evidence, robot, name)))
+        what = f"{name} on {robot}, return as a share of that of {ordinary}"
+        measure = Measure(what, reached, "mean", round.definitions.reaches_at_least)
+        return [measure], verdict(measure.holds, False)
+
+    return _by_cell((round.plain, *round.plastic), one)
+
+
+def _keeps_progress(evidence: Evidence, round: Round) -> Decision:
+    d = round.definitions
+
+    def one(robot: str, name: str) -> tuple[list[Measure], str]:
+        share = kept.kept(evidence.shares, robot, name)
+        what = f"{name} on {robot}, progress kept"
+        both = [Measure(what, share, "mean", d.keeps_at_least), Measure(what, share, "low", d.keeps_low_at_least)]
+        return both, verdict(all(one.holds for one in both), share.mean >= d.keeps_partly_at_least)
+
+    return _by_cell(round.plastic, one)
+
+
+def _loses_no_more(evidence: Evidence, round: Round, role: str, margin: str | None) -> Decision:
+    (other,) = round.networks[role]
+    threshold = -round.definitions[margin] if margin else 0.0
+
+    def one(robot: str, name: str) -> tuple[list[Measure], str]:
+        gain = kept.kept_more(evidence.shares, robot, name, other)
+        what = f"{name} on {robot}, progress kept more than {other}"
+        measure = Measure(what, gain, "low", threshold, strict=margin is None)
+        return [measure], verdict(measure.holds, False)
+
+    return _by_cell(round.plastic, one)
+
+
+def _no_more_than_ordinary(evidence: Evidence, round: Round) -> Decision:
+    return _loses_no_more(evidence, round, "ordinary", "keeps_less_at_most")
+
+
+def _more_than_plain(evidence: Evidence, round: Round) -> Decision:
+    return _loses_no_more(evidence, round, "plain", None)
+
+
+def _rests_on(claim: Claim, round: Round) -> list[str]:
+    return [ROUND_TWO]
+
+
+_ROLES = ("plain", "plastic", "ordinary")
+_ENOUGH = ("walking_seeds_at_least",)
+_KEEPS = ("keeps_at_least", "keeps_low_at_least", "keeps_partly_at_least")
+
+JUDGES: dict[str, Judge] = {
+    name: Judge(_gather, decide, _rests_on, (*_ENOUGH, *needs), _ROLES, about=("conditions",))
+    for name, decide, needs in (
+        ("walks_on_both", _walks, ("walks_at_least",)),
+        ("reaches_ordinary", _reaches_ordinary, ("reaches_at_least",)),
+        ("keeps_progress", _keeps_progress, _KEEPS),
+        ("loses_no_more_than_ordinary", _no_more_than_ordinary, ("keeps_less_at_most",)),
+        ("keeps_more_progress_than_plain", _more_than_plain, ()),
+    )
+}

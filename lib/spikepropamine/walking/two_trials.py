@@ -1,0 +1,184 @@
+"""A walk that must be learned within the episode: a first trial shows which way is rewarded, a second trial is scored.
+
+HalfCheetah has to run forward or backward, which is drawn for each episode. During the first trial the policy reads what
+a metre forward earns, +1 or −1. Then the body is put back to its start and that is hidden, so that nothing but the
+policy's own state tells the second trial what the first one showed. Between the trials the observations may be blank for
+a while. In another version a limb is lame, and the first trial shows which.
+
+Why not the reward itself: a policy has to put it together with its own speed to know the direction, an exclusive-or that
+has to be learned before anything else can be. In up to 166,000 steps neither a GRU nor a plastic network did.
+
+Many episodes run side by side, each in its own ``mujoco.MjData``: a control step of all of them costs little more than
+the physics.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+import mujoco
+import numpy as np
+
+from ..checks import require, require_choice, require_count, require_not_negative
+from .conditions import motors
+from .robots import Locomotion
+
+STEP_S = 0.05  # one control step
+_FRAMES = 5  # of physics in a control step, as gymnasium's HalfCheetah has it
+_START_NOISE = 0.1  # of positions (uniform) and velocities (normal) at a start, likewise
+
+SHOWN = 2  # inputs beside the body's: what the first trial shows, and a mark of the first trial
+_GAIN = 5.0  # of what is shown: body observations have a standard deviation of 1
+
+DIRECTIONS = {"forward": 1.0, "backward": -1.0}
+LIMBS = {"front leg": ("fthigh", "fshin", "ffoot"), "back leg": ("bthigh", "bshin", "bfoot")}
+HIDDEN = {"direction": tuple(DIRECTIONS), "limb": tuple(LIMBS)}
+
+
+@dataclass(frozen=True)
+class TwoTrials:
+    """Run in the direction that the first trial shows, or forward with the lame limb that it shows.
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed.
+    """
+
+    hidden: str = "direction"  # what is drawn for each episode: the direction to run in, or which limb is lame
+    shown: int = 20  # control steps of the first trial, which shows what is hidden after it
+    gap_s: float = 0.0  # seconds between the trials, in which every observation is zero and the body is not simulated
+    scored: int = 60  # control steps of the second trial, which is scored
+
+    def __post_init__(self):
+        require_choice("hidden", self.hidden, HIDDEN)
+        require_count("shown", self.shown)
+        require_count("scored", self.scored)
+        require_not_negative("gap_s", self.gap_s)
+        whole = abs(self.gap_s / STEP_S - self.gap) < 1e-6
+        require(whole, "gap_s", self.gap_s, f"a whole number of control steps of {STEP_S} s")
+
+    @property
+    def gap(self) -> int:
+        """Control steps between the trials."""
+        return round(self.gap_s / STEP_S)
+
+    @property
+    def steps(self) -> int:
+        """Control steps of an episode that the policy lives through, the gap among them."""
+        return self.shown + self.gap + self.scored
+
+    @property
+    def simulated(self) -> np.ndarray:
+        """(steps,) of bool: whether the body moves."""
+        return np.repeat([True, False, True], [self.shown, self.gap, self.scored])
+
+    @property
+    def second(self) -> slice:
+        """The control steps of the second trial."""
+        return slice(self.shown + self.gap, self.steps)
+
+    def sizes(self) -> tuple[int, int]:
+        """How many inputs a policy has, those that the first trial shows among them, and how many actions."""
+        model = _models(self.hidden)[0]
+        return model.nq - 1 + model.nv + SHOWN, model.nu
+
+
+@cache
+def _models(hidden: str) -> list[mujoco.MjModel]:
+    """The robot's model for each value of what is hidden."""
+    env = Locomotion("HalfCheetah-v5").make()
+    model = copy.copy(env.unwrapped.model)
+    env.close()
+    if hidden == "direction":
+        return [model] * len(DIRECTIONS)
+    models = [copy.copy(model) for _ in LIMBS]
+    for lamed, joints in zip(models, LIMBS.values()):
+        lamed.actuator_gear[motors(lamed, joints)] = 0.0
+    return models
+
+
+class Episodes(NamedTuple):
+    """What became of N episodes of T control steps."""
+
+    bodies: np.ndarray  # (T, N, body) observations of the body, not normalised; zero in the gap
+    rewards: np.ndarray  # (T, N) speed in the direction asked for, in m/s; zero in the gap
+    actions: np.ndarray  # (T, N, actions) as the policy gave them
+    diverged: np.ndarray  # (N,) of bool: the simulation went wrong, and nothing after that counts
+
+    def score(self, task: TwoTrials) -> np.ndarray:
+        """(N,) metres in the direction asked for, during the second trial."""
+        return STEP_S * self.rewards[task.second].sum(0)
+
+
+Act = Callable[[int, np.ndarray, np.ndarray, Any], tuple[np.ndarray, Any]]
+
+
+def live(
+    task: TwoTrials,
+    hidden: np.ndarray,
+    act: Act,
+    state: Any,
+    rng: np.random.Generator,
+    between: Callable[[Any], Any] = lambda state: state,
+) -> Episodes:
+    """Run episodes side by side.
+
+    Args:
+        task: the task.
+        hidden: (N,) which value of what is hidden each episode has, an index into HIDDEN.
+        act: of the control step, the body's observations (N, body), what the task shows (N, SHOWN) and the policy's state:
+            the actions (N, actions) and the state after it.
+        state: the policy's at the start.
+        rng: draws where the bodies start.
+        between: what happens to the policy's state between the trials.
+    """
+    models = [_models(task.hidden)[k] for k in hidden]
+    values = np.array(list(DIRECTIONS.values()))[hidden]
+    sign = values if task.hidden == "direction" else np.ones(len(hidden))
+    # what the first trial shows: which of the two values is hidden, and a mark
+    told = np.stack([_GAIN * values, np.ones(len(hidden))], 1)
+    data = [mujoco.MjData(model) for model in models]
+    N, n_actions = len(data), models[0].nu
+    n_body = models[0].nq - 1 + models[0].nv
+    bodies, actions = np.zeros((task.steps, N, n_body)), np.zeros((task.steps, N, n_actions), np.float32)
+    rewards = np.zeros((task.steps, N))
+    diverged = np.zeros(N, bool)
+    for t, simulated in enumerate(task.simulated):
+        if t in (0, task.second.start):
+            _put_at_start(models, data, rng)
+        if t == task.second.start:
+            state = between(state)
+        if simulated:
+            bodies[t] = [np.concatenate([d.qpos[1:], d.qvel]) for d in data]
+            bodies[t, diverged] = 0.0
+        shown = (t < task.shown) * told
+        actions[t], state = act(t, bodies[t], shown, state)
+        if simulated:
+            moved = _step(models, data, np.clip(actions[t], -1, 1))
+            diverged |= ~np.isfinite(moved)
+            rewards[t] = np.where(diverged, 0.0, sign * moved / STEP_S)
+    return Episodes(bodies, rewards, actions, diverged)
+
+
+def _put_at_start(models: list[mujoco.MjModel], data: list[mujoco.MjData], rng: np.random.Generator) -> None:
+    for model, d in zip(models, data):
+        mujoco.mj_resetData(model, d)
+        d.qpos[:] = model.qpos0 + rng.uniform(-_START_NOISE, _START_NOISE, model.nq)
+        d.qvel[:] = _START_NOISE * rng.standard_normal(model.nv)
+        mujoco.mj_forward(model, d)
+
+
+_WARNINGS = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
+
+
+def _step(models: list[mujoco.MjModel], data: list[mujoco.MjData], actions: np.ndarray) -> np.ndarray:
+    """Metres along x in one control step; NaN where the simulation went wrong."""
+    moved = np.empty(len(data))
+    for k, (model, d) in enumerate(zip(models, data)):
+        before = d.qpos[0]
+        d.ctrl[:] = actions[k]
+        mujoco.mj_step(model, d, _FRAMES)
+        wrong = any(d.warning[kind].number for kind in _WARNINGS)
+        moved[k] = np.nan if wrong else d.qpos[0] - before
+    return moved
