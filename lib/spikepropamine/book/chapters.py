@@ -16,6 +16,7 @@ from IPython.display import Markdown
 from .. import records
 from ..checks import require, require_choice
 from ..experiments import temporal
+from ..experiments.changes import changed
 from ..experiments.config import Config, Experiment
 from ..experiments.sweeps import Store, core_hours, expected_hours, only, sweep
 from ..records.atomic import load_yaml
@@ -25,6 +26,7 @@ from ..tasks import TASKS
 from .build import STAGE
 from .figures import Item, Provenance, Shelf
 from .injected import check_given, end_with_papermill
+from .own_question import answer
 from .parameters import ChapterParameters
 from .provenance import chapter_code
 from .side_by_side import load_paper_values
@@ -48,6 +50,10 @@ class Chapter:
     def everything(self) -> Store:
         """Runs made here and the published ones, whatever the parameters say."""
         return Store(self.root / ".runs", self.root / "book" / "results")
+
+    def changed(self, experiment: Experiment) -> Experiment:
+        """``experiment`` with what the parameter ``change`` asks for; as it is where that is empty."""
+        return changed(experiment, self.parameters.changes())
 
     def results(self, experiment: Experiment) -> tuple[pd.DataFrame, pd.DataFrame]:
         """The runs of ``experiment`` and their curves: found, or made if there are none or on request.
@@ -180,13 +186,16 @@ class Chapter:
         given: str,
         made: Sequence[tuple[pd.DataFrame, Experiment]] = (),
         notes: Mapping[str, str] = MappingProxyType({}),
+        asks: tuple[str, str] | None = None,
     ) -> Markdown:
-        """How to make this page again: the command, what it takes and how long that takes.
+        """How to make this page again: the command, what it takes, how long that takes, and how to ask something else.
 
         Args:
             given: the parameters of the command, as papermill takes them.
             made: the runs behind this page, a table of each kind, and what the command makes in their place.
             notes: what a parameter means on this page, where that is not its usual meaning.
+            asks: a question of a reader's own and the ``change`` that asks it, such as ("Does it still work with a delay of
+                two seconds?", "task.delay_ms=2000"); None on a page that takes no ``change``.
         """
         rows = pd.DataFrame(
             [
@@ -194,18 +203,32 @@ class Chapter:
                     "parameter": f"`{name}`",
                     "meaning": notes.get(name, meaning),
                     "allowed": "–" if name in notes else allowed,
-                    "default": f"`{default}`",
+                    "default": f"`{default}`" if default != "" else "none",
                 }
                 for name, default, meaning, allowed in type(self.parameters).described()
+                if name != "change" or asks is not None
             ]
         )
         made = [(runs, experiment) for runs, experiment in made if len(runs)]
         took = [self._took(made)] if made else self._page_time()
         return Markdown(
             "From the root of the repository, in the environment that `make book` sets up:\n\n"
-            f"```bash\n. .venv/bin/activate\npapermill book/{self.name}.ipynb out.ipynb {given}\n```\n\n{' '.join([*took, self._binder()])}\n\n"
+            f"```bash\n. .venv/bin/activate\npapermill book/{self.name}.ipynb out.ipynb {given}\njupyter nbconvert --to html out.ipynb"
+            f"    # a page to open in a browser: out.html\n```\n\n{' '.join([*took, self._binder()])}\n\n{self._asking(given, asks)}"
             f"{rows.to_markdown(index=False, disable_numparse=True)}\n\n"
-            "Figures go to a folder of their own under `_build/rerun/`, and tables show the published values beside." + (" What was stopped goes on where it stopped." if made else "")
+            "Figures go to a folder of their own under `_build/rerun/`, and tables show the published values beside."
+            + (" What was stopped goes on where it stopped." if made else "")
+        )
+
+    def _asking(self, given: str, asks: tuple[str, str] | None) -> str:
+        """How to ask a question of one's own, by an example."""
+        if asks is None:
+            return ""
+        question, change = asks
+        return (
+            f"**Your own question.** {question} The parameter `change` asks it, and the page then shows your result beside the "
+            f'nearest published one:\n\n```bash\n. .venv/bin/activate\npapermill book/{self.name}.ipynb out.ipynb {given} -p change "{change}"\n'
+            "jupyter nbconvert --to html out.ipynb\n```\n\n"
         )
 
     def _published(self, experiment: Experiment) -> pd.DataFrame:
@@ -256,7 +279,18 @@ class Chapter:
             f"configurations, {counted(runs.seed.nunique(), 'seed')}, {core_hours(runs):.2f} core hours on "
             f"{', '.join(sorted(set(runs.cpu)))}."
         )
-        return sentence + (f" **Missing of this profile: {counted(missing, 'run')}.**" if missing else "")
+        sentence += f" **Missing of this profile: {counted(missing, 'run')}.**" if missing else ""
+        unrun = [name for name in self.parameters.known if name not in self.parameters.usual]
+        unrun = (
+            [name for name in unrun if name not in set(runs["network.name"])]
+            if self.parameters.networks == "all"
+            else []
+        )
+        sentence += f" Not yet run: {', '.join(f'`{name}`' for name in unrun)}." if unrun else ""
+        if self.parameters.changes():
+            published = self.root / "book" / "results"
+            sentence += "\n\n" + answer(experiment, runs, published, self.parameters.changes())
+        return sentence
 
 
 def _minutes(hours: float) -> str:
@@ -292,7 +326,7 @@ def show_how_it_ended(rows: pd.DataFrame) -> pd.DataFrame:
 def open_chapter(name: str, kind: type[ChapterParameters] = ChapterParameters, **parameters: Any) -> Chapter:
     """The chapter ``name`` with its parameters, of a ``kind``, checked, wherever in the repository it is run from."""
     end_with_papermill()
-    check_given((*parameters, *(field.name for field in dataclasses.fields(kind))))
+    check_given(tuple(parameters))
     # papermill's -p passes true and false on as words
     words = {"true": True, "false": False}
     parameters["recompute"] = words.get(parameters["recompute"], parameters["recompute"])

@@ -1,12 +1,14 @@
 """The parameters that every experiment chapter takes, and what each of them may be."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
 from ..checks import require, require_choice, require_count
+from ..experiments.changes import Changes, parse
 from ..experiments.choices import PROFILES, PUBLISHED_NETWORKS, PUBLISHED_POLICIES, check_networks, check_workers
 from ..snn.networks import NETWORKS
 from ..walking.policies import POLICIES
@@ -43,6 +45,12 @@ class ChapterParameters:
         "whole numbers from 1, or an address such as `tcp://10.0.0.1:8786`",
     )
     device: str = _parameter("cpu", "where networks are trained", "`cpu`, or `cuda` where there is one")
+    change: str | Mapping[str, Any] | None = _parameter(
+        "",
+        "fields of the task, the network or the training that are to differ, for a question of your own",
+        "`path=value` pairs separated by commas, such as `task.delay_ms=2000, network.n_hidden=96`, or a mapping in a YAML "
+        "file given by `-f`",
+    )
     known: ClassVar[tuple[str, ...]] = tuple(NETWORKS)  # the networks to choose from
     usual: ClassVar[tuple[str, ...]] = PUBLISHED_NETWORKS  # what "all" means: those of the published book
 
@@ -54,6 +62,7 @@ class ChapterParameters:
         self.network_names()
         check_workers(self.workers)
         require_choice("device", self.device, chosen_devices())
+        self.changes()
 
     def network_names(self) -> list[str]:
         """The names in the order of the book."""
@@ -62,6 +71,10 @@ class ChapterParameters:
         given = [name.strip() for name in self.networks.split(",")] if isinstance(self.networks, str) else self.networks
         require(isinstance(given, (list, tuple)), "networks", given, "'all', or names separated by commas")
         return check_networks(given, self.known)
+
+    def changes(self) -> Changes:
+        """What is to change, by the field's path."""
+        return parse(self.change)
 
     @classmethod
     def described(cls) -> list[tuple[str, object, str, str]]:
