@@ -186,7 +186,7 @@ _TRAINING: dict[str, dict[str, Any]] = {
 _SEEDS = {"smoke": 1, "quick": 1, "paper": 5}
 
 # What the search below found best for each policy: (learning rate, factor on the rules' initial η).
-CHOSEN: dict[str, tuple[float, float]] = {name: (7e-4, 0.04) for name in MEMORIES}
+CHOSEN: dict[str, tuple[float, float]] = {}
 
 # What is changed of the main experiment, by what follows its name.
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {

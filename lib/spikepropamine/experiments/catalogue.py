@@ -13,7 +13,16 @@ from .. import records
 from ..checks import require
 from ..records.rehearsals import difference
 from ..walking.evaluation import EPISODES
-from . import ablations, gait, locomotion, novel_conditions, temporal, temporal_round_two
+from . import (
+    ablations,
+    adaptation_task,
+    gait,
+    locomotion,
+    novel_conditions,
+    temporal,
+    temporal_round_two,
+    walking_round_two,
+)
 from .choices import PUBLISHED_PLASTIC, PUBLISHED_POLICIES
 from .config import Experiment
 from .sweeps import Store
@@ -53,6 +62,17 @@ TEMPORAL = _with_quick(ROUND_ONE)
 ROUND_TWO: dict[str, Make] = {"round-two-search": temporal_round_two.search}
 if temporal_round_two.CHOSEN:  # by that search
     ROUND_TWO |= {f"{cell}-round-two": partial(temporal_round_two.round_two, cell) for cell in temporal_round_two.CELLS}
+ROUND_TWO |= {f"{adaptation_task.MAIN}-search": adaptation_task.search}
+if adaptation_task.CHOSEN:  # by that search
+    ROUND_TWO |= {
+        adaptation_task.MAIN + variant: partial(adaptation_task.two_trials, variant)
+        for variant in adaptation_task.VARIANTS
+    }
+ROUND_TWO |= {
+    f"{robot}-{kind}": partial(make, robot)
+    for robot in walking_round_two.STEPS
+    for kind, make in (("gap-search", walking_round_two.gap_search), ("round-two", walking_round_two.round_two))
+}
 WALKING = _with_quick(
     {
         f"{name}{kind}": partial(make, name)
