@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from spikepropamine.book.claims import PLASTIC
+from spikepropamine.experiments.choices import PUBLISHED_PLASTIC as PLASTIC
 from spikepropamine.timing import gpu
 from spikepropamine.timing.benchmark import Workload, reference
 
@@ -29,7 +29,7 @@ def test_what_is_measured_on_a_gpu_computes_the_same_gradients(name, monkeypatch
         return network, spikes.double()
 
     monkeypatch.setattr(gpu, "made", remembered)
-    for prepare in gpu.IMPLEMENTATIONS.values():
+    for prepare in (one for name, one in gpu.IMPLEMENTATIONS.items() if not name.startswith("JAX")):
         prepare(Workload(name, **SMALL))()
     torch.cuda.synchronize()
     *others, on_cpu = ([p.grad.cpu() for p in network.parameters()] for network in networks)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from spikepropamine.book.claims import PLASTIC
+from spikepropamine.experiments.choices import PUBLISHED_PLASTIC
 from spikepropamine.timing import jax_peer
 from spikepropamine.timing.benchmark import Workload, fused
 from spikepropamine.timing.gpu import made, step
@@ -9,8 +9,7 @@ from spikepropamine.timing.gpu import made, step
 pytest.importorskip("jax", reason="JAX is not installed: see the extra compare")
 
 
-@pytest.mark.parametrize("checkpointing", [False, True])
-@pytest.mark.parametrize("name", PLASTIC)
+@pytest.mark.parametrize("name, checkpointing", [*((name, False) for name in PUBLISHED_PLASTIC), ("ndp-bcm", True)])
 def test_jax_computes_the_gradients_of_the_fused_path(name, checkpointing):
     network, spikes = made(Workload(name, batch=3, inputs=6, hidden=5, ticks=30, rate=0.3), "cpu")
     network, spikes = network.double(), spikes.double()

@@ -2,7 +2,7 @@
 
 A step is the forward pass of a whole network, a loss on its readout, and the backward pass. Every
 implementation runs the same equations, sizes and inputs in a process of its own, on one thread.
-The hidden layer differs; readout and loss are the same for all. Those that are compared take
+The hidden layer differs; readout and loss are the same for all (JAX computes all of it itself). Those that are compared take
 turns, a few steps each, round after round: a machine that slows down for a while slows all of
 them. The first step of a turn finds the caches full of another's data, which in training it
 would not, and is not counted.
@@ -10,6 +10,7 @@ would not, and is not counted.
 
 import json
 import math
+import os
 import statistics
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numba
@@ -31,7 +33,8 @@ from ..checks import require_choice, require_count
 from ..snn.fused import simd
 from ..snn.networks import NETWORKS, SpikingNetwork, build
 from ..snn.plasticity import RULES
-from ..snn.scan import integrate
+from ..snn.scan import integrate, scan
+from . import jax_peer
 
 Hidden = Callable[[SpikingNetwork, Tensor], Tensor]
 
@@ -61,12 +64,12 @@ class Workload:
 
 def fused(network: SpikingNetwork, spikes: Tensor) -> Tensor:
     """The fused path of this project."""
-    return network.run(spikes, path="fused").spikes
+    return scan(network.synapses, network.neuron, spikes, path="fused")[0]
 
 
 def reference(network: SpikingNetwork, spikes: Tensor) -> Tensor:
     """The reference path of this project: a loop over ``snntorch.Leaky`` and the layer's methods."""
-    return network.run(spikes, path="reference").spikes
+    return scan(network.synapses, network.neuron, spikes, path="reference")[0]
 
 
 def _tick(network, s, W, b, alpha, eta, V, c, E, v, x, y, theta):
@@ -147,6 +150,43 @@ def spikingjelly(network: SpikingNetwork, spikes: Tensor) -> Tensor:
     return neuron.LIFNode(surrogate_function=surrogate.ATan(), step_mode="m")(network.synapses(spikes))
 
 
+Step = Callable[[], None]
+
+
+def made(workload: Workload, device: str) -> tuple[SpikingNetwork, Tensor]:
+    """The network of ``workload`` and its input spikes, (T, B, P), on ``device``."""
+    network = build(workload.network, workload.inputs, workload.hidden, 2).to(device)
+    spikes = (
+        torch.rand(workload.ticks, workload.batch, workload.inputs, generator=torch.Generator().manual_seed(0))
+        < workload.rate
+    )
+    return network, spikes.float().to(device)
+
+
+def step(hidden: Hidden, network: SpikingNetwork, spikes: Tensor) -> None:
+    """The forward pass, a loss on the readout, and the backward pass."""
+    network.zero_grad(set_to_none=True)
+    out = hidden(network, spikes)
+    readout, _ = integrate(
+        network.readout(out), out.new_zeros(out.shape[1], network.readout.out_features), network.integrator
+    )
+    readout.square().mean().backward()
+
+
+def torch_step(hidden: Hidden, workload: Workload) -> Step:
+    """A training step in PyTorch, on the CPU; what it compiles is compiled."""
+    network, spikes = made(workload, "cpu")
+    step(hidden, network, spikes[:4])
+    return lambda: step(hidden, network, spikes)
+
+
+def jax_step(checkpointing: bool, workload: Workload) -> Step:
+    """A training step in JAX, compiled, on one core: JAX is told by the processor it may use."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    return jax_peer.prepared(*made(workload, "cpu"), checkpointing)
+
+
 PLASTIC: dict[str, Hidden] = {
     "straightforward loop": plain_loop,
     "reference path": reference,
@@ -154,13 +194,18 @@ PLASTIC: dict[str, Hidden] = {
     "gradient checkpointing": checkpointed_loop,
     "fused path": fused,
 }
+JAX = {"JAX": False, "JAX, jax.checkpoint": True}  # whether it checkpoints; plastic networks
 FIXED: dict[str, Hidden] = {"snnTorch": reference, "Norse": norse, "SpikingJelly": spikingjelly, "fused path": fused}
 BASELINE = {True: "straightforward loop", False: "snnTorch"}
 
 
-def implementations(workload: Workload) -> dict[str, Hidden]:
-    """The implementations that run ``workload``, by name."""
-    return FIXED if workload.network == "snn" else PLASTIC
+def implementations(workload: Workload) -> dict[str, Callable[[Workload], Step]]:
+    """What prepares a training step of ``workload``, by the name of the implementation."""
+    if workload.network == "snn":
+        return {name: partial(torch_step, hidden) for name, hidden in FIXED.items()}
+    peers = {name: partial(jax_step, checkpointing) for name, checkpointing in JAX.items()}
+    *others, own = ((name, partial(torch_step, hidden)) for name, hidden in PLASTIC.items())
+    return dict(others) | peers | dict([own])
 
 
 # ---------------------------------------------------------------- measuring
@@ -169,23 +214,11 @@ def implementations(workload: Workload) -> dict[str, Hidden]:
 def steps(workload: Workload, implementation: str) -> Iterator[dict[str, float]]:
     """One training step after another in this process: its milliseconds, and the megabytes it took beyond what was there."""
     torch.set_num_threads(1)
-    hidden = implementations(workload)[implementation]
-    network = build(workload.network, workload.inputs, workload.hidden, 2)
-    generator = torch.Generator().manual_seed(0)
-    spikes = (torch.rand(workload.ticks, workload.batch, workload.inputs, generator=generator) < workload.rate).float()
-
-    def step(spikes: Tensor) -> float:
-        network.zero_grad(set_to_none=True)
-        start = time.perf_counter()
-        out = hidden(network, spikes)
-        readout, _ = integrate(network.readout(out), out.new_zeros(out.shape[1], 2), network.integrator)
-        readout.square().mean().backward()
-        return time.perf_counter() - start
-
-    step(spikes[:4])
+    step = implementations(workload)[implementation](workload)
     while True:
-        before = _memory("VmRSS", reset=True)
-        seconds = step(spikes)
+        before, start = _memory("VmRSS", reset=True), time.perf_counter()
+        step()
+        seconds = time.perf_counter() - start
         yield {"milliseconds": 1000 * seconds, "megabytes": _memory("VmHWM") - before}
 
 

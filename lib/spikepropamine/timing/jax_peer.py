@@ -29,6 +29,8 @@ def training_step(network: SpikingNetwork, spikes: Tensor, checkpointing: bool) 
     import jax
     import jax.numpy as jnp
 
+    # products in the dtype of their factors, which on a GPU is not the default
+    jax.config.update("jax_default_matmul_precision", "highest")
     if network.readout.weight.itemsize == 8:
         jax.config.update("jax_enable_x64", True)
     layer, neuron = network.synapses, network.neuron
@@ -78,3 +80,11 @@ def training_step(network: SpikingNetwork, spikes: Tensor, checkpointing: bool) 
 
     given = {name: jnp.asarray(value) for name, value in weights(network).items()}, jnp.asarray(spikes.cpu().numpy())
     return jax.jit(jax.value_and_grad(loss)).lower(*given).compile(), given
+
+
+def prepared(network: SpikingNetwork, spikes: Tensor, checkpointing: bool) -> Callable[[], None]:
+    """A :func:`training_step` that is run and waited for."""
+    import jax
+
+    run, given = training_step(network, spikes, checkpointing)
+    return lambda: jax.block_until_ready(run(*given)) and None
