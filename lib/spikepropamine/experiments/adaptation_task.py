@@ -4,7 +4,6 @@ What a trained policy remembers is part of each run's record: its score on held-
 between the two trials, and with other gaps between them.
 """
 
-import copy
 import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from ..snn.networks import NETWORKS, scaled
 from ..training import whole_episode
 from ..training.supervised import REHEARSE, Progress, Trained, generator, gradient_sizes
 from ..training.whole_episode import WholeEpisodes, inputs_of
-from ..walking.evaluation import without_plasticity
+from ..walking.evaluation import without_plasticity, without_reading
 from ..walking.inference import acting
 from ..walking.memory_policies import MEMORIES, MemoryPolicy
 from ..walking.policies import PolicyState, each
@@ -104,14 +103,6 @@ def _with_E(state: PolicyState, efficacies: Tensor) -> PolicyState:
 
 def _E(state: PolicyState) -> Tensor:
     return state.network[0].plastic.E
-
-
-def without_reading(policy: nn.Module) -> nn.Module:
-    """A copy of ``policy`` that does not read its efficacies: α at zero."""
-    blind = copy.deepcopy(policy)
-    with torch.no_grad():
-        blind.network.synapses.alpha.zero_()
-    return blind
 
 
 LESIONS: dict[str, Lesion] = {

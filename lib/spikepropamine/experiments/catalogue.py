@@ -19,6 +19,7 @@ from . import (
     gait,
     locomotion,
     novel_conditions,
+    plasticity_in_walking,
     temporal,
     temporal_round_two,
     walking_round_two,
@@ -158,6 +159,10 @@ def _walks(name: str, store: Store, workers: int | str, keep: Keep) -> None:
     keep(*novel_conditions.measure(how, "paper", None, of, store, workers, known, keep))
 
 
+def _plasticity_in_walking(store: Store, workers: int | str, keep: Keep) -> None:
+    keep(*plasticity_in_walking.measure(store))
+
+
 def _gait(store: Store, workers: int | str, keep: Keep) -> None:
     keep(*gait.measure(store))
 
@@ -182,5 +187,11 @@ MEASUREMENTS: dict[str, Measurement] = {
         )
         for name, (_, of) in WALKS.items()
     },
+    plasticity_in_walking.MEASUREMENT: Measurement(
+        _plasticity_in_walking,
+        tuple(locomotion.EXPERIMENTS),
+        plasticity_in_walking.rehearse,
+        plasticity_in_walking.policies,
+    ),
     "gait": Measurement(_gait, tuple(locomotion.EXPERIMENTS), lacks=no_renderer),
 }

@@ -2,7 +2,8 @@
 
 import copy
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -46,6 +47,7 @@ def walk(
     episodes: int = EPISODES,
     steps: int = 1000,
     from_onset: nn.Module | None = None,
+    each_step: Callable[[int, Any], Any] = lambda step, state: state,
 ) -> Episodes:
     """Let ``policy`` act, without noise, for some episodes side by side.
 
@@ -57,6 +59,7 @@ def walk(
         episodes: how many, each from a seed of its own that no training uses.
         steps: control steps of an episode, at most the environment's own 1000.
         from_onset: what acts from step ``onset`` on, in the state that ``policy`` left; None leaves ``policy`` to it.
+        each_step: of the control step and the policy's state before it, over the episodes that go on: the state to act with.
     """
     require_count("episodes", episodes)
     require_count("steps", steps)
@@ -69,7 +72,7 @@ def walk(
     rewards, diverged = [], np.zeros(episodes, dtype=bool)
     while going and len(rewards) < steps:
         act = before if len(rewards) < onset else after
-        actions, state = act(torch.from_numpy(np.stack(observations)), state)
+        actions, state = act(torch.from_numpy(np.stack(observations)), each_step(len(rewards), state))
         earned, observations, stay = np.full(episodes, np.nan), [], []
         for row, (k, action) in enumerate(zip(going, actions.clamp(-1, 1).numpy())):
             observation, earned[k], terminated, truncated, info = envs[k].step(action)
@@ -103,3 +106,19 @@ def without_plasticity(policy: nn.Module) -> nn.Module:
         for raw in frozen.network.synapses.rule.parameters():
             raw.fill_(-math.inf)
     return frozen
+
+
+def without_reading(policy: nn.Module) -> nn.Module:
+    """A copy of ``policy`` that does not read its efficacies: α at zero."""
+    return with_fixed(policy, None)
+
+
+def with_fixed(policy: nn.Module, efficacies: Tensor | None) -> nn.Module:
+    """A copy of ``policy`` whose synapses are W + α E with the same E, (Q, P), at all times; None is E = 0."""
+    fixed = copy.deepcopy(policy)
+    synapses = fixed.network.synapses
+    with torch.no_grad():
+        if efficacies is not None:
+            synapses.weight.add_(synapses.alpha * efficacies)
+        synapses.alpha.zero_()
+    return fixed

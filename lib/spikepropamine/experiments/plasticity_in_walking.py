@@ -1,0 +1,155 @@
+"""What plasticity does in a walk where nothing is different: the same policies with their efficacies E changed.
+
+If a policy walks as well without reading E, with one fixed E in place of the one that its rule writes, or with the E of
+another episode, then what the rule writes within an episode is of little use to it.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from .. import records
+from ..walking.evaluation import summary, walk, with_fixed, without_reading
+from ..walking.policies import PolicyState
+from .choices import PUBLISHED_PLASTIC
+from .locomotion import LocomotionConfig, locomotion, revive
+from .novel_conditions import SIZES, Size, jobs
+from .sweeps import Store
+
+MEASUREMENT = "plasticity-in-walking"
+EPISODES = 5  # of each policy and way
+AT_BOUND = 0.99  # of E_max: an efficacy from there on counts as at its bound
+WAYS = ("as trained", "α = 0", "E held at its mean", "E swapped between episodes", "E of another policy")
+
+
+class Watch:
+    """What E is like in the course of some episodes: its mean, how much of it is at its bound, and α E against W."""
+
+    def __init__(self, policy: nn.Module):
+        self.synapses, self.steps = policy.network.synapses, 0
+        self.total, self.bound, self.ratio = torch.zeros_like(self.synapses.weight), 0.0, 0.0
+        self.weight = self.synapses.weight.abs().mean().item()
+
+    def __call__(self, step: int, state: PolicyState) -> PolicyState:
+        E = state.network[0].plastic.E
+        self.steps += 1
+        self.total += E.mean(0)
+        self.bound += (E.abs() >= AT_BOUND * self.synapses.e_max).float().mean().item()
+        self.ratio += (self.synapses.alpha * E).abs().mean().item() / self.weight
+        return state
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean E, (Q, P), over time and episodes."""
+        return self.total / self.steps
+
+
+def swap_each(period: int) -> Callable[[int, Any], Any]:
+    """Every ``period`` control steps each episode gets the E of the next one, and all else stays."""
+
+    def swap(step: int, state: PolicyState) -> PolicyState:
+        if step == 0 or step % period:
+            return state
+        hidden, readout = state.network
+        E = torch.roll(hidden.plastic.E, 1, 0)
+        return state._replace(network=(hidden._replace(plastic=hidden.plastic._replace(E=E)), readout))
+
+    return swap
+
+
+@torch.no_grad()
+def ways(
+    config: LocomotionConfig, weights: dict[str, Tensor], other: Tensor | None, episodes: int, steps: int
+) -> tuple[list[dict], Tensor]:
+    """How one trained policy walks in each of WAYS, a row each; and its mean E, (Q, P).
+
+    Args:
+        config: of the policy.
+        weights: of its run.
+        other: the mean E of another policy of the same configuration; None leaves that way out.
+        episodes: of each way, from the same starts.
+        steps: control steps of an episode.
+    """
+    policy, statistics = revive(config, weights)
+    watch = Watch(policy)
+
+    def fares(way: str, walker: nn.Module, **more) -> dict:
+        return {"way": way} | summary(walk(walker, statistics, config.task, episodes=episodes, steps=steps, **more))
+
+    rows = [fares(WAYS[0], policy, each_step=watch)]
+    rows[0] |= {"at_bound": watch.bound / watch.steps, "alpha_E_over_W": watch.ratio / watch.steps}
+    rows.append(fares(WAYS[1], without_reading(policy)))
+    rows.append(fares(WAYS[2], with_fixed(policy, watch.mean)))
+    rows.append(fares(WAYS[3], policy, each_step=swap_each(max(1, steps // 4))))
+    if other is not None:
+        rows.append(fares(WAYS[4], with_fixed(policy, other)))
+    return rows, watch.mean
+
+
+def measure(
+    store: Store, size: Size = SIZES["paper"], episodes: int = EPISODES, keep: Callable[..., None] = lambda *_: None
+) -> tuple[pd.DataFrame, dict]:
+    """Every published plastic policy in each of WAYS; "another" policy is the one with the seed before, of the same network.
+
+    Returns:
+        Rows of environment, network, seed, way, return, length, diverged and, of the policy as trained, ``at_bound`` (share
+        of efficacies) and ``alpha_E_over_W`` (mean size of α E in that of W); and how many episodes each rests on.
+    """
+    torch.set_num_threads(1)
+    rows, facts = [], {"episodes": episodes, "rehearsal": rehearse()}
+    groups: dict[tuple[str, str], list[tuple[str, LocomotionConfig, int]]] = {}
+    for job in jobs(size, list(PUBLISHED_PLASTIC), store):
+        groups.setdefault((job[0], job[1].hash), []).append(job)
+    for group in groups.values():
+        other: Tensor | None = None
+        # the last seed comes first too, so that each policy has one before it
+        for turn, (name, config, seed) in enumerate([group[-1], *group]):
+            weights = store.weights(name, config, seed)
+            if turn == 0:
+                if len(group) > 1:
+                    other = _mean_E(config, weights, episodes, size.steps)
+                continue
+            found, other = ways(config, weights, other, episodes, size.steps)
+            rows += [_said(config, seed) | row for row in found]
+            keep(pd.DataFrame(rows), facts)
+    return pd.DataFrame(rows), facts
+
+
+@torch.no_grad()
+def _mean_E(config: LocomotionConfig, weights: dict[str, Tensor], episodes: int, steps: int) -> Tensor:
+    policy, statistics = revive(config, weights)
+    watch = Watch(policy)
+    walk(policy, statistics, config.task, episodes=episodes, steps=steps, each_step=watch)
+    return watch.mean
+
+
+def _said(config: LocomotionConfig, seed: int) -> dict:
+    return {
+        "environment": config.task.environment,
+        "network": config.network.name,
+        "seed": seed,
+        "config_hash": config.hash,
+        "git_commit": records.provenance()["git_commit"],
+    }
+
+
+def rehearse() -> dict[str, float]:
+    """What is done to a policy, in a few numbers: the rewards of an untrained one in each way."""
+    config = locomotion("half-cheetah", "smoke", policies=["ndp-bcm"]).configs[0]
+    n_observations, _ = config.task.sizes()
+    policy = config.build(0)
+    weights = {name: p.detach() for name, p in policy.named_parameters()} | {
+        "observation_mean": torch.zeros(n_observations, dtype=torch.float64),
+        "observation_var": torch.ones(n_observations, dtype=torch.float64),
+    }
+    rows, mean = ways(config, weights, policy.network.synapses.weight.detach(), episodes=2, steps=20)
+    return {row["way"]: row["return"] for row in rows} | {"mean E": mean.norm().item()}
+
+
+def policies(store: Store) -> Iterator[tuple[LocomotionConfig, int]]:
+    """The runs that are measured."""
+    for _, config, seed in jobs(SIZES["paper"], list(PUBLISHED_PLASTIC), store):
+        yield config, seed

@@ -1,0 +1,52 @@
+"""Efficacies that are not read, held, swapped or another policy's: each does what it says and nothing else."""
+
+import pytest
+import torch
+
+from spikepropamine.experiments import plasticity_in_walking as measured
+from spikepropamine.experiments.locomotion import revive
+from spikepropamine.walking.evaluation import walk, with_fixed, without_reading
+from walkers import untrained
+
+
+@pytest.fixture(scope="module")
+def walker():
+    config, weights = untrained("ndp-bcm")
+    weights["network.synapses.alpha"] = 3 * weights["network.synapses.alpha"]  # so that E is heard
+    return config, weights
+
+
+def test_a_policy_that_does_not_read_its_efficacies_is_one_whose_efficacies_are_zero(walker):
+    policy, statistics = revive(*walker)
+    ways = without_reading(policy), with_fixed(policy, torch.zeros_like(policy.network.synapses.weight))
+    rewards = [walk(one, statistics, walker[0].task, episodes=2, steps=30).rewards for one in (*ways, policy)]
+    assert (rewards[0] == rewards[1]).all() and (rewards[0] != rewards[2]).any()
+
+
+def test_fixed_efficacies_are_in_the_current(walker):
+    policy, _ = revive(*walker)
+    synapses, E = policy.network.synapses, torch.rand_like(policy.network.synapses.weight)
+    spikes = torch.ones(1, synapses.in_features)
+    state = synapses.initial_state(1)._replace(E=E[None])
+    fixed = with_fixed(policy, E).network.synapses
+    torch.testing.assert_close(fixed.current(spikes, fixed.initial_state(1)), synapses.current(spikes, state))
+
+
+def test_swapping_gives_each_episode_the_efficacies_of_the_next(walker):
+    policy, _ = revive(*walker)
+    state = policy.initial_state(3)
+    hidden, readout = state.network
+    E = torch.arange(3.0).view(3, 1, 1).expand_as(hidden.plastic.E)
+    state = state._replace(network=(hidden._replace(plastic=hidden.plastic._replace(E=E)), readout))
+    swap = measured.swap_each(10)
+    assert swap(0, state) is state and swap(5, state) is state
+    assert swap(10, state).network[0].plastic.E[:, 0, 0].tolist() == [2, 0, 1]
+
+
+def test_every_way_is_measured_and_the_bound_counted(walker):
+    rows, mean = measured.ways(*walker, other=torch.zeros(64, 64), episodes=2, steps=40)
+    assert [row["way"] for row in rows] == list(measured.WAYS)
+    assert 0 <= rows[0]["at_bound"] <= 1 and rows[0]["alpha_E_over_W"] > 0
+    assert mean.shape == (64, 64) and mean.abs().sum() > 0
+    # another policy's mean of zero is the same as not reading
+    assert rows[4]["return"] == rows[1]["return"]
