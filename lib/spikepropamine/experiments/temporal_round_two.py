@@ -116,6 +116,42 @@ def search() -> Experiment:
     return Experiment("round-two-search", "paper", configs, (SEARCH_SEED,))
 
 
+# Where the search had its best values at its edge, or found none, it went on: for traditional networks alone.
+EXTENDED: dict[str, tuple[tuple[Values, dict[str, str]], ...]] = {
+    **{
+        name: tuple((Values(rate, 0.3, strength), {}) for rate in (1e-2, 3e-2) for strength in (1.0, 3.0))
+        for name in ("lsnn", "lsnn-100")
+    },
+    **{
+        name: tuple(
+            (Values(rate, 5.0, start), {"surrogate": "triangle"})
+            for rate in SEARCHED_RATES
+            for start in SEARCHED_STARTS[name][1]
+        )
+        for name in ("rsnn-long", "stp")
+    },
+}
+
+
+def extended_search() -> Experiment:
+    """EXTENDED, searched as :func:`search` does."""
+    configs = tuple(
+        Config(
+            SEARCH_TASK,
+            with_options(network(compared, values), options),
+            dataclasses.replace(SEARCH_TRAINING, learning_rate=values.learning_rate),
+        )
+        for compared, points in EXTENDED.items()
+        for values, options in points
+    )
+    return Experiment("round-two-search-extended", "paper", configs, (SEARCH_SEED,))
+
+
+def with_options(network: Network | Traditional, options: dict[str, str]) -> Network | Traditional:
+    """``network`` with some of its options changed."""
+    return dataclasses.replace(network, options=dataclasses.replace(network.options, **options))
+
+
 # What the search found best; a test holds this to the published search.
 CHOSEN: dict[str, Values] = {}
 

@@ -15,9 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import require, require_choice, require_count, require_positive
+from ..fields import added
 from .fused.recurrent_memory import Adaptation, ShortTerm, adaptive_recurrent, released, short_term_recurrent
 from .networks import Run
 from .scan import integrate
+
+SURROGATES = ("fast sigmoid", "triangle")
 
 
 @dataclass(frozen=True)
@@ -31,16 +34,19 @@ class TraditionalOptions:
     weight_scale: float = 2.0  # standard deviation of W at the start of training, times √P
     recurrent_scale: float = 1.0  # standard deviation of R at the start of training, times √Q
     slope: float = 25.0  # steepness of the fast sigmoid; of rsnn-long and stp
-    damping: float = 0.3  # γ of lsnn's triangular surrogate
+    damping: float = 0.3  # γ of the triangular surrogate, which lsnn has
     tau_adaptation: float = 2000.0  # of lsnn, at the start of training
     strength: float = 0.1  # κ of lsnn's adaptive half, at the start of training
     tau_shortest: float = 20.0  # membranes of rsnn-long, spread evenly on a log scale at the start of training
     tau_longest: float = 1000.0
     recovery: float = 1.0  # factor on both time constants of stp's synapses at the start of training
+    surrogate: str = added("fast sigmoid")  # one of SURROGATES; of rsnn-long and stp
 
     def __post_init__(self):
         for name, value in vars(self).items():
-            require_positive(name, value)
+            if name != "surrogate":
+                require_positive(name, value)
+        require_choice("surrogate", self.surrogate, SURROGATES)
         require(self.tau_longest > self.tau_shortest, "tau_longest", self.tau_longest, f"above {self.tau_shortest}")
 
 
@@ -64,6 +70,11 @@ class FastSigmoid:
     def derivative(self, u: Tensor) -> Tensor:
         """ψ at ``u``, any shape."""
         return 1 / (1 + self.slope * u.abs()).square()
+
+
+def surrogate(o: TraditionalOptions) -> Triangle | FastSigmoid:
+    """The surrogate that the options name."""
+    return Triangle(o.damping) if o.surrogate == "triangle" else FastSigmoid(o.slope)
 
 
 def decay(log_tau: Tensor, dt: float) -> Tensor:
@@ -163,7 +174,7 @@ class LongRecurrent(AdaptiveRecurrent):
         _Cell.__init__(self, n_inputs, n_hidden, o)
         ends = math.log(o.tau_shortest), math.log(o.tau_longest)
         self.log_tau = nn.Parameter(torch.linspace(*ends, n_hidden))
-        self.surrogate = FastSigmoid(o.slope)
+        self.surrogate = surrogate(o)
         # a slow membrane sums what it hears: (1 − β) of it each tick, at the scale that τ_m has
         scale = (1 - decay(self.log_tau.detach(), o.dt)) / (1 - math.exp(-o.dt / o.tau_membrane))
         self.synapses.weight.data *= scale.sqrt()[:, None]
@@ -205,7 +216,7 @@ class ShortTermPlasticity(_Cell):
     def __init__(self, n_inputs: int, n_hidden: int, o: TraditionalOptions):
         super().__init__(n_inputs, n_hidden, o)
         self.of_inputs, self.of_neurons = _Synapses(n_inputs, o), _Synapses(n_hidden, o)
-        self.surrogate = FastSigmoid(o.slope)
+        self.surrogate = surrogate(o)
         # released amounts start at U a spike: W and R start out larger by as much
         self.synapses.weight.data /= self.of_inputs.constants().use.detach()
         self.recurrent.data /= self.of_neurons.constants().use.detach()

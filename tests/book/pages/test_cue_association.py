@@ -1,6 +1,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from matplotlib.collections import PathCollection
 
 from spikepropamine.book import claims
 from spikepropamine.book.pages import cue_association as page
@@ -38,7 +39,8 @@ def test_errors_are_drawn_of_every_seed_and_the_caption_counts_what_is_solved(pu
 def test_a_seed_without_an_error_is_drawn_and_not_at_minus_infinity(published, definitions):
     runs, _ = published
     figure = page.draw_errors(runs.assign(accuracy=1.0), definitions).figure
-    assert all(0 < x < 1e-3 for axis in figure.axes for dots in axis.collections for x, _ in dots.get_offsets())
+    dots = [dots for axis in figure.axes for dots in axis.collections if isinstance(dots, PathCollection)]
+    assert len(dots) == 10 and all(0 < x < 1e-3 for each in dots for x, _ in each.get_offsets())
 
 
 def test_learning_shows_each_network_at_each_noise_level(published):

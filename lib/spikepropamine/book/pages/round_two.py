@@ -1,0 +1,359 @@
+"""Figures, tables and sentences of round two on the temporal tasks, for the chapters that show it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ...experiments import temporal_round_two as two
+from ...experiments.config import Experiment
+from ...experiments.temporal_round_two import CELLS, COMPARED, compared_as
+from ...records.statistics import Interval, interquartile_difference, interquartile_mean
+from ...snn.networks import rule_of
+from ...tasks.key_value_pairs import KeyValuePairs
+from .. import figures, plots
+from ..chapters import Chapter, how_it_ended, show_how_it_ended
+from ..claims import Judgement
+from ..figures import Drawing
+from ..judges.temporal_round_two import best
+
+PLASTIC = tuple(name for name, (kind, _) in COMPARED.items() if kind not in two.TRADITIONAL and rule_of(kind))
+TRADITIONAL = tuple(name for name in COMPARED if name not in PLASTIC)
+EQUAL_SIZE = tuple(name for name in TRADITIONAL if COMPARED[name][1] == 48)
+LARGER = tuple(name for name in TRADITIONAL if COMPARED[name][1] > 48)
+WHAT = {
+    "snn": "memoryless: membranes of 20 ms, no recurrence",
+    "lsnn": "recurrent, half of the neurons with adaptive thresholds (LSNN)",
+    "lsnn-100": "the same with 100 neurons",
+    "rsnn-long": "recurrent, membranes that learn time constants from 20 to 1000 ms",
+    "stp": "recurrent, synapses that facilitate and depress (Tsodyks and Markram)",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """The runs of round two that are at hand, and what was planned."""
+
+    runs: pd.DataFrame  # with the columns cell and network, as COMPARED names it
+    curves: pd.DataFrame
+    experiments: Mapping[str, Experiment]  # by cell
+
+    @property
+    def cells(self) -> list[str]:
+        """Cells of which at least one run is at hand."""
+        return list(dict.fromkeys(self.runs.cell)) if len(self.runs) else []
+
+    @property
+    def whole(self) -> list[str]:
+        """Cells of which every planned run is at hand."""
+        counts = self.runs.cell.value_counts() if len(self.runs) else {}
+        return [cell for cell in self.cells if counts[cell] == len(self.experiments[cell].runs)]
+
+    def of(self, *cells: str) -> "Found":
+        """The same of some cells alone."""
+        keep = [self.runs[self.runs.cell.isin(cells)], self.curves[self.curves.cell.isin(cells)]]
+        return Found(*keep, {cell: self.experiments[cell] for cell in cells})
+
+    def networks(self, cell: str) -> dict[str, pd.DataFrame]:
+        """The runs of one cell by network."""
+        return {name: part for name, part in self.runs[self.runs.cell == cell].groupby("network", sort=False)}
+
+
+def gather(chapter: Chapter, cells: Iterable[str] = tuple(CELLS)) -> Found:
+    """What is published of round two, or made here; the first cell alone at profiles other than ``paper``."""
+    p = chapter.parameters
+    cells = list(cells) if p.profile == "paper" else list(cells)[:1]
+    names = [name for name in COMPARED if name in TRADITIONAL or name in p.network_names()]
+    runs, curves, experiments = [], [], {}
+    for cell in cells:
+        experiments[cell] = two.round_two(cell, p.profile, p.seeds, names)
+        trained, learning = chapter.at_hand(experiments[cell])
+        if len(trained):
+            keys = zip(trained["network.name"], trained["network.n_hidden"])
+            trained = trained.assign(cell=cell, network=[compared_as(*key) for key in keys])
+            order = trained.network.map(list(COMPARED).index)
+            runs.append(trained.iloc[np.lexsort((trained.seed, order))])
+            where = trained[["config_hash", "seed", "network", "cell"]]
+            curves.append(learning.merge(where, on=["config_hash", "seed"]))
+    nothing = pd.DataFrame({"cell": [], "network": [], "config_hash": [], "seed": [], "git_commit": [], "accuracy": []})
+    together = [pd.concat(parts, ignore_index=True) if parts else nothing for parts in (runs, curves)]
+    return Found(*together, experiments)
+
+
+def progress(found: Found) -> str:
+    """How many of the planned runs are at hand, cell by cell."""
+    done = found.runs.cell.value_counts().to_dict() if len(found.runs) else {}
+    each = [
+        f"{CELLS[cell].label}: {done.get(cell, 0)} of {len(experiment.runs)}"
+        for cell, experiment in found.experiments.items()
+    ]
+    total = sum(len(experiment.runs) for experiment in found.experiments.values())
+    return f"Of {total} runs of round two, {sum(done.values())} are made. " + "; ".join(each) + "."
+
+
+def networks_table(found: Found) -> pd.DataFrame:
+    """What is compared: parameters on each cell at hand."""
+    rows = []
+    for name, (_, hidden) in COMPARED.items():
+        row = {"network": name, "hidden neurons": hidden, "memory": WHAT.get(name, "efficacies E of its synapses")}
+        for cell in found.cells:
+            config = next(
+                (c for c in found.experiments[cell].configs if compared_as(c.network.name, c.network.n_hidden) == name),
+                None,
+            )
+            if config is not None:
+                row[f"parameters, {CELLS[cell].task.name}"] = sum(p.numel() for p in config.build(0).parameters())
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _label(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(place=frame.cell.map(lambda cell: CELLS[cell].label))
+
+
+def draw_accuracy(found: Found, solved: Mapping[str, float]) -> Drawing:
+    """Accuracy of every seed, a panel a cell; ``solved`` is each cell's threshold."""
+    names = [name for name in COMPARED if name in set(found.runs.network)]
+    styles = figures.network_styles(names)
+    figure, axes = figures.grid(1, len(found.cells), height=3.0, sharey=True, squeeze=False)
+    reached = []
+    for axis, cell in zip(axes[0], found.cells):
+        part = found.runs[found.runs.cell == cell]
+        plots.seeds_and_interval(axis, part, "accuracy", styles, horizontal=True)
+        plots.limits(axis, {"solved": solved.get(cell, 0.95)}, horizontal=True)
+        axis.set(xlim=(0.4, 1.02), xlabel="held-out accuracy")
+        axis.set_title(CELLS[cell].label, pad=14)
+        low = {name: interquartile_mean(runs.accuracy).low for name, runs in part.groupby("network")}
+        reached.append((CELLS[cell].label, [name for name in names if low.get(name, 0) >= solved.get(cell, 0.95)]))
+    message = "; ".join(f"{label}: {', '.join(who) or 'no network'}" for label, who in reached)
+    middle = plots.intervals(found.runs, "accuracy", ["cell", "network"])
+    told = "; ".join(
+        f"{CELLS[cell].label}: " + ", ".join(f"{r.network} {r.mean:.2f}" for r in part.itertuples())
+        for cell, part in middle.groupby("cell", sort=False)
+    )
+    return Drawing(
+        figure,
+        found.runs[["cell", "network", "seed", "accuracy"]],
+        f"Solved by: {message}. Every seed (faint), interquartile mean and 95% bootstrap interval; dashed: solved, by the interval's "
+        "lower end. Above the line of each panel's network names: plastic networks after snn, then the traditional ones.",
+        f"Dot plot of accuracy, a panel a cell, a row a network. Interquartile means: {told}.",
+    )
+
+
+def draw_learning(found: Found) -> Drawing:
+    """Learning curves, a panel a cell."""
+    names = [name for name in COMPARED if name in set(found.runs.network)]
+    styles = figures.network_styles(names)
+    figure, axes = figures.grid(1, len(found.cells), height=2.7, sharey=True, squeeze=False)
+    for axis, cell in zip(axes[0], found.cells):
+        plots.band(axis, found.curves[found.curves.cell == cell], "step", "accuracy", styles)
+        plots.limits(axis, {"chance": 0.5})
+        axis.set(title=CELLS[cell].label, xlabel="training step", ylim=(0.4, 1.02))
+    axes[0][0].set_ylabel("held-out accuracy")
+    plots.legend_above(figure, styles, columns=5)
+    ended = end_of_training(found)
+    still = ended[ended.last_gain > FLAT]
+    told = ", ".join(f"{r.network} on {CELLS[r.cell].label} ({r.last_gain:+.3f})" for r in still.itertuples())
+    message = f"Not flat at the end: {told}" if len(still) else "Every curve is flat at the end"
+    return Drawing(
+        figure,
+        found.curves[["cell", "network", "seed", "step", "accuracy"]],
+        f"{message}. A curve counts as flat where the mean over seeds gains at most {FLAT} in the last fifth of training; the learning "
+        "rate falls to zero there, which flattens every curve. Interquartile mean with bootstrap intervals.",
+        f"Learning curves, a panel a cell. {message}.",
+    )
+
+
+FLAT = 0.005
+
+
+def end_of_training(found: Found) -> pd.DataFrame:
+    """Of each network on each cell: how training ended, means over seeds."""
+    groups = found.curves.groupby(["cell", "network"], sort=False)
+    return pd.DataFrame([{"cell": cell, "network": name} | how_it_ended(part) for (cell, name), part in groups])
+
+
+def shown_end(found: Found) -> pd.DataFrame:
+    """:func:`end_of_training` as it is read."""
+    rows = end_of_training(found)
+    names = pd.DataFrame({"cell": rows.cell.map(lambda cell: CELLS[cell].label), "network": rows.network})
+    return pd.concat([names, show_how_it_ended(rows)], axis=1)
+
+
+# ---------------------------------------------------------------- plasticity against the best traditional network
+
+
+def gains(found: Found, d: Mapping[str, float]) -> pd.DataFrame:
+    """Each plastic network less the best traditional one of equal size, and less the larger one; a row a difference."""
+    rows = []
+    for cell in found.cells:
+        networks = found.networks(cell)
+        for kind, names in (("of equal size", EQUAL_SIZE), ("with more parameters", LARGER)):
+            there = tuple(name for name in names if name in networks)
+            if not there:
+                continue
+            other = best(there, networks, d)
+            for name in PLASTIC:
+                if name in networks and min(len(networks[name]), len(networks[other])) > 1:
+                    pair = [networks[name].accuracy], [networks[other].accuracy]
+                    interval = interquartile_difference(*pair, d.confidence)
+                    where = {"cell": cell, "network": name, "against": other, "kind": kind}
+                    rows.append(where | interval._asdict())
+    return pd.DataFrame(rows, columns=["cell", "network", "against", "kind", "mean", "low", "high"])
+
+
+def draw_gains(table: pd.DataFrame) -> Drawing:
+    """The gains with their intervals, a panel a cell."""
+    cells, kinds = list(dict.fromkeys(table.cell)), list(dict.fromkeys(table.kind))
+    names = [name for name in PLASTIC if name in set(table.network)]
+    styles = figures.network_styles(names)
+    figure, axes = figures.grid(1, len(cells), height=2.6, sharey=True, squeeze=False)
+    for axis, cell in zip(axes[0], cells):
+        part = table[table.cell == cell]
+        places = []
+        for k, kind in enumerate(kinds):
+            of = part[part.kind == kind]
+            places.append(f"{kind}\n({of.against.iloc[0]})" if len(of) else kind)
+            for row in of.itertuples():
+                at = k + 0.18 * (names.index(row.network) - (len(names) - 1) / 2)
+                plots.error_interval(
+                    axis,
+                    at,
+                    Interval(row.mean, row.low, row.high),
+                    True,
+                    **(styles[row.network] | {"linestyle": "none"}),
+                )
+        axis.axvline(0, color="0.4", lw=0.8, ls="--")
+        axis.set_yticks(range(len(kinds)), kinds)
+        axis.set_ylim(len(kinds) - 0.4, -0.6)
+        axis.set(title=CELLS[cell].label, xlabel="gain in accuracy over\n" + " and ".join(dict.fromkeys(part.against)))
+    plots.legend_above(figure, styles)
+    above = int((table.low > 0).sum())
+    below = int((table.high < 0).sum())
+    lines = "; ".join(
+        f"{CELLS[r.cell].label}, {r.network} over {r.against} ({r.kind}) {r.mean:+.3f} ({r.low:+.3f} to {r.high:+.3f})"
+        for r in table.itertuples()
+    )
+    return Drawing(
+        figure,
+        table,
+        f"Plastic networks are better than the best traditional network in {above} of {len(table)} comparisons, and worse in {below}, "
+        "by the interval of the difference: interquartile mean of accuracy over seeds less that of the best traditional network with "
+        "as many neurons, and of the one with more parameters, with 95% bootstrap intervals.",
+        f"Differences in accuracy with intervals, a panel a cell. {lines}.",
+    )
+
+
+# ---------------------------------------------------------------- key-value pairs: what is stored
+
+
+def tested(found: Found, field: str) -> pd.DataFrame:
+    """Accuracy of every run on key-value pairs with another value of ``field``, a row each."""
+    runs, prefix = found.runs, f"tested.{field}."
+    columns = [column for column in runs if column.startswith(prefix)]
+    long = runs.melt(["cell", "network", "seed"], columns, prefix, "accuracy").dropna(subset="accuracy")
+    return long.assign(field=field, value=long[prefix].str.removeprefix(prefix).astype(float)).drop(columns=prefix)
+
+
+def stored(found: Found, cell: str) -> pd.DataFrame:
+    """Bits stored at each number of pairs, of every run; per hidden neuron and per parameter too."""
+    task, table = CELLS[cell].task, tested(found.of(cell), "n_cues")
+    size = {
+        compared_as(c.network.name, c.network.n_hidden): sum(p.numel() for p in c.build(0).parameters())
+        for c in found.experiments[cell].configs
+    }
+    pairs = {k: KeyValuePairs(**(vars(task) | {"n_cues": int(k)})) for k in table.value.unique()}
+    bits = np.array([pairs[k].information(a) for k, a in zip(table.value, table.accuracy)])
+    neurons = table.network.map(lambda name: COMPARED[name][1]).astype(float)
+    return table.assign(
+        bits=bits, bits_per_neuron=bits / neurons, bits_per_thousand=1000 * bits / table.network.map(size).astype(float)
+    )
+
+
+def draw_pairs(found: Found, cell: str) -> Drawing:
+    """Accuracy against the number of pairs and the delay, and the bits that are stored."""
+    names = [name for name in COMPARED if name in set(found.runs.network)]
+    styles, capacity = figures.network_styles(names), stored(found, cell)
+    delays = tested(found.of(cell), "delay_ms")
+    panels = (
+        (capacity, "accuracy", "pairs shown", "accuracy"),
+        (capacity, "bits", "pairs shown", "bits stored"),
+        (delays, "accuracy", "delay (ms)", "accuracy"),
+    )
+    figure, axes = figures.grid(1, len(panels), height=2.9, squeeze=False)
+    task = CELLS[cell].task
+    for axis, (frame, y, x_label, y_label) in zip(axes[0], panels):
+        plots.band(axis, frame, "value", y, styles)
+        axis.axvline(task.delay_ms if "delay" in x_label else task.n_cues, color="0.6", lw=0.8, ls=":")
+        axis.set(xlabel=x_label, ylabel=y_label)
+    plots.legend_above(figure, styles, columns=5)
+    top = plots.intervals(capacity, "bits", ["network", "value"])
+    peak = top.loc[top.groupby("network", sort=False)["mean"].idxmax()].sort_values("mean", ascending=False)
+    told = ", ".join(f"{r.network} {r.mean:.1f} (at {r.value:g} pairs)" for r in peak.itertuples())
+    first, rest = peak.iloc[0], peak[~peak.network.isin(PLASTIC)]
+    beside = (
+        f"; the best traditional network, {rest.iloc[0].network}, at most {rest.iloc[0]['mean']:.1f}"
+        if len(rest)
+        else ""
+    )
+    data = pd.concat([capacity, delays], ignore_index=True)
+    return Drawing(
+        figure,
+        data,
+        f"At most {first['mean']:.1f} bits are stored, by {first.network}{beside}. Networks trained with {task.n_cues} pairs and a delay of "
+        f"{task.delay_ms:g} ms (dotted) are tested with others, without further training. Bits stored: pairs × bits of a value × (1 − the "
+        "entropy of an answer). Interquartile mean over seeds with bootstrap intervals.",
+        f"Three panels: accuracy and bits stored against the number of pairs, accuracy against the delay. Most bits stored: {told}.",
+    )
+
+
+def shown_stored(found: Found, cell: str) -> pd.DataFrame:
+    """Bits stored at the trained number of pairs, in all, per neuron and per thousand parameters, as they are read."""
+    table = stored(found, cell)
+    at = table[table.value == CELLS[cell].task.n_cues]
+    rows = []
+    for name, part in at.groupby("network", sort=False):
+        row = {"network": name, "hidden neurons": COMPARED[name][1]}
+        for column, label in (
+            ("bits", "bits"),
+            ("bits_per_neuron", "bits per neuron"),
+            ("bits_per_thousand", "bits per 1000 parameters"),
+        ):
+            row[label] = f"{interquartile_mean(part[column]):.2f}"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+# ---------------------------------------------------------------- in words
+
+
+def verdicts(judgements: Sequence[Judgement], cells: Sequence[str]) -> str:
+    """Round two's verdicts on claims about these cells, each with the cells it met."""
+    lines = []
+    for one in judgements:
+        if one.round.number == 2 and set(one.round.tasks) & set(cells):
+            met, of = one.cells
+            counted = f", {met} of {of} met" if of else ""
+            lines.append(f"- **{one.claim.statement}** {one.read().capitalize()}{counted}.")
+            lines += [f"    - {CELLS[cell].label}: {found.reason}." for cell, found in one.decision.found.items()]
+    return "\n".join(lines)
+
+
+def what_we_found(found: Found, d: Mapping[str, float], thresholds: Mapping[str, float]) -> str:
+    """Round two in sentences; empty where no run is at hand."""
+    lines = []
+    for cell in found.cells:
+        networks = found.networks(cell)
+        means = {name: interquartile_mean(runs.accuracy) for name, runs in networks.items()}
+        plastic = {name: i for name, i in means.items() if name in PLASTIC}
+        others = {name: i for name, i in means.items() if name in TRADITIONAL}
+        if not plastic or not others:
+            continue
+        first, second = (max(of, key=lambda name: of[name].mean) for of in (plastic, others))
+        solved = [name for name, i in means.items() if i.low >= thresholds.get(cell, 0.95)]
+        lines.append(
+            f"**{CELLS[cell].label.capitalize()}**: the best plastic network, `{first}`, reaches {plastic[first]:.3f}; the best traditional "
+            f"one, `{second}`, {others[second]:.3f}. Solved by {', '.join(f'`{name}`' for name in solved) or 'no network'}."
+        )
+    return figures.minus("\n".join(f"- {line}" for line in lines))
