@@ -1,0 +1,35 @@
+import pandas as pd
+import torch
+
+from spikepropamine.book.pages import use_it
+
+
+def test_digits_are_read_row_by_row_and_none_is_in_both_parts():
+    data = use_it.digits()
+    ticks, trained, pixels = data.train.shape
+    assert (ticks, pixels) == (8 * use_it.TICKS_PER_ROW, 8) and 0 <= data.train.min() and data.train.max() == 1
+    assert len(data.labels) == trained > 2 * len(data.held_out_labels) == 2 * data.held_out.shape[1] > 800
+    assert torch.equal(data.train[0], data.train[use_it.TICKS_PER_ROW - 1])
+    images = {tuple(x.flatten().tolist()) for x in data.train.transpose(0, 1)}
+    again = sum(tuple(x.flatten().tolist()) in images for x in data.held_out.transpose(0, 1))
+    assert again < 5  # two people may write the same digit to the pixel
+    assert torch.equal(use_it.digits().train, data.train) and not torch.equal(use_it.digits(1).train, data.train)
+
+
+def test_the_figure_names_the_network_that_learns_most():
+    table = pd.DataFrame({"network": ["a", "a", "b", "b"], "epoch": [1, 2, 1, 2], "accuracy": [0.9, 0.5, 0.2, 0.75]})
+    drawn = use_it.learning(table)
+    assert drawn.caption.startswith("b learns most: it names 75%") and drawn.data is table
+    lines = {line.get_label() for line in drawn.figure.axes[0].lines}
+    assert {"a", "b"} <= lines
+
+
+def test_what_we_found_holds_the_numbers_given():
+    curves = {
+        "PlasticLeaky, Oja": [0.1, 0.82],
+        "PlasticLeaky, α at 0": [0.7],
+        "build ndp-oja": [0.87],
+        "build ndp-oja, batch read as time": [0.15],
+    }
+    said = use_it.found(curves, 12.4, 0.987).data
+    assert all(part in said for part in ("**82%**", "after 12 s", "names 70%", "names 87%", "15% when", "98.7%"))
