@@ -1,84 +1,12 @@
-"""The built book in a real browser, cut off from the network: what a reader meets on each page.
+"""The built book in a real browser, cut off from the network: what a reader meets on each page."""
 
-Needs a Chromium (Debian's package) and the book (`make book`); where a page fails, a picture of it is left in
-``_build/screenshots/``.
-"""
-
-import http.server
-import shutil
-import threading
-from functools import partial
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from playwright.sync_api import sync_playwright
 
-from spikepropamine.book.chapters import find_root
-
-BUILT = find_root() / "_build" / "html"
-PAGES = sorted(path.stem for path in (find_root() / "book").glob("*.*") if path.suffix in (".ipynb", ".md"))
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-needs_book = pytest.mark.skipif(not (BUILT / "book" / "index.html").exists(), reason="the book is not built: make book")
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="module")
-def address():
-    """Where the book is served on this machine."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=BUILT))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_page(browser, address, request):
-    """Open a page of the book; at the end, whatever the page complained of or asked others for fails the test."""
-    complaints, pages = [], []
-
-    def open_page(name, query="", **options):
-        context = browser.new_context(**options)
-        context.route(
-            "**/*", lambda route: route.continue_() if route.request.url.startswith(address) else route.abort()
-        )
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("requestfailed", lambda asked: complaints.append(f"asked for {asked.url}"))
-        page.on(
-            "response",
-            lambda answer: complaints.append(f"{answer.status} for {answer.url}") if answer.status >= 400 else None,
-        )
-        page.goto(f"{address}/{name}.html{query}", wait_until="networkidle")
-        pages.append(page)
-        return page
-
-    failed_before = request.session.testsfailed
-    yield open_page
-    if complaints or request.session.testsfailed > failed_before:
-        for k, page in enumerate(pages):
-            page.screenshot(
-                path=find_root() / "_build" / "screenshots" / f"{request.node.name}-{k}.png", full_page=True
-            )
-    for page in pages:
-        page.context.close()
-    assert complaints == []
+from browsers import BUILT, PAGES, needs_book, needs_browser
 
 
 @needs_book

@@ -1,0 +1,75 @@
+"""The book's own Sphinx extensions."""
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from docutils import nodes, utils
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_ext"))
+import items
+import search_texts
+import unexecuted
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/x/figures/fig-reward/figure.svg", "fig-reward.svg"),
+        ("/x/figures/tab-reward/data.csv", "tab-reward.csv"),
+        ("/x/figures/tab-reward/data.csv-metadata.json", "tab-reward.csv-metadata.json"),
+        ("/x/figures/fig-reward/provenance.json", "fig-reward-provenance.json"),
+        ("/x/book/results/recall/manifest.json", "recall-manifest.json"),
+        ("/x/book/robot.svg", None),
+    ],
+)
+def test_a_file_is_called_by_its_item(path, name):
+    assert items.named_by_item(path) == name
+
+
+def test_a_citation_tells_the_number_of_its_item():
+    text = "Item fig-reward of the companion, item fig-other; Item tab-x"
+    document = utils.new_document("")
+    document += nodes.literal_block(text, text)
+    numbers = {"a": {"figure": {"fig-reward": (7,)}, "table": {"tab-y": (1,)}}}
+    items.finish_items(SimpleNamespace(env=SimpleNamespace(toc_fignumbers=numbers)), document, "a")
+    assert document.astext() == "Figure 7 (fig-reward) of the companion, item fig-other; Item tab-x"
+
+
+def test_the_search_knows_the_text_of_each_section_but_no_code():
+    page = """<nav>menu</nav><article><section id="one"><h1>One<a class="headerlink">#</a></h1><p>first</p>
+        <details class="hide">code</details><section id="two"><p>second</p></section></section></article>"""
+    assert search_texts.texts_of(page) == {"one": "One first", "two": "second"}
+    assert search_texts.texts_of("<p>no article</p>") == {}
+
+
+def notebook(*outputs):
+    return {"cells": [{"cell_type": "markdown"}, *({"cell_type": "code", "outputs": one} for one in outputs)]}
+
+
+def test_a_notebook_counts_as_run_with_its_first_output():
+    assert unexecuted.was_run(notebook([], [{"text": "1"}]))
+    assert not unexecuted.was_run(notebook([], []))
+
+
+def test_a_page_that_was_not_run_says_so_and_shows_the_committed_figures(tmp_path):
+    for id, chapter in (("fig-here", "reward"), ("fig-there", "walking")):
+        (tmp_path / "figures" / id).mkdir(parents=True)
+        facts = {"id": id, "chapter": chapter, "alt": "what is seen", "caption": "Message."}
+        (tmp_path / "figures" / id / "provenance.json").write_text(json.dumps(facts))
+    env = SimpleNamespace(docname="book/reward", doc2path=lambda name: f"{name}.ipynb")
+    app = SimpleNamespace(env=env, srcdir=tmp_path)
+    document = utils.new_document("")
+    document += nodes.section("", nodes.title("", "Reward"), nodes.paragraph("", "text"))
+
+    unexecuted.note_unexecuted(app, "book/reward", [json.dumps(notebook([{"text": "1"}]))])
+    unexecuted.tell_the_reader(app, document)
+    assert "make book" not in document.astext()
+
+    unexecuted.note_unexecuted(app, "book/reward", [json.dumps(notebook([]))])
+    unexecuted.tell_the_reader(app, document)
+    section = document[0]
+    assert [type(node).__name__ for node in section] == ["title", "warning", "figure", "paragraph"]
+    assert "make book" in section[1].astext() and section[2]["ids"] == ["fig-here"]
