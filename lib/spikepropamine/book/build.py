@@ -65,7 +65,7 @@ def run_chapter(chapter: Path, stage: Path) -> None:
     page = stage / "book" / chapter.name
     draft = stage / f"{chapter.stem}.draft.ipynb"
     subprocess.run(
-        [sys.executable, "-m", "papermill", "--cwd", str(stage / "book"), "--no-progress-bar"]
+        [sys.executable, "-m", "spikepropamine.book.private_kernel", "--cwd", str(stage / "book"), "--no-progress-bar"]
         + ["--log-level", "WARNING", str(chapter), str(draft)],
         env=os.environ | {STAGE: "1"},
         check=True,
@@ -76,11 +76,14 @@ def run_chapter(chapter: Path, stage: Path) -> None:
 def render(root: Path, stage: Path, pages: Iterable[Path]) -> Path:
     """Render the pages to HTML; every warning is an error."""
     html, book = root / "_build" / "html", root / "book"
-    static = [*book.glob("*.md"), *book.glob("*.bib"), *(book / "_static").rglob("*"), root / "_config.yml"]
+    folders = [book / name for name in ("_static", "_templates", "_ext")]
+    static = [*book.glob("*.md"), *book.glob("*.bib"), root / "_config.yml"]
+    static += [path for folder in folders for path in folder.rglob("*") if "__pycache__" not in path.parts]
     first, built = html / "index.html", html / "book" / "index.html"
     if not _fresh(built, [*pages, *static]):
-        shutil.rmtree(stage / "book" / "_static", ignore_errors=True)
-        shutil.copytree(book / "_static", stage / "book" / "_static")
+        for folder in folders:
+            shutil.rmtree(stage / "book" / folder.name, ignore_errors=True)
+            shutil.copytree(folder, stage / "book" / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
         for path in (*book.glob("*.md"), *book.glob("*.bib")):
             shutil.copy(path, stage / "book")
         shutil.copy(root / "_config.yml", stage)
