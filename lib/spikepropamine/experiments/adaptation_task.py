@@ -224,8 +224,8 @@ def two_trials(
 
 
 SEARCHED_STEPS = 80_000
-RATE, FACTORS = 7e-4, (0.04, 0.2)  # of plastic policies
-RATES = (7e-4, 1.5e-3)  # of those without an η: as many tries
+RATE, FACTORS = 2e-3, (0.04, 0.2)  # of plastic policies
+RATES = (2e-3, 4e-3)  # of those without an η: as many tries
 
 
 def search() -> Experiment:
