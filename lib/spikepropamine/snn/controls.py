@@ -13,10 +13,12 @@ import snntorch
 import torch
 from torch import Tensor, nn
 
-from ..checks import require_choice
+from ..checks import require, require_choice, require_finite, require_tensor
+from . import obstacles
 from .fused.neurons import adaptive, recurrent
 from .layers import Spike, leaky
 from .networks import NetworkOptions, Run, SpikingNetwork, build, check_arguments
+from .reference import tidy
 from .scan import fire, integrate
 
 # Time constants in milliseconds and other values; this project's choice where no source is named.
@@ -36,14 +38,22 @@ class Cell(nn.Module):
     def run(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Spikes, (T, B, Q), and the last state."""
         current = self.synapses(spikes)
-        return (self.over if current.device.type == "cpu" else self.each)(current, state)
+        return (self.over if self._compiled(current, state) else self.each)(current, state)
+
+    def _compiled(self, current: Tensor, state: tuple[Tensor, ...]) -> bool:
+        """Whether :meth:`over` computes as :meth:`each` does."""
+        plain = current.device.type == "cpu" and current.dtype in (torch.float32, torch.float64)
+        own = [module for name, module in self.named_modules() if name != "synapses"]
+        obstacle = obstacles.of_setting(current, *state, *self.parameters()) or obstacles.of_hooks(*own)
+        return plain and not obstacle and "forward" not in vars(self) and "forward" not in vars(self.neuron)
 
     def each(self, current: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """As :meth:`run`, of the currents (T, B, Q), tick after tick."""
         out = []
-        for I in current:
-            s, state = self(I, state)
-            out.append(s)
+        with tidy(self.neuron):
+            for I in current:
+                s, state = self(I, state)
+                out.append(s)
         return torch.stack(out), state
 
 
@@ -65,7 +75,8 @@ class Recurrent(Cell):
     def over(self, current: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """As :meth:`each`."""
         n = self.neuron
-        return recurrent(current, state, n.recurrent.weight, n.recurrent.bias, n.beta, n.threshold, n.spike_grad.slope)
+        beta = n.beta.clamp(0, 1)  # as snnTorch does
+        return recurrent(current, state, n.recurrent.weight, n.recurrent.bias, beta, n.threshold, n.spike_grad.slope)
 
 
 class SecondOrder(nn.Module):
@@ -76,7 +87,7 @@ class SecondOrder(nn.Module):
     def __init__(self, n_inputs: int, n_hidden: int, o: NetworkOptions):
         super().__init__()
         self.synapses = nn.Linear(n_inputs, n_hidden)
-        self.slow = snntorch.Leaky(beta=math.exp(-o.dt / TAU_LONG), reset_mechanism="none")
+        self.slow = snntorch.Leaky(beta=math.exp(-o.dt / TAU_LONG), reset_mechanism="none", spike_grad=Spike())
         self.neuron = leaky(o.tau_membrane, o.dt, o.slope)
 
     def run(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -146,10 +157,16 @@ class CellNetwork(nn.Module):
     def __init__(self, cell: nn.Module, n_inputs: int, readout: nn.Linear, o: NetworkOptions):
         super().__init__()
         self.cell, self.n_inputs, self.readout = cell, n_inputs, readout
-        self.integrator = snntorch.Leaky(beta=math.exp(-o.dt / o.tau_readout), reset_mechanism="none")
+        self.integrator = snntorch.Leaky(
+            beta=math.exp(-o.dt / o.tau_readout), reset_mechanism="none", spike_grad=Spike()
+        )
 
     def run(self, spikes: Tensor) -> Run:
         """Run over the ticks of ``spikes``, (T, B, P), from a state of zero."""
+        weight = self.readout.weight
+        require_tensor("spikes", spikes, ("T", "B", self.n_inputs), weight.dtype, weight.device, finite=False)
+        require(min(spikes.shape) > 0, "spikes.shape", tuple(spikes.shape), f"(T, B, {self.n_inputs}), T and B >= 1")
+        require_finite({"spikes": spikes, **dict(self.named_parameters())})
         zero = spikes.new_zeros(spikes.shape[1], self.readout.in_features)
         out, state = self.cell.run(spikes, (zero,) * self.cell.tensors)
         potential, y = integrate(

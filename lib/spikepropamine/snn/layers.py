@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import snntorch
 import torch
-from snntorch import surrogate
 from torch import Tensor, nn
 
 from ..checks import require, require_count, require_positive
@@ -13,23 +12,34 @@ from .plasticity import RULES, Rule, Seen, slide
 
 
 class _Step(torch.autograd.Function):
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx, u, spike):
-        ctx.save_for_backward(u)
-        ctx.spike = spike
+    def forward(u, spike):
         return (u > 0).to(u.dtype)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        u, ctx.spike = inputs
+        ctx.save_for_backward(u)
+        ctx.save_for_forward(u)
 
     @staticmethod
     def backward(ctx, grad):
         (u,) = ctx.saved_tensors
         return grad * ctx.spike.derivative(u), None
 
+    @staticmethod
+    def jvp(ctx, tangent, _):
+        (u,) = ctx.saved_tensors
+        return tangent * ctx.spike.derivative(u)
+
 
 class Spike:
-    """A step forward, a surrogate of ``snntorch.surrogate`` backward, in the dtype of its input.
+    """A step forward, the surrogate derivative of ``snntorch.surrogate.fast_sigmoid`` backward.
 
-    snnTorch's surrogates return float32 whatever they are given, which costs float64 runs their
-    precision. This calls the same surrogate for its derivative and keeps the dtype.
+    snnTorch's surrogates return float32 whatever they are given, which costs float64 runs their precision, and can be
+    neither saved nor sent to another process. This keeps its input's dtype, and can; a test holds the derivatives equal.
 
     Args:
         slope: steepness k of the fast sigmoid, 1/(1 + k|u|)² (Zenke and Ganguli 2018).
@@ -38,17 +48,14 @@ class Spike:
     def __init__(self, slope: float = 25.0):
         require_positive("slope", slope)
         self.slope = slope
-        self._surrogate = surrogate.fast_sigmoid(slope=slope)
 
     def __call__(self, u: Tensor) -> Tensor:
         return _Step.apply(u, self)
 
     def derivative(self, u: Tensor) -> Tensor:
         """The surrogate derivative ∂s/∂u at ``u``, any shape."""
-        with torch.enable_grad():
-            u = u.detach().requires_grad_()
-            (slope,) = torch.autograd.grad(self._surrogate(u).sum(), u)
-        return slope
+        # ∂s/∂u = 1/(1 + k|u|)²
+        return 1 / (1 + self.slope * u.abs()).square()
 
 
 def leaky(tau: float, dt: float = 5.0, slope: float = 25.0) -> snntorch.Leaky:

@@ -8,9 +8,9 @@ import snntorch
 import torch
 from torch import Tensor, nn
 
-from ..checks import require, require_choice, require_count, require_positive
+from ..checks import require, require_choice, require_count, require_positive, require_seed, require_tensor
 from ..fields import added
-from .layers import PlasticLinear, as_spikes, leaky
+from .layers import PlasticLinear, Spike, as_spikes, leaky
 from .plasticity import RULES, Rule, make_rule
 from .scan import HiddenState, initial_state, integrate, scan
 
@@ -116,7 +116,9 @@ class SpikingNetwork(nn.Module):
         super().__init__()
         self.synapses, self.readout = synapses, readout
         self.neuron = leaky(options.tau_membrane, options.dt, options.slope)
-        self.integrator = snntorch.Leaky(beta=math.exp(-options.dt / options.tau_readout), reset_mechanism="none")
+        self.integrator = snntorch.Leaky(
+            beta=math.exp(-options.dt / options.tau_readout), reset_mechanism="none", spike_grad=Spike()
+        )
 
     @property
     def n_inputs(self) -> int:
@@ -133,12 +135,15 @@ class SpikingNetwork(nn.Module):
 
         ``path`` and the errors raised are those of :func:`spikepropamine.snn.scan.scan`.
         """
+        require(
+            state is None or isinstance(state, tuple) and len(state) == 2, "state", state, "None or the state of a run"
+        )
         hidden, y = (None, None) if state is None else state
         spikes = as_spikes("spikes", spikes, self.readout.weight.dtype)
         out, hidden = scan(self.synapses, self.neuron, spikes, hidden, path)
         if y is None:
             y = out.new_zeros(out.shape[1], self.readout.out_features)
-        potential, y = integrate(self.readout(out), y, self.integrator)
+        potential, y = integrate(self.readout(out), y, self.integrator, path)
         return Run(potential, out, (hidden, y))
 
     def forward(self, spikes: Tensor, record: bool = False) -> Tensor | tuple[Tensor, Recording]:
@@ -150,6 +155,7 @@ class SpikingNetwork(nn.Module):
 
     @torch.no_grad()
     def _record(self, spikes: Tensor) -> Recording:
+        require_tensor("spikes", spikes, ("T", "B", self.n_inputs), self.synapses.weight.dtype)
         ticks, plastic = [], isinstance(self.synapses, PlasticLinear)
         state = self.initial_state(spikes.shape[1])
         for s in spikes:
@@ -171,7 +177,7 @@ def check_arguments(
     """The options of a network, once its sizes, its seed and their names are what they must be."""
     for parameter, value in (("n_inputs", n_inputs), ("n_hidden", n_hidden), ("n_outputs", n_outputs)):
         require_count(parameter, value)
-    require_count("seed", seed, at_least=0)
+    require_seed(seed)
     for parameter in options:
         require_choice("option", parameter, NetworkOptions.__dataclass_fields__)
     return NetworkOptions(**options)

@@ -3,8 +3,8 @@
 :func:`scan` takes a layer (plastic or ``nn.Linear``), its neurons and spikes over T ticks.
 
 ``reference``
-    a loop over ticks that calls the layer and ``snntorch.Leaky``: any rule, neuron and device,
-    full autograd. This is the definition.
+    a loop over ticks (:mod:`spikepropamine.snn.reference`): any rule, neuron and device, full autograd.
+    This is the definition.
 ``fused``
     compiled code that computes the same numbers, with the backward pass derived by hand: a backend for
     each device (:mod:`spikepropamine.snn.fused` for the CPU, :mod:`spikepropamine.snn.gpu` for CUDA). Chosen
@@ -12,17 +12,20 @@
 """
 
 import logging
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import snntorch
 import torch
 from torch import Tensor, nn
 
-from ..checks import require, require_choice, require_tensor
-from .layers import PlasticLinear, PlasticState, Spike
+from ..checks import require, require_choice, require_finite, require_tensor
+from . import obstacles, reference
+from .arguments import put_weights_in_place, require_layer, require_neuron, require_state
+from .layers import PlasticLinear, PlasticState
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +66,7 @@ def scan(
     Args:
         layer: the synapses, P inputs to Q neurons.
         neuron: the neurons.
-        spikes: (T, B, P), of the weights' dtype, finite; T may be 0.
+        spikes: (T, B, P), of the weights' dtype and on their device, finite; T may be 0.
         state: where to start; zero where not given.
         path: "auto" takes the fused path where it applies; "reference" and "fused" insist.
 
@@ -72,31 +75,94 @@ def scan(
         gradients to every parameter, the input spikes and the initial state.
 
     Raises:
-        TypeError: spikes that are no tensor or not of the weights' dtype.
-        ValueError: spikes of the wrong shape or not finite; spikes or a state on another device than the
-            weights; an unknown path; "fused" where it does not apply.
+        TypeError: spikes or a state that are no tensors or not of the weights' dtype; a layer or a neuron of another kind.
+        ValueError: spikes or a state of the wrong shape, on another device or not finite; weights that are not finite;
+            an unknown path; "fused" where it does not apply.
     """
+    if torch.compiler.is_compiling():
+        return _eagerly(scan, layer, neuron, spikes, state, path)
     require_choice("path", path, PATHS)
-    require_tensor("spikes", spikes, ("T", "B", layer.in_features), layer.weight.dtype)
-    _require_device("spikes", spikes, layer)
+    put_weights_in_place(layer)
+    require_layer(layer)
+    require_neuron(neuron)
+    weight = layer.weight
+    require_tensor("spikes", spikes, ("T", "B", layer.in_features), weight.dtype, weight.device, finite=False)
+    require(spikes.shape[1] > 0, "spikes.shape", tuple(spikes.shape), f"(T, B, {layer.in_features}) with B >= 1")
     if state is None:
         state = initial_state(layer, spikes.shape[1])
-    for name, x in (("v", state.v), *(state.plastic._asdict().items() if state.plastic else ())):
-        _require_device(f"state's {name}", x, layer)
+    values = {"spikes": spikes, **require_state(layer, state, spikes.shape[1])}
+    require_finite(values | {f"layer.{name}": p for name, p in layer.named_parameters()})
     if path == "reference":
-        return _reference(layer, neuron, spikes, state)
-    reason = obstacle(layer, neuron, spikes)
+        return reference.run(layer, neuron, spikes, state)
+    reason = obstacle(layer, neuron, *values.values())
     if reason is None:
         return _backend(spikes).run(layer, neuron, spikes, state)
     if path == "fused":
         raise ValueError(f"path = 'fused': must be 'auto' or 'reference' where {reason}")
     _tell_once(reason)
-    return _reference(layer, neuron, spikes, state)
+    return reference.run(layer, neuron, spikes, state)
 
 
-def _require_device(name: str, x: Tensor, layer: nn.Module) -> None:
-    where = layer.weight.device
-    require(x.device == where, f"{name}.device", str(x.device), f"{str(where)!r}, the device of the weights")
+def fire(current: Tensor, v: Tensor, neuron: snntorch.Leaky, path: str = "auto") -> tuple[Tensor, Tensor]:
+    """The neurons alone, as :func:`spikepropamine.snn.layers.leaky` makes them.
+
+    Args:
+        current: (T, B, Q), finite.
+        v: the potentials before the first tick, (B, Q).
+        neuron: the neurons.
+        path: as in :func:`scan`.
+
+    Returns:
+        Spikes, (T, B, Q), and the last potentials (B, Q).
+    """
+    spikes, _, v = _neurons(current, v, neuron, path, "subtract")
+    return spikes, v
+
+
+def integrate(current: Tensor, v: Tensor, neuron: snntorch.Leaky, path: str = "auto") -> tuple[Tensor, Tensor]:
+    """The leaky, non-spiking readout: potentials (T, B, C) and the last one (B, C).
+
+    ``y[t] = β y[t−1] + I[t]`` with the β of ``neuron``; arguments as in :func:`fire`.
+
+    Raises:
+        ValueError: a neuron whose reset is not "none".
+    """
+    require_neuron(neuron)
+    reset = getattr(neuron, "reset_mechanism", None)
+    require(reset == "none", "reset_mechanism", reset, "'none'")
+    _, potentials, v = _neurons(current, v, neuron, path, "none")
+    return potentials, v
+
+
+def _neurons(
+    current: Tensor, v: Tensor, neuron: snntorch.Leaky, path: str, reset: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Spikes and potentials, (T, B, Q), and the last potentials."""
+    if torch.compiler.is_compiling():
+        return _eagerly(_neurons, current, v, neuron, path, reset)
+    require_choice("path", path, PATHS)
+    require_neuron(neuron)
+    require_tensor("current", current, ("T", "B", "Q"), getattr(current, "dtype", None), finite=False)
+    require(current.shape[1] > 0, "current.shape", tuple(current.shape), "(T, B, Q) with B >= 1")
+    # under autocast a layer gives a lower precision than the state's
+    mixed = torch.is_autocast_enabled(current.device.type) and isinstance(v, Tensor)
+    require_tensor("v", v, tuple(current.shape[1:]), v.dtype if mixed else current.dtype, current.device, finite=False)
+    for name in ("beta", "threshold"):
+        value, most = getattr(neuron, name, None), current.shape[2]
+        if isinstance(value, Tensor):
+            require(value.numel() in (1, most), f"neuron.{name}.shape", tuple(value.shape), f"() or ({most},)")
+    require_finite({"current": current, "v": v})
+    if path == "reference":
+        return reference.integrate(current, v, neuron)
+    backend, reason = _backend(current), obstacles.of_setting(current, v) or obstacles.of_neuron(neuron, reset)
+    if backend is None or backend.missing():
+        reason = f"the current is on {current.device}" if backend is None else backend.missing()
+    elif current.dtype not in (torch.float32, torch.float64):
+        reason = f"the dtype is {current.dtype}"
+    if reason is None:
+        return backend.integrate(current, v, neuron)
+    require(path == "auto", "path", path, f"'auto' or 'reference' where {reason}")
+    return reference.integrate(current, v, neuron)
 
 
 @cache
@@ -110,88 +176,23 @@ def _backend(spikes: Tensor) -> ModuleType | None:
     It has ``missing``, ``obstacle``, ``run`` and ``integrate``.
     """
     name = BACKENDS.get(spikes.device.type)
-    return name and import_module(f".{name}", __package__)
+    return import_module(f".{name}", __package__) if name else None
 
 
-def obstacle(layer: nn.Module, neuron: nn.Module, spikes: Tensor) -> str | None:
-    """Why the fused path cannot compute this, or None where it can."""
+def obstacle(layer: PlasticLinear | nn.Linear, neuron: nn.Module, spikes: Tensor, *others: Tensor) -> str | None:
+    """Why the fused path cannot compute this, or None where it can; ``others`` are the tensors of the state."""
     backend = _backend(spikes)
     if backend is None:
         return f"the spikes are on {spikes.device}"
-    return backend.missing() or _differs(layer, neuron) or backend.obstacle(layer, neuron, spikes)
+    return (
+        backend.missing()
+        or obstacles.of_setting(spikes, *others, layer.weight, *layer.parameters())
+        or obstacles.of_layer(layer)
+        or obstacles.of_neuron(neuron)
+        or backend.obstacle(layer, neuron, spikes)
+    )
 
 
-def _differs(layer: nn.Module, neuron: nn.Module) -> str | None:
-    """What of these is not as :mod:`spikepropamine.snn.layers` and snnTorch define it, or None."""
-    obstacles = {
-        f"the layer is a {type(layer).__name__}": not _computes_as(layer, PlasticLinear, "current", "step")
-        and not _computes_as(layer, nn.Linear, "forward"),
-        f"the neuron is a {type(neuron).__name__}": type(neuron) is not snntorch.Leaky,
-    }
-    if type(neuron) is snntorch.Leaky:
-        obstacles |= {
-            "the neuron's spike function is not layers.Spike": not isinstance(neuron.spike_grad, Spike),
-            f"the neuron's reset is {neuron.reset_mechanism!r}": neuron.reset_mechanism != "subtract",
-            "the neuron resets without delay": not neuron.reset_delay,
-            "the neuron's β or threshold is learned": any(True for _ in neuron.parameters()),
-            "the neurons differ in β or threshold": neuron.beta.numel() > 1 or neuron.threshold.numel() > 1,
-            "the neuron has an option of snnTorch's that is not fused": bool(
-                neuron.inhibition or neuron.state_quant or neuron.init_hidden
-            )
-            or bool((neuron.graded_spikes_factor != 1).any()),
-        }
-    return next((reason for reason, holds in obstacles.items() if holds), None)
-
-
-def _computes_as(layer, kind: type, *methods: str) -> bool:
-    """Whether ``layer`` is of ``kind`` and goes by its methods; parametrizations of its tensors do not matter."""
-    return isinstance(layer, kind) and all(getattr(type(layer), name) is getattr(kind, name) for name in methods)
-
-
-def _reference(layer, neuron, spikes: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
-    v, plastic = state
-    out = []
-    for s_pre in spikes:
-        current = layer(s_pre) if plastic is None else layer.current(s_pre, plastic)
-        s_post, v = neuron(current, v)
-        out.append(s_post)
-        if plastic is not None:
-            plastic = layer.step(s_pre, s_post, plastic)
-    empty = spikes.new_zeros(0, spikes.shape[1], layer.out_features)
-    return torch.stack(out) if out else empty, HiddenState(v, plastic)
-
-
-def fire(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tensor, Tensor]:
-    """The neurons alone, as :func:`spikepropamine.snn.layers.leaky` makes them.
-
-    Returns:
-        Spikes, (T, B, Q), of currents (T, B, Q), and the last potentials (B, Q).
-    """
-    spikes, _, v = _neurons(current, v, neuron)
-    return spikes, v
-
-
-def integrate(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tensor, Tensor]:
-    """The leaky, non-spiking readout: potentials (T, B, C) and the last one (B, C).
-
-    ``y[t] = β y[t−1] + I[t]`` with the β of ``neuron``.
-
-    Raises:
-        ValueError: a neuron whose reset is not "none".
-    """
-    require(neuron.reset_mechanism == "none", "reset_mechanism", neuron.reset_mechanism, "'none'")
-    _, potentials, v = _neurons(current, v, neuron)
-    return potentials, v
-
-
-def _neurons(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tensor, Tensor, Tensor]:
-    """Spikes and potentials, (T, B, Q), and the last potentials."""
-    backend = _backend(current)
-    if backend is not None and backend.missing() is None and not neuron.beta.requires_grad:
-        return backend.integrate(current, v, neuron)
-    spikes, potentials = [], []
-    for I in current:
-        s, v = neuron(I, v)
-        spikes.append(s)
-        potentials.append(v)
-    return (torch.stack(spikes), torch.stack(potentials), v) if spikes else (current, current, v)
+def _eagerly(function: Callable, *arguments: Any) -> Any:
+    # torch.compile would look into compiled code: it leaves this call as it is and goes on behind it
+    return torch.compiler.disable(function, reason="the fused path is compiled already")(*arguments)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..checks import require, require_choice, require_count, require_positive
 from ..fields import added
 from .fused.recurrent_memory import Adaptation, ShortTerm, adaptive_recurrent, released, short_term_recurrent
+from .layers import Spike
 from .networks import Run
 from .scan import integrate
 
@@ -307,7 +308,9 @@ class TraditionalNetwork(nn.Module):
         self.readout = nn.Linear(n_hidden, n_outputs)
         nn.init.normal_(self.readout.weight, std=1 / math.sqrt(n_hidden))
         nn.init.zeros_(self.readout.bias)
-        self.integrator = snntorch.Leaky(beta=math.exp(-o.dt / o.tau_readout), reset_mechanism="none")
+        self.integrator = snntorch.Leaky(
+            beta=math.exp(-o.dt / o.tau_readout), reset_mechanism="none", spike_grad=Spike()
+        )
 
     def run(self, spikes: Tensor) -> Run:
         """Run over the ticks of ``spikes``, (T, B, P), from rest; no state is returned."""

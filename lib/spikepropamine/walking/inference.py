@@ -14,7 +14,7 @@ from torch import Tensor
 from ..checks import require_tensor
 from ..snn.fused import prepare
 from ..snn.scan import HiddenState, obstacle
-from .policies import PolicyState, SpikingPolicy, TanhPolicy
+from .policies import PolicyState, SpikingPolicy, TanhPolicy, require_policy_state
 
 Act = Callable[[Tensor, Any], tuple[Tensor, Any]]
 
@@ -54,6 +54,7 @@ def _spiking(policy: SpikingPolicy) -> Act:
     @torch.no_grad()
     def act(observations: Tensor, state: PolicyState) -> tuple[Tensor, PolicyState]:
         require_tensor("observations", observations, ("B", policy.encoder.in_features), policy.encoder.weight.dtype)
+        require_policy_state(state, policy, len(observations))
         inner, y = state.network
         spikes, outer = encoder(observations.repeat(policy.ticks, 1, 1), state.encoder)
         out, inner = hidden(spikes, inner)

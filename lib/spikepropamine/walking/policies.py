@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..checks import require_choice, require_count, require_tensor
+from ..checks import require, require_choice, require_count, require_finite, require_seed, require_tensor
+from ..snn.arguments import require_state
 from ..snn.layers import leaky
 from ..snn.networks import NETWORKS, NetworkOptions, SpikingNetwork, build
 from ..snn.scan import HiddenState, scan
@@ -52,9 +53,26 @@ class SpikingPolicy(nn.Module):
     def activity(self, observations: Tensor, state: PolicyState) -> tuple[Tensor, Tensor, Tensor, PolicyState]:
         """The spikes of both populations, (T × ticks, B, Q) each, and what :meth:`run` returns."""
         require_tensor("observations", observations, ("T", "B", self.encoder.in_features), self.encoder.weight.dtype)
+        require_policy_state(state, self, observations.shape[1])
         spikes, encoder = scan(self.encoder, self.neuron, observations.repeat_interleave(self.ticks, 0), state.encoder)
         run = self.network.run(spikes, state.network)
         return spikes, run.spikes, run.readout[self.ticks - 1 :: self.ticks], PolicyState(encoder, run.state)
+
+
+def require_policy_state(state: Any, policy: SpikingPolicy, batch: int) -> None:
+    """Refuse a state that is not one of ``policy`` for ``batch`` environments."""
+    if not isinstance(state, PolicyState) or len(state.network) != 2:
+        raise TypeError(f"state is a {type(state).__name__}: must be a PolicyState, as initial_state makes it")
+    require(batch > 0, "observations.shape", (batch, policy.encoder.in_features), "(B, inputs) with B >= 1")
+    inner, y = state.network
+    values = require_state(policy.encoder, state.encoder, batch) | {
+        f"network.{name}": x for name, x in require_state(policy.network.synapses, inner, batch).items()
+    }
+    readout = policy.network.readout
+    require_tensor(
+        "state.y", y, (batch, readout.out_features), readout.weight.dtype, readout.weight.device, finite=False
+    )
+    require_finite(values | {"state.y": y})
 
 
 class TanhPolicy(nn.Module):
@@ -104,6 +122,9 @@ class Policy:
 
     def build(self, n_inputs: int, n_outputs: int, seed: int) -> SpikingPolicy | TanhPolicy:
         """The untrained policy. For one seed, all spiking ones share their fixed weights."""
+        require_count("n_inputs", n_inputs)
+        require_count("n_outputs", n_outputs)
+        require_seed(seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if self.name == "mlp":

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from ..layers import PlasticLinear, PlasticState
-from ..plasticity import Rule
 from .autograd import LeakyScan, Learned, PlasticScan, Prepared, leak, run_leaky
 from .kernels import State
 
@@ -28,8 +27,6 @@ def obstacle(layer: PlasticLinear | nn.Linear, neuron: snntorch.Leaky, spikes: T
     """Why this backend cannot compute what ``scan`` asks for, or None where it can."""
     if spikes.dtype not in (torch.float32, torch.float64):
         return f"the dtype is {spikes.dtype}"
-    if isinstance(layer, PlasticLinear) and type(layer.rule).update is not Rule.update:
-        return "the rule has an update of its own"
     return None
 
 
@@ -50,7 +47,7 @@ def run(layer: PlasticLinear | nn.Linear, neuron: snntorch.Leaky, spikes: Tensor
 
 def integrate(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tensor, Tensor, Tensor]:
     """The neurons alone: spikes and potentials, (T, B, Q), of currents (T, B, Q), and the last potentials, (B, Q)."""
-    return LeakyScan.apply(leak(neuron, current), current, v)
+    return LeakyScan.apply(neuron, current, v)
 
 
 def prepare(layer: PlasticLinear | nn.Linear, neuron: snntorch.Leaky) -> Callable[[Tensor, Any], tuple[Tensor, Any]]:

@@ -1,17 +1,21 @@
 """Compiled layers and neurons over time as operations of PyTorch, with their gradients; blocks of the batch on threads."""
 
+import copy
 import math
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import snntorch
 import torch
 from torch import Tensor
 
-from ..layers import PlasticLinear, Spike
+from .. import reference
+from ..layers import PlasticLinear, PlasticState
+from ..surrogates import slope_of
 from . import kernels
 from .kernels import Block, Constants, Gradients, History, Leak, Scratch, Sizes, State, Weights
 from .memory import (
@@ -36,13 +40,10 @@ _EMPTY = {dtype: torch.empty(0, dtype=dtype) for dtype in (torch.float32, torch.
 
 def leak(neuron: snntorch.Leaky, like: Tensor) -> Leak:
     """The constants of ``neuron``, in the dtype of ``like``."""
-    threshold = math.inf if neuron.reset_mechanism == "none" else float(neuron.threshold)
-    return Leak(*map(scalar_type(like), (neuron.beta, threshold, _steepness(neuron))))
-
-
-def _steepness(neuron: snntorch.Leaky) -> float:
-    """k of the fast sigmoid; a neuron that never spikes has no use for it."""
-    return neuron.spike_grad.slope if isinstance(neuron.spike_grad, Spike) else 1.0
+    # snnTorch holds β within 0 and 1 where it uses it
+    beta = neuron.beta.detach().clamp(0, 1).item()
+    threshold = math.inf if neuron.reset_mechanism == "none" else neuron.threshold.item()
+    return Leak(*map(scalar_type(like), (beta, threshold, slope_of(neuron))))
 
 
 def run_leaky(current: Tensor, v: Tensor, constants: Leak) -> tuple[Tensor, Tensor, Tensor]:
@@ -58,15 +59,19 @@ class LeakyScan(torch.autograd.Function):
     """:func:`run_leaky` with gradients to ``current`` and ``v``."""
 
     @staticmethod
-    def forward(ctx, constants, current, v):
-        out, potential, last = run_leaky(current, v, constants)
-        ctx.save_for_backward(potential)
-        ctx.constants = constants
+    def forward(ctx, neuron, current, v):
+        ctx.neuron, ctx.constants = neuron, leak(neuron, current)
+        out, potential, last = run_leaky(current, v, ctx.constants)
+        ctx.save_for_backward(potential, current, v)
         return out, potential, last
 
     @staticmethod
     def backward(ctx, grad_out, grad_potential, grad_v):
-        (potential,) = ctx.saved_tensors
+        potential, *inputs = ctx.saved_tensors
+        if torch.is_grad_enabled() or not _plain(grad_out, grad_potential, grad_v):
+            spikes = ctx.constants.threshold < math.inf
+            grads = (grad_out if spikes else None, grad_potential, grad_v)
+            return None, *_again(lambda *inputs: reference.integrate(*inputs, ctx.neuron), inputs, grads)
         (grad_v,) = copies(grad_v)
         grad_current = torch.empty_like(potential)
         with denormals_as_zero():
@@ -190,6 +195,7 @@ class PlasticScan(torch.autograd.Function):
     def forward(ctx, layer, neuron, spikes, *tensors):
         learned, state = Learned(*tensors[:6]), State(*tensors[6:])
         ctx.prepared = Prepared(layer, neuron, learned)
+        ctx.reference = partial(_reference, layer, neuron)
         out, last, ctx.sizes, history = ctx.prepared.run(spikes, state, keep=True)
         # the tensors too, so that PyTorch refuses a backward after one of them has changed
         ctx.save_for_backward(*history, *tensors)
@@ -199,12 +205,38 @@ class PlasticScan(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad_out, *grad_last):
         history, tensors = History(*ctx.saved_tensors[:5]), ctx.saved_tensors[5:]
+        if torch.is_grad_enabled() or not _plain(grad_out, *grad_last):
+            return None, None, *_again(ctx.reference, (history.spikes, *tensors), (grad_out, *grad_last))
         track_inputs = ctx.needs_input_grad[2] or any(ctx.needs_input_grad[9:])
         grad_out = torch.zeros_like(unpadded(history.out, ctx.sizes.neurons)) if grad_out is None else grad_out
         grad_state = State(*(torch.zeros_like(x) if g is None else g for g, x in zip(grad_last, tensors[6:])))
         g = ctx.prepared.run_back(ctx.sizes, history, grad_out, grad_state, track_inputs)
         modulator = (g.V, g.c) if ctx.prepared.weights.modulated else (None, None)
         return None, None, g.spikes if track_inputs else None, g.W, g.bias, g.alpha, g.eta, *modulator, *g.state
+
+
+def _reference(
+    layer: PlasticLinear, neuron: snntorch.Leaky, spikes: Tensor, *tensors: Tensor | None
+) -> tuple[Tensor, ...]:
+    """What :class:`PlasticScan` computes of its ``tensors``, by the reference path."""
+    learned, state = Learned(*tensors[:6]), State(*tensors[6:])
+    rule, stand_in = copy.copy(layer.rule), copy.copy(layer)
+    rule.__class__ = type("Given", (type(rule),), {"eta": learned.eta})
+    # of the class that it computes as: a parametrized layer's own would compute its tensors anew
+    stand_in.__class__ = PlasticLinear
+    stand_in._parameters, stand_in._modules = {}, {"rule": rule}
+    names = ("weight", "bias", "alpha", None, "modulator_weight", "modulator_bias")
+    for name, value in zip(names, learned):
+        if name and value is not None:
+            stand_in._parameters[name] = value
+    E, v, *traces = state
+    out, (v, plastic) = reference.run(stand_in, neuron, spikes, _Start(v, PlasticState(E, *traces)))
+    return out, plastic.E, v, *plastic[1:]
+
+
+class _Start(NamedTuple):
+    v: Tensor
+    plastic: PlasticState
 
 
 def _own(state: State) -> State:
@@ -217,6 +249,33 @@ def _shaped(own: State, neurons: int) -> State:
     """What :func:`_own` made, in its usual shapes and without padding."""
     v, x_post, theta = (unpadded(x, neurons) for x in (own.v, own.x_post, own.theta))
     return State(square(own.E, neurons).transpose(1, 2), v, own.x_pre, x_post, theta)
+
+
+# ---------------------------------------------------------------- gradients that are differentiated again
+
+
+def _plain(*gradients: Tensor | None) -> bool:
+    """Whether compiled code can read them: not so where ``is_grads_batched`` hands in many at once."""
+    return not any(g is not None and torch._C._functorch.is_functorch_wrapped_tensor(g) for g in gradients)
+
+
+def _again(
+    function: Callable[..., tuple[Tensor, ...]], inputs: Sequence[Tensor | None], gradients: Sequence[Tensor | None]
+) -> tuple[Tensor | None, ...]:
+    """The gradients by ``inputs`` as a graph of their own, of ``function``, which PyTorch can differentiate."""
+    with torch.enable_grad():
+        # a step away from the inputs, so that the way to them belongs to the graph
+        near = [x.view_as(x) if x is not None and x.requires_grad else x for x in inputs]
+        pairs = [(out, g) for out, g in zip(function(*near), gradients) if g is not None and out.requires_grad]
+        wanted = [k for k, x in enumerate(near) if x is not None and x.requires_grad]
+        found = torch.autograd.grad(
+            [out for out, _ in pairs],
+            [near[k] for k in wanted],
+            [g for _, g in pairs],
+            create_graph=torch.is_grad_enabled(),
+            allow_unused=True,
+        )
+    return tuple(dict(zip(wanted, found)).get(k) for k in range(len(near)))
 
 
 # ---------------------------------------------------------------- blocks and threads
@@ -247,3 +306,8 @@ def _each_block(run: Callable[[Block, tuple], None], scratch: Callable[[], tuple
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="spikepropamine")
+
+
+# the threads of a process are not there in one forked from it
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -9,6 +9,7 @@ import numba
 import torch
 from torch import Tensor
 
+from ...checks import require, require_tensor
 from .kernels import OPTIONS
 from .memory import copies, denormals_as_zero, numpy_views, scalar_type
 from .simd import row
@@ -60,6 +61,7 @@ class _Adaptive(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad_out, *grad_state):
+        refuse_second_order()
         (u,) = ctx.saved_tensors
         grad_state, grad_current = copies(*grad_state), torch.empty_like(u)
         with denormals_as_zero():
@@ -82,6 +84,7 @@ def adaptive(
     Returns:
         Spikes, (T, B, Q), and the last state.
     """
+    _require_sizes(current, v=state[0], a=state[1], s=state[2])
     out, *state = _Adaptive.apply(current, *state, beta, decay, rise, steepness)
     return out, tuple(state)
 
@@ -146,6 +149,7 @@ class _Recurrent(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad_out, *grad_state):
+        refuse_second_order()
         s, out, u, weight = ctx.saved_tensors
         grad_state, grad_current = copies(*grad_state), torch.empty_like(u)
         with denormals_as_zero():
@@ -180,5 +184,23 @@ def recurrent(
     Returns:
         Spikes, (T, B, Q), and the last state.
     """
+    _require_sizes(current, s=state[0], v=state[1])
+    Q = current.shape[2]
+    require_tensor("weight", weight, (Q, Q), current.dtype, current.device)
+    require_tensor("bias", bias, (Q,), current.dtype, current.device)
     out, *state = _Recurrent.apply(current, *state, weight, bias, beta, threshold, steepness)
     return out, tuple(state)
+
+
+def refuse_second_order() -> None:
+    """Refuse ``create_graph``: the compiled neurons of the controls have first derivatives only."""
+    if torch.is_grad_enabled():
+        raise RuntimeError("create_graph = True: must be False, since this compiled neuron has first derivatives only")
+
+
+def _require_sizes(current: Tensor, **state: Tensor) -> None:
+    require_tensor("current", current, ("T", "B", "Q"), current.dtype, torch.device("cpu"))
+    require(current.dtype in (torch.float32, torch.float64), "current.dtype", current.dtype, "float32 or float64")
+    require(current.shape[1] > 0, "current.shape", tuple(current.shape), "(T, B, Q) with B >= 1")
+    for name, x in state.items():
+        require_tensor(f"state.{name}", x, tuple(current.shape[1:]), current.dtype, current.device)

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from ..layers import PlasticLinear, PlasticState, Spike
+from ..layers import PlasticLinear, PlasticState
 from ..plasticity import Rule
+from ..surrogates import slope_of
 from . import kernels, tiled
 from .kernels import Given, Gradients, Kept, Scratch, State
 from .sizes import PROGRAMS, Tiles, power_of_two, tiles
@@ -53,8 +54,9 @@ class Setting(NamedTuple):
 
 def _numbers(neuron: snntorch.Leaky, like: Tensor, *more: float) -> Tensor:
     # β, threshold, k of the surrogate and more, where the kernels read them; k has no meaning for a readout
-    slope = neuron.spike_grad.slope if isinstance(neuron.spike_grad, Spike) else 1.0
-    of_neuron = [x.detach().to(like).reshape(1) for x in (neuron.beta, neuron.threshold)]
+    slope = slope_of(neuron)
+    # snnTorch holds β within 0 and 1 where it uses it
+    of_neuron = [x.detach().to(like).reshape(1) for x in (neuron.beta.clamp(0, 1), neuron.threshold)]
     # filled on the device, for a CUDA graph cannot record a copy from the CPU
     return torch.cat([*of_neuron, *(like.new_full((1,), x) for x in (slope, *more))])
 

@@ -1,0 +1,77 @@
+"""What ``scan``, ``fire`` and ``integrate`` are given: refused by name before any of it reaches compiled code."""
+
+from typing import Any
+
+import snntorch
+from torch import Tensor, nn
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
+
+from ..checks import require, require_tensor
+from .layers import PlasticLinear
+
+# of snnTorch's neurons, those that are called as neuron(current, v) and return (spikes, v)
+_NEURONS = (snntorch.Leaky, snntorch.Lapicque)
+
+
+def require_neuron(neuron: Any) -> None:
+    """Refuse neurons that are not called as ``neuron(current, v)``."""
+    name = type(neuron).__name__
+    theirs = isinstance(neuron, snntorch._neurons.SpikingNeuron)
+    if not isinstance(neuron, nn.Module) or theirs and not isinstance(neuron, _NEURONS):
+        raise TypeError(
+            f"neuron = {name}: must be snntorch.Leaky, as spikepropamine.leaky makes it, snntorch.Lapicque, or an nn.Module of your own "
+            "that returns (spikes, v) of (current, v)"
+        )
+    if theirs and neuron.init_hidden:
+        raise ValueError(f"neuron.init_hidden = {neuron.init_hidden!r}: must be False, since state is passed")
+
+
+def put_weights_in_place(layer: Any) -> None:
+    """Call the hooks by which pruning and the old weight_norm make a plastic layer's weights before each forward."""
+    if isinstance(layer, PlasticLinear):
+        for hook in layer._forward_pre_hooks.values():
+            if isinstance(hook, (BasePruningMethod, WeightNorm, SpectralNorm)):
+                hook(layer, None)
+
+
+def require_layer(layer: Any) -> None:
+    """Refuse what is not a layer of synapses with one weight for each input and neuron."""
+    if not isinstance(layer, (nn.Linear, PlasticLinear)):
+        raise TypeError(f"layer = {type(layer).__name__}: must be an nn.Linear or a PlasticLinear")
+    weight = layer.weight
+    require_tensor("layer.weight", weight, (layer.out_features, layer.in_features), weight.dtype, finite=False)
+    tensors = dict(layer.named_parameters())
+    for name, x in tensors.items():
+        require_tensor(f"layer.{name}", x, tuple(x.shape), weight.dtype, weight.device, finite=False)
+    expected = {"bias": (layer.out_features,)}
+    if isinstance(layer, PlasticLinear):
+        expected["alpha"] = weight.shape
+        if layer.modulated:
+            expected |= {"modulator_weight": (layer.out_features,) * 2, "modulator_bias": (layer.out_features,)}
+    for name, shape in expected.items():
+        x = getattr(layer, name)
+        if x is not None:
+            require(x.shape == shape, f"layer.{name}.shape", tuple(x.shape), str(tuple(shape)))
+
+
+def require_state(layer: PlasticLinear | nn.Linear, state: Any, batch: int) -> dict[str, Tensor]:
+    """Refuse a state that is not one of ``layer`` and ``batch``; its tensors by name, their values not looked at."""
+    if getattr(state, "_fields", None) != ("v", "plastic"):
+        raise TypeError(
+            f"state is a {type(state).__name__}: must be a HiddenState, as scan returns and initial_state makes it"
+        )
+    weight, P, Q = layer.weight, layer.in_features, layer.out_features
+    shapes = {"v": (batch, Q)}
+    tensors = {"v": state.v}
+    plastic = isinstance(layer, PlasticLinear)
+    if (state.plastic is not None) != plastic or plastic and not hasattr(state.plastic, "_fields"):
+        allowed = "a PlasticState, since the layer is plastic" if plastic else "None, since the layer is not plastic"
+        raise TypeError(f"state.plastic is a {type(state.plastic).__name__}: must be {allowed}")
+    if plastic:
+        shapes |= {"E": (batch, Q, P), "x_pre": (batch, P), "x_post": (batch, Q), "theta": (batch, Q)}
+        tensors |= state.plastic._asdict()
+    for name, x in tensors.items():
+        require_tensor(f"state.{name}", x, shapes[name], weight.dtype, weight.device, finite=False)
+    return {f"state.{name}": x for name, x in tensors.items()}

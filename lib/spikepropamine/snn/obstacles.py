@@ -1,0 +1,107 @@
+"""Where the fused paths step aside: what they would not compute as the reference path does, each with its reason."""
+
+import snntorch
+import torch
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+
+from .layers import PlasticLinear
+from .plasticity import Rule
+from .surrogates import fast_sigmoid_slope
+
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+def of_setting(*tensors: Tensor) -> str | None:
+    """What PyTorch does meanwhile that compiled code would take no part in, or None."""
+    if torch.is_autocast_enabled(tensors[0].device.type):
+        return "autocast is on"
+    if torch.jit.is_tracing() or torch._C._len_torch_dispatch_stack():
+        return "PyTorch traces or watches every operation"
+    if torch._C._functorch.peek_interpreter_stack() is not None:
+        return "torch.func transforms the call"
+    if forward_ad._current_level >= 0:
+        return "forward-mode differentiation is on"
+    if any(getattr(nn.modules.module, f"_global{name}") for name in _HOOKS):
+        return "a hook is registered for all modules"
+    other = next((type(x).__name__ for x in tensors if type(x) not in (Tensor, nn.Parameter)), None)
+    return other and f"a tensor is a {other}"
+
+
+def of_layer(layer: nn.Module) -> str | None:
+    """What of ``layer`` is not as its class defines it, or None; parametrizations of its tensors do not matter."""
+    if isinstance(layer, PlasticLinear):
+        if not _computes_as(layer, PlasticLinear, "current", "modulator", "step"):
+            return f"the layer is a {type(layer).__name__} with methods of its own"
+        return _of_rule(layer.rule) or of_hooks(layer)
+    if not isinstance(layer, nn.Linear) or not _computes_as(layer, nn.Linear, "forward", "__call__"):
+        return f"the layer is a {type(layer).__name__}"
+    return of_hooks(layer)
+
+
+def _of_rule(rule: Rule) -> str | None:
+    if not _computes_as(rule, Rule, "update", "advance"):
+        return "the rule has an update of its own"
+    names = ("coefficients", "slopes", "decays")
+    if any(name in vars(rule) for name in names):
+        return "the rule has coefficients of its own, not its class's"
+    missing = next((name for name in names if not hasattr(type(rule), name)), None)
+    if missing:
+        return f"the rule has no {missing}"
+    owners = [next(k for k, kind in enumerate(type(rule).__mro__) if name in vars(kind)) for name in names]
+    if owners[0] < max(owners[1:]):
+        return "the rule has coefficients of its own but inherits their slopes or whether they decay"
+    return None
+
+
+def of_neuron(neuron: nn.Module, reset: str = "subtract") -> str | None:
+    """What of ``neuron`` the fused paths do not compute, or None; ``reset`` is "none" for the readout."""
+    if type(neuron) is not snntorch.Leaky:
+        return f"the neuron is a {type(neuron).__name__}"
+    state_function = snntorch.Leaky._base_int if reset == "none" else snntorch.Leaky._base_sub
+    tensors = neuron.beta, neuron.threshold, neuron.graded_spikes_factor
+    obstacles = {
+        f"the neuron's reset is {neuron.reset_mechanism!r}": neuron.reset_mechanism != reset
+        or getattr(neuron.state_function, "__func__", None) is not state_function,
+        "the neuron resets without delay": not neuron.reset_delay,
+        "the neuron's β or threshold is learned": any(x.requires_grad or isinstance(x, nn.Parameter) for x in tensors),
+        "the neurons differ in β or threshold": any(x.numel() > 1 for x in tensors[:2]),
+        "the neuron has an option of snnTorch's that is not fused": bool(
+            neuron.inhibition or neuron.state_quant or neuron.init_hidden
+        )
+        or (neuron.graded_spikes_factor.numel() != 1 or neuron.graded_spikes_factor.item() != 1),
+        "the neuron has methods of its own": not _computes_as(
+            neuron, snntorch.Leaky, "forward", "__call__", "fire", "mem_reset", "_base_state_function"
+        ),
+    }
+    reason = next((reason for reason, holds in obstacles.items() if holds), None)
+    return reason or of_hooks(neuron) or (_of_surrogate(neuron) if reset != "none" else None)
+
+
+def _of_surrogate(neuron: snntorch.Leaky) -> str | None:
+    function = neuron.spike_grad
+    if fast_sigmoid_slope(function) is None:
+        name = getattr(function, "__qualname__", type(function).__name__).split(".")[0]
+        return (
+            f"the neuron's spike function is {name} (spikepropamine.leaky makes neurons that are fused, and so does"
+            " snntorch.Leaky with spike_grad=snntorch.surrogate.fast_sigmoid())"
+        )
+    if neuron.beta.dtype == torch.float64 and getattr(function, "__module__", None) == "snntorch.surrogate":
+        return "snnTorch's fast_sigmoid makes float32 of float64 (spikepropamine.snn.layers.Spike keeps it)"
+    return None
+
+
+def _computes_as(module: nn.Module, kind: type, *methods: str) -> bool:
+    """Whether ``module`` is of ``kind`` and goes by its methods."""
+    return isinstance(module, kind) and not any(
+        getattr(type(module), name) is not getattr(kind, name) or name in vars(module) for name in methods
+    )
+
+
+def of_hooks(*modules: nn.Module) -> str | None:
+    """Which hooks these have, that would be called with all ticks at once or not at all; None where there are none."""
+    for module in modules:
+        for name in _HOOKS:
+            if getattr(module, name):
+                return f"the {type(module).__name__} has {name.strip('_').replace('_', ' ')}"
+    return None

@@ -1,0 +1,64 @@
+"""The definition of a layer over time: a loop over ticks that calls the layer's methods and the neuron; any device."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from .layers import PlasticLinear
+
+
+def run(layer: PlasticLinear | nn.Linear, neuron: nn.Module, spikes: Tensor, state: Any) -> tuple[Tensor, Any]:
+    """The spikes of ``neuron``, (T, B, Q), and the last state, of the make of ``state``, a ``scan.HiddenState``."""
+    v, plastic = state
+    out = []
+    with tidy(neuron, layer):
+        for s_pre in spikes:
+            current = layer(s_pre) if plastic is None else layer.current(s_pre, plastic)
+            s_post, v = _tick(neuron, current, v)
+            out.append(s_post)
+            if plastic is not None:
+                plastic = layer.step(s_pre, s_post, plastic)
+    empty = spikes.new_zeros(0, spikes.shape[1], layer.out_features)
+    return torch.stack(out) if out else empty, state._replace(v=v, plastic=plastic)
+
+
+def integrate(current: Tensor, v: Tensor, neuron: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
+    """The neurons alone: spikes and potentials, (T, B, Q), of currents (T, B, Q), and the last potentials, (B, Q)."""
+    spikes, potentials = [], []
+    with tidy(neuron):
+        for I in current:
+            s, v = _tick(neuron, I, v)
+            spikes.append(s)
+            potentials.append(v)
+    return (torch.stack(spikes), torch.stack(potentials), v) if spikes else (current, current, v)
+
+
+def _tick(neuron: nn.Module, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    result = neuron(current, v)
+    if not isinstance(result, tuple) or len(result) != 2:
+        found = f"{len(result)} values" if isinstance(result, tuple) else f"a {type(result).__name__}"
+        raise TypeError(
+            f"neuron = {type(neuron).__name__}: must return (spikes, v) of (current, v), as snntorch.Leaky does; it returned {found}"
+        )
+    return result
+
+
+@contextmanager
+def tidy(neuron: nn.Module, layer: nn.Module | None = None) -> Iterator[None]:
+    """Parametrized tensors are computed once; snnTorch's neuron does not keep its last potential.
+
+    It would hold the whole graph with it, and then could be neither copied nor saved.
+    """
+    kept = {name: getattr(neuron, name) for name in ("mem", "spk") if hasattr(neuron, name)}
+    with ExitStack() as stack:
+        if layer is not None and any(map(parametrize.is_parametrized, layer.modules())):
+            stack.enter_context(parametrize.cached())
+        try:
+            yield
+        finally:
+            for name, value in kept.items():
+                setattr(neuron, name, value)
