@@ -14,7 +14,7 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 
 def of_setting(*tensors: Tensor) -> str | None:
     """What PyTorch does meanwhile that compiled code would take no part in, or None."""
-    if torch.is_autocast_enabled(tensors[0].device.type):
+    if autocast(tensors[0]):
         return "autocast is on"
     if torch.jit.is_tracing() or torch._C._len_torch_dispatch_stack():
         return "PyTorch traces or watches every operation"
@@ -26,6 +26,12 @@ def of_setting(*tensors: Tensor) -> str | None:
         return "a hook is registered for all modules"
     other = next((type(x).__name__ for x in tensors if type(x) not in (Tensor, nn.Parameter)), None)
     return other and f"a tensor is a {other}"
+
+
+def autocast(x: Tensor) -> bool:
+    """Whether layers compute in a lower precision than they are given."""
+    kind = x.device.type
+    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
 
 
 def of_layer(layer: nn.Module) -> str | None:

@@ -12,11 +12,10 @@
 """
 
 import logging
-from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import snntorch
 import torch
@@ -25,6 +24,7 @@ from torch import Tensor, nn
 from ..checks import require, require_choice, require_finite, require_tensor
 from . import obstacles, reference
 from .arguments import put_weights_in_place, require_layer, require_neuron, require_state
+from .compiling import left_alone
 from .layers import PlasticLinear, PlasticState
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ def initial_state(layer: PlasticLinear | nn.Linear, batch_size: int) -> HiddenSt
     return HiddenState(layer.weight.new_zeros(batch_size, layer.out_features), plastic)
 
 
+@left_alone
 def scan(
     layer: PlasticLinear | nn.Linear,
     neuron: snntorch.Leaky,
@@ -79,8 +80,6 @@ def scan(
         ValueError: spikes or a state of the wrong shape, on another device or not finite; weights that are not finite;
             an unknown path; "fused" where it does not apply.
     """
-    if torch.compiler.is_compiling():
-        return _eagerly(scan, layer, neuron, spikes, state, path)
     require_choice("path", path, PATHS)
     put_weights_in_place(layer)
     require_layer(layer)
@@ -89,7 +88,7 @@ def scan(
     require_tensor("spikes", spikes, ("T", "B", layer.in_features), weight.dtype, weight.device, finite=False)
     require(spikes.shape[1] > 0, "spikes.shape", tuple(spikes.shape), f"(T, B, {layer.in_features}) with B >= 1")
     if state is None:
-        state = initial_state(layer, spikes.shape[1])
+        state = initial_state(layer, int(spikes.shape[1]))
     values = {"spikes": spikes, **require_state(layer, state, spikes.shape[1])}
     require_finite(values | {f"layer.{name}": p for name, p in layer.named_parameters()})
     if path == "reference":
@@ -134,18 +133,17 @@ def integrate(current: Tensor, v: Tensor, neuron: snntorch.Leaky, path: str = "a
     return potentials, v
 
 
+@left_alone
 def _neurons(
     current: Tensor, v: Tensor, neuron: snntorch.Leaky, path: str, reset: str
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Spikes and potentials, (T, B, Q), and the last potentials."""
-    if torch.compiler.is_compiling():
-        return _eagerly(_neurons, current, v, neuron, path, reset)
     require_choice("path", path, PATHS)
     require_neuron(neuron)
     require_tensor("current", current, ("T", "B", "Q"), getattr(current, "dtype", None), finite=False)
     require(current.shape[1] > 0, "current.shape", tuple(current.shape), "(T, B, Q) with B >= 1")
     # under autocast a layer gives a lower precision than the state's
-    mixed = torch.is_autocast_enabled(current.device.type) and isinstance(v, Tensor)
+    mixed = obstacles.autocast(current) and isinstance(v, Tensor)
     require_tensor("v", v, tuple(current.shape[1:]), v.dtype if mixed else current.dtype, current.device, finite=False)
     for name in ("beta", "threshold"):
         value, most = getattr(neuron, name, None), current.shape[2]
@@ -154,11 +152,13 @@ def _neurons(
     require_finite({"current": current, "v": v})
     if path == "reference":
         return reference.integrate(current, v, neuron)
-    backend, reason = _backend(current), obstacles.of_setting(current, v) or obstacles.of_neuron(neuron, reset)
-    if backend is None or backend.missing():
-        reason = f"the current is on {current.device}" if backend is None else backend.missing()
+    backend = _backend(current)
+    if backend is None:
+        reason = f"the current is on {current.device}"
     elif current.dtype not in (torch.float32, torch.float64):
         reason = f"the dtype is {current.dtype}"
+    else:
+        reason = backend.missing() or obstacles.of_setting(current, v) or obstacles.of_neuron(neuron, reset)
     if reason is None:
         return backend.integrate(current, v, neuron)
     require(path == "auto", "path", path, f"'auto' or 'reference' where {reason}")
@@ -191,8 +191,3 @@ def obstacle(layer: PlasticLinear | nn.Linear, neuron: nn.Module, spikes: Tensor
         or obstacles.of_neuron(neuron)
         or backend.obstacle(layer, neuron, spikes)
     )
-
-
-def _eagerly(function: Callable, *arguments: Any) -> Any:
-    # torch.compile would look into compiled code: it leaves this call as it is and goes on behind it
-    return torch.compiler.disable(function, reason="the fused path is compiled already")(*arguments)

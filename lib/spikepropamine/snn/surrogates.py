@@ -45,7 +45,10 @@ def _probe(function: Callable[[Tensor], Tensor]) -> float | None:
     except (RuntimeError, TypeError, ValueError):
         return None
     derivative = slopes[0]
-    k = derivative[points == 1.0].item() ** -0.5 - 1  # 1/(1 + k)² at u = 1
+    at_one = derivative[points == 1.0].item()
+    if not 0 < at_one < 1:
+        return None
+    k = at_one**-0.5 - 1  # 1/(1 + k)² at u = 1
     formula = (1 + k * points.abs()) ** -2
     alike = all(torch.equal(s, (points > 0).float()) for s in found) and torch.equal(*slopes)
-    return k if k > 0 and alike and torch.allclose(derivative, formula, rtol=1e-4, atol=0) else None
+    return k if alike and torch.allclose(derivative, formula, rtol=1e-4, atol=0) else None

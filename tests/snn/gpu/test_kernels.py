@@ -285,7 +285,7 @@ def test_a_tensor_on_another_device_than_the_layer_is_refused_by_name(reached):
     layer, neuron = layer_of("dp-oja", 3, 2)
     spikes, state = spikes_of(2, 1, 3), initial_state(layer, 1)
     elsewhere = state._replace(plastic=state.plastic._replace(E=state.plastic.E.to("meta")))
-    with pytest.raises(ValueError, match=f"state's E.device = 'meta': must be '{layer.weight.device}', the device of"):
+    with pytest.raises(ValueError, match=f"state.E.device = 'meta': must be '{layer.weight.device}', the device of"):
         scan(layer, neuron, spikes, elsewhere)
     if DEVICE == "cuda":
         with pytest.raises(ValueError, match="spikes.device = 'cpu': must be 'cuda:0'"):

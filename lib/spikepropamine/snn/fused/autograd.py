@@ -28,6 +28,7 @@ from .memory import (
     padded,
     scalar_type,
     square,
+    standing,
     unpadded,
 )
 
@@ -62,18 +63,20 @@ class LeakyScan(torch.autograd.Function):
     def forward(ctx, neuron, current, v):
         ctx.neuron, ctx.constants = neuron, leak(neuron, current)
         out, potential, last = run_leaky(current, v, ctx.constants)
-        ctx.save_for_backward(potential, current, v)
+        # the readout's gradient needs none of its values, which the caller may then overwrite
+        ctx.save_for_backward(None if ctx.constants.threshold == math.inf else potential, current, v)
         return out, potential, last
 
     @staticmethod
     def backward(ctx, grad_out, grad_potential, grad_v):
         potential, *inputs = ctx.saved_tensors
+        potential = grad_potential if potential is None else potential
         if torch.is_grad_enabled() or not _plain(grad_out, grad_potential, grad_v):
             spikes = ctx.constants.threshold < math.inf
             grads = (grad_out if spikes else None, grad_potential, grad_v)
             return None, *_again(lambda *inputs: reference.integrate(*inputs, ctx.neuron), inputs, grads)
         (grad_v,) = copies(grad_v)
-        grad_current = torch.empty_like(potential)
+        grad_current = torch.empty_like(potential, memory_format=torch.contiguous_format)
         with denormals_as_zero():
             kernels.leaky_backward(
                 *numpy_views(grad_out, grad_potential, potential), ctx.constants, *numpy_views(grad_v, grad_current)
@@ -200,11 +203,13 @@ class PlasticScan(torch.autograd.Function):
         # the tensors too, so that PyTorch refuses a backward after one of them has changed
         ctx.save_for_backward(*history, *tensors)
         ctx.set_materialize_grads(False)
-        return out, *last
+        # not views, which PyTorch would not let anyone write to; of the spikes that is so where none is padded
+        return (out if out is history.out else out.contiguous()), *map(standing, last)
 
     @staticmethod
     def backward(ctx, grad_out, *grad_last):
-        history, tensors = History(*ctx.saved_tensors[:5]), ctx.saved_tensors[5:]
+        saved = ctx.saved_tensors  # once: a checkpoint unpacks each time
+        history, tensors = History(*saved[:5]), saved[5:]
         if torch.is_grad_enabled() or not _plain(grad_out, *grad_last):
             return None, None, *_again(ctx.reference, (history.spikes, *tensors), (grad_out, *grad_last))
         track_inputs = ctx.needs_input_grad[2] or any(ctx.needs_input_grad[9:])
@@ -256,7 +261,7 @@ def _shaped(own: State, neurons: int) -> State:
 
 def _plain(*gradients: Tensor | None) -> bool:
     """Whether compiled code can read them: not so where ``is_grads_batched`` hands in many at once."""
-    return not any(g is not None and torch._C._functorch.is_functorch_wrapped_tensor(g) for g in gradients)
+    return all(g is None or torch._C._has_storage(g) for g in gradients)
 
 
 def _again(

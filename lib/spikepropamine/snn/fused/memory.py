@@ -14,12 +14,15 @@ from . import simd
 
 def numpy_views(*tensors: Tensor) -> tuple[np.ndarray, ...]:
     """Flat arrays on the tensors' memory, or on a copy of one that is not contiguous."""
-    return tuple((x.detach() if x.requires_grad else x).contiguous().numpy().reshape(-1) for x in tensors)
+    return tuple((x.detach() if x.requires_grad else x).contiguous().resolve_neg().numpy().reshape(-1) for x in tensors)
 
 
 def copies(*tensors: Tensor) -> list[Tensor]:
     """Contiguous copies without gradients, for compiled code to overwrite."""
-    return [(x.detach() if x.requires_grad else x).clone(memory_format=torch.contiguous_format) for x in tensors]
+    return [
+        (x.detach() if x.requires_grad else x).resolve_neg().clone(memory_format=torch.contiguous_format)
+        for x in tensors
+    ]
 
 
 def scalar_type(x: Tensor) -> type[np.generic]:
@@ -67,6 +70,13 @@ def square(x: Tensor, neurons: int) -> Tensor:
 def unpadded(x: Tensor, neurons: int) -> Tensor:
     """The last axis without what :func:`pad` filled up."""
     return x if x.shape[-1] == neurons else x[..., :neurons]
+
+
+def standing(x: Tensor) -> Tensor:
+    """``x`` without the memory of neurons filled up, and no view of another tensor as far as PyTorch knows."""
+    if x.untyped_storage().nbytes() > x.nbytes:
+        x = x.mT.contiguous().mT if x.ndim == 3 else x.contiguous()  # E presynaptic first, as the next run reads it
+    return x.new_empty(0).set_(x)
 
 
 # ---------------------------------------------------------------- arithmetic

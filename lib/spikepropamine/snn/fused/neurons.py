@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...checks import require, require_tensor
+from ..compiling import left_alone
 from .kernels import OPTIONS
 from .memory import copies, denormals_as_zero, numpy_views, scalar_type
 from .simd import row
@@ -69,6 +70,7 @@ class _Adaptive(torch.autograd.Function):
         return grad_current, *grad_state, None, None, None, None
 
 
+@left_alone
 def adaptive(
     current: Tensor, state: tuple[Tensor, ...], beta: float, decay: float, rise: float, steepness: float
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -162,6 +164,7 @@ class _Recurrent(torch.autograd.Function):
         return grad_current, *grad_state, grad_weight, grad_current.sum((0, 1)), None, None, None
 
 
+@left_alone
 def recurrent(
     current: Tensor,
     state: tuple[Tensor, ...],
