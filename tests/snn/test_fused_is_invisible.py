@@ -382,7 +382,9 @@ def test_gradients_by_spikes_and_by_the_initial_state(name):
         values = [x.detach().clone().requires_grad_() for x in (start.v, *(start.plastic or ()))]
         plastic = type(start.plastic)(*values[1:]) if start.plastic else None
         out, _ = scan(network.synapses, network.neuron, spikes, type(start)(values[0], plastic), path)
-        found = torch.autograd.grad(network.readout(out).square().sum(), [spikes, *values], materialize_grads=True, allow_unused=True)
+        found = torch.autograd.grad(
+            network.readout(out).square().sum(), [spikes, *values], materialize_grads=True, allow_unused=True
+        )
         return torch.cat([x.flatten() for x in found])
 
     assert_alike(network, by_start)
@@ -527,9 +529,17 @@ def test_tensors_without_values_and_tensors_of_another_class(name):
     ],
 )
 def test_spikes_that_are_refused(name, change, error, named):
+    network = network_of(name)
     for path in ("auto", "reference"):
         with pytest.raises(error, match=named):
-            network_of(name).run(change(spikes_of()), path=path)
+            scan(network.synapses, network.neuron, change(spikes_of()), path=path)
+
+
+@every_network
+def test_a_network_takes_bool_and_integer_spikes(name):
+    network, expected = network_of(name), network_of(name)(spikes_of())
+    for dtype in (torch.bool, torch.uint8, torch.int64):
+        assert torch.equal(network(spikes_of(dtype=dtype)), expected)
 
 
 # ---------------------------------------------------------------- neurons

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..checks import require, require_choice, require_finite, require_tensor
 from . import obstacles
 from .fused.neurons import adaptive, recurrent
-from .layers import Spike, leaky
+from .layers import Spike, as_spikes, leaky
 from .networks import NetworkOptions, Run, SpikingNetwork, build, check_arguments
 from .reference import tidy
 from .scan import fire, integrate
@@ -164,6 +164,7 @@ class CellNetwork(nn.Module):
     def run(self, spikes: Tensor) -> Run:
         """Run over the ticks of ``spikes``, (T, B, P), from a state of zero."""
         weight = self.readout.weight
+        spikes = as_spikes("spikes", spikes, weight.dtype)
         require_tensor("spikes", spikes, ("T", "B", self.n_inputs), weight.dtype, weight.device, finite=False)
         require(min(spikes.shape) > 0, "spikes.shape", tuple(spikes.shape), f"(T, B, {self.n_inputs}), T and B >= 1")
         require_finite({"spikes": spikes, **dict(self.named_parameters())})
