@@ -5,10 +5,9 @@ import sys
 
 import pandas as pd
 import pytest
-import yaml
 
 from spikepropamine.audit.verification import verify
-from spikepropamine.book.research_object import NAME, write_crate
+from spikepropamine.book.research_object import NAME, SUMS, seal
 
 
 def test_all_that_is_published_is_as_it_was_made(repository):
@@ -24,7 +23,8 @@ def copy(repository, tmp_path):
     for name in ("book/results/cue-association", "figures/tab-cue-association"):
         shutil.copytree(repository / name, tmp_path / name)
     shutil.copy(repository / "CITATION.cff", tmp_path)
-    write_crate(tmp_path / "figures", yaml.safe_load((tmp_path / "CITATION.cff").read_text())["date-released"])
+    (tmp_path / "_toc.yml").touch()
+    seal(tmp_path)
     assert verify(tmp_path) == (2, [])
     return tmp_path
 
@@ -49,24 +49,18 @@ def test_what_is_missing_or_was_added_is_found_and_named(copy):
     assert "note.txt: nothing accounts for it" in verify(copy)[1][0]
 
 
-def test_the_description_of_the_items_is_held_to_them(copy):
-    description = copy / "figures" / NAME
-    before = description.read_bytes()
-    for changed in (
-        before.replace(b"companion", b"Companion", 1),
-        before + b"\n",
-        b"",
-        before[:-40],
-        b"\xff" + before[1:],
-    ):
-        description.write_bytes(changed)
-        assert verify(copy) == (2, [f"{description}: not what the items beside it give"])
-    description.unlink()
-    (copy / "book" / "results" / "note.txt").write_text("")
-    assert verify(copy)[1] == [
-        f"{description}: not what the items beside it give",
-        f"{copy / 'book' / 'results' / 'note.txt'}: nothing accounts for it",
-    ]
+@pytest.mark.parametrize("name", [NAME, SUMS])
+def test_what_describes_all_of_it_is_held_to_it(copy, name):
+    path = copy / name
+    before = path.read_bytes()
+    wrong = f"{path}: not what is published gives; `make figures` writes it"
+    for changed in (before.replace(b"c", b"C", 1), before + b"\n", b"", before[:-40], b"\xff" + before[1:]):
+        path.write_bytes(changed)
+        assert verify(copy) == (2, [wrong])
+    path.unlink()
+    (copy / "book" / "results" / "note.txt").write_text("", encoding="utf-8")
+    assert f"{copy / 'book' / 'results' / 'note.txt'}: nothing accounts for it" in verify(copy)[1]
+    assert any(problem.startswith(str(path)) or name == SUMS for problem in verify(copy)[1])
 
 
 def test_an_item_without_its_records_is_found(copy):

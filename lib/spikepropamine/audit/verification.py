@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
 from .. import records
 from ..book import research_object
 from ..records.atomic import DamagedRecord, check_files, read_json
@@ -30,7 +28,7 @@ def verify(root: Path) -> tuple[int, list[str]]:
 
     A folder of records must have its schema, its checksums, and configurations that hash to their names. An item must have
     its checksums, and rest on records that are published. Nothing may lie there that is not accounted for. The
-    description of the items as a research object must be what they give. A number in prose must come from them through code (:mod:`spikepropamine.audit.typed_numbers`).
+    description of all this as a research object, and the list of checksums, must be what they give. A number in prose must come from them through code (:mod:`spikepropamine.audit.typed_numbers`).
     """
     problems, known, checked = [], set(), 0
     for folder in _folders(root / "book" / "results"):
@@ -85,18 +83,15 @@ def _check_item(folder: Path, known: set[str]) -> None:
 
 def _check_top(root: Path) -> list[str]:
     """What is wrong beside the folders of ``root``, whose items are sound."""
-    figures = root / "figures"
-    published_on = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))["date-released"]
-    written = figures / research_object.NAME
-    wrong = (
-        []
-        if written.exists() and written.read_bytes() == research_object.describe(figures, published_on).encode()
-        else [f"{written}: not what the items beside it give"]
-    )
-    files = (
-        path for place in (root / "book" / "results", figures) for path in sorted(place.iterdir()) if path.is_file()
-    )
-    return wrong + [f"{path}: nothing accounts for it" for path in files if path != written]
+    made = {research_object.NAME: research_object.describe, research_object.SUMS: research_object.checksums}
+    wrong = []
+    for name, make in made.items():
+        path = root / name
+        if not path.is_file() or path.read_bytes() != make(root).encode():
+            wrong.append(f"{path}: not what is published gives; `make figures` writes it")
+            break  # the second holds the first one's checksum
+    files = (path for place in research_object.PUBLISHED for path in sorted((root / place).iterdir()) if path.is_file())
+    return wrong + [f"{path}: nothing accounts for it" for path in files]
 
 
 def _check_nothing_else(folder: Path, names: set[str]) -> None:

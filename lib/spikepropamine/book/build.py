@@ -13,6 +13,8 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from .research_object import seal
+
 STAGE = "SPIKEPROPAMINE_STAGE"  # set in the environment of a chapter whose figures are those to be published
 LAST = ("reproduced_figures.ipynb",)  # shows what the other chapters drew
 
@@ -95,9 +97,10 @@ def render(root: Path, stage: Path, pages: Iterable[Path]) -> Path:
 
 
 def publish_figures(root: Path) -> None:
-    """Put the figures and tables of the built book in the place of ``figures/``."""
+    """Put the figures and tables of the built book in the place of ``figures/``, and describe all that is published."""
     shutil.rmtree(root / "figures", ignore_errors=True)
     shutil.copytree(root / "_build" / "stage" / "figures", root / "figures")
+    seal(root)
 
 
 def _fresh(target: Path, made_of: Iterable[Path]) -> bool:

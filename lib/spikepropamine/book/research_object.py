@@ -1,89 +1,168 @@
-"""``figures/`` as a research object: one machine-readable description of every item, its files and where they come from.
+"""Everything published as one research object, and the checksums of all its files, at the root of the repository.
 
-An RO-Crate (Soiland-Reyes et al. 2022) by its own library.
+``ro-crate-metadata.json`` describes each folder of records and each figure or table with its files, and how it came to be:
+an action by this software, from what, on which machine (RO-Crate 1.1, profile Process Run Crate 0.5; Soiland-Reyes et al.
+2022, Leo et al. 2024). ``SHA256SUMS`` is for ``sha256sum -c SHA256SUMS``, which needs no code of ours.
 """
 
 import json
 import mimetypes
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from rocrate.model.contextentity import ContextEntity
-from rocrate.rocrate import ROCrate
+from ..records.atomic import checksum, load_yaml, read_json, write_text
 
-from ..records.atomic import checksum, read_json, whole_file
-from .figures import AUTHOR
-
-NAME = "ro-crate-metadata.json"
-_TYPES = {".bib": "application/x-bibtex", ".md": "text/markdown", ".tex": "application/x-tex"}
+NAME, SUMS = "ro-crate-metadata.json", "SHA256SUMS"
+PUBLISHED = ("book/results", "figures")  # where what is published lies
+_TYPES = {
+    ".bib": "application/x-bibtex",
+    ".md": "text/markdown",
+    ".parquet": "application/vnd.apache.parquet",
+    ".safetensors": "application/octet-stream",
+    ".tex": "application/x-tex",
+}
+_PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 _LICENCE = "https://creativecommons.org/licenses/by/4.0/"
-_PAPER = "https://doi.org/10.3389/fnbot.2021.629210"
+Entity = dict[str, Any]
 
 
-def write_crate(figures: Path, published_on: str) -> None:
-    """Write :func:`describe` to ``figures/ro-crate-metadata.json``."""
-    with whole_file(figures / NAME) as draft:
-        draft.write_text(describe(figures, published_on))
+def seal(root: Path) -> None:
+    """Write both files of the repository at ``root``."""
+    write_text(root / NAME, describe(root))
+    write_text(root / SUMS, checksums(root))
 
 
-def describe(figures: Path, published_on: str) -> str:
-    """The description of every item below ``figures``, JSON-LD; the same items, the same text.
+def checksums(root: Path) -> str:
+    """A line for each published file: its SHA-256 and its path from ``root``."""
+    files = sorted(path for place in PUBLISHED for path in (root / place).rglob("*") if path.is_file())
+    return "".join(f"{checksum(path)}  {path.relative_to(root).as_posix()}\n" for path in [*files, root / NAME])
 
-    Args:
-        figures: a folder of items (:class:`spikepropamine.book.figures.Shelf`).
-        published_on: the day of publication, ISO 8601.
-    """
-    crate = ROCrate(gen_preview=False)
-    crate.name = "Figures and tables of the SpikePropamine companion"
-    crate.description = (
-        "Every figure and table of a reproduction of SpikePropamine: Differentiable Plasticity in Spiking Neural Networks, "
-        f"version {version('spikepropamine')}: images, data, provenance and citation."
-    )
-    crate.datePublished = published_on
 
-    def entity(id: str, kind: str, **properties) -> ContextEntity:
-        return crate.add(ContextEntity(crate, id, properties={"@type": kind, **properties}))
+def describe(root: Path) -> str:
+    """The research object below ``root`` as JSON-LD; for the same files the same text."""
+    citation = load_yaml(root / "CITATION.cff")
+    (paper,) = citation["references"]
+    parts: list[Entity] = []
+    measured: dict[str, str] = {}  # by configuration hash, the folder of its runs
+    for folder in _folders(root / PUBLISHED[0]):
+        manifest = read_json(folder / "manifest.json")
+        parts += _records(root, folder, manifest)
+        known = [*manifest.get("configurations", ()), manifest.get("facts", {}).get("config_hash")]
+        measured |= {key: _id(root, folder) for key in known if key is not None and key not in measured}
+    for folder in _folders(root / PUBLISHED[1]):
+        parts += _item(root, folder, measured)
+    software = {
+        "@id": "#spikepropamine",
+        "@type": "SoftwareApplication",
+        "name": "spikepropamine",
+        "softwareVersion": version("spikepropamine"),
+        "url": _ref(f"https://doi.org/{citation['doi']}" if "doi" in citation else _homepage(citation, paper)),
+    }
+    authors = [{"@id": f"#{name}", "@type": "Organization", "name": name} for name in _names(citation)]
+    main = {
+        "@id": "./",
+        "@type": "Dataset",
+        "conformsTo": _ref(_PROFILE),
+        "name": citation["title"],
+        "description": f"Run records, figures and tables of a reproduction of {paper['title']}, with what each came from.",
+        "datePublished": str(citation["date-released"]),
+        "license": _ref(_LICENCE),
+        "author": [_ref(author["@id"]) for author in authors],
+        "publisher": _ref(authors[0]["@id"]),
+        "citation": _ref(f"https://doi.org/{paper['doi']}"),
+        "hasPart": [_ref(part["@id"]) for part in parts if part["@type"] != "CreateAction"],
+        "mentions": [_ref(part["@id"]) for part in parts if part["@type"] == "CreateAction"],
+    }
+    about: list[Entity] = [
+        {
+            "@id": NAME,
+            "@type": "CreativeWork",
+            "about": _ref("./"),
+            "conformsTo": [_ref("https://w3id.org/ro/crate/1.1")],
+        },
+        {"@id": _PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"},
+        {"@id": _LICENCE, "@type": "CreativeWork", "name": "Creative Commons Attribution 4.0 International"},
+        {"@id": f"https://doi.org/{paper['doi']}", "@type": "ScholarlyArticle", "name": paper["title"]},
+        software,
+    ]
+    context = ["https://w3id.org/ro/crate/1.1/context", {"sha256": "http://schema.org/sha256"}]
+    graph = [main, *about, *authors, *parts]
+    return json.dumps({"@context": context, "@graph": graph}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
-    licence = entity(_LICENCE, "CreativeWork", name="Creative Commons Attribution 4.0 International")
-    paper = entity(
-        _PAPER,
-        "ScholarlyArticle",
-        name="SpikePropamine: Differentiable Plasticity in Spiking Neural Networks",
-        datePublished="2021",
-    )
-    maintainers = entity("#maintainers", "Organization", name=AUTHOR)
-    crate.license, crate.root_dataset["citation"], crate.creator, crate.publisher = (
-        licence,
-        paper,
-        maintainers,
-        maintainers,
-    )
-    for folder in sorted(path.parent for path in figures.glob("*/provenance.json")):
-        facts = read_json(folder / "provenance.json")
-        chapter = crate.get(f"#{facts['chapter']}") or entity(
-            f"#{facts['chapter']}", "CreativeWork", name=f"book/{facts['chapter']}.ipynb"
-        )
-        item = crate.add_directory(
-            dest_path=f"{folder.name}/",
-            properties={
-                "name": facts["id"],
-                "identifier": facts["id"],
-                "description": facts["caption"],
-                "version": ", ".join(facts["git_commits"]) or version("spikepropamine"),
-                "keywords": f"records: {', '.join(facts['records']) or 'none'}",
-            },
-        )
-        item["isBasedOn"], item["citation"], item["license"] = chapter, paper, licence
-        files = []
-        for path in sorted(folder.iterdir()):
-            kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0]
-            properties = {
-                "name": f"{facts['id']}, {path.name}",
-                "encodingFormat": kind,
-                "sha256": checksum(path),
-                "contentSize": str(path.stat().st_size),
-            }
-            properties |= {"description": facts["alt"]} if path.stem == "figure" else {}
-            files.append(crate.add_file(dest_path=f"{folder.name}/{path.name}", properties=properties))
-        item["hasPart"] = files
-    return json.dumps(crate.metadata.generate(), indent=1, sort_keys=True) + "\n"
+
+def _records(root: Path, folder: Path, manifest: dict[str, Any]) -> Iterator[Entity]:
+    """A folder of records, its files, and the action that made it."""
+    commits = manifest.get("git_commits") or [manifest["git_commit"]]
+    machines = manifest.get("cpus") or [manifest["cpu"]]
+    what = f"{manifest['runs']} training runs" if "runs" in manifest else "Measurements"
+    told = f"{what} by the code of commit {', '.join(commits)} on {', '.join(machines)}."
+    yield from _folder(root, folder, folder.name, told)
+    yield {
+        "@id": f"#made-{folder.name}",
+        "@type": "CreateAction",
+        "name": f"python -m spikepropamine remake {folder.name}",
+        "description": told,
+        "instrument": _ref("#spikepropamine"),
+        "result": _ref(_id(root, folder)),
+        "actionStatus": _ref("http://schema.org/CompletedActionStatus"),
+    }
+
+
+def _item(root: Path, folder: Path, measured: dict[str, str]) -> Iterator[Entity]:
+    """A figure or table, its files, and the action that drew it from records."""
+    facts = read_json(folder / "provenance.json")
+    yield from _folder(root, folder, facts["id"], facts["caption"], alt=facts.get("alt", ""))
+    yield {
+        "@id": f"#drawn-{folder.name}",
+        "@type": "CreateAction",
+        "name": facts["command"],
+        "description": f"{facts['id']}, drawn by the chapter book/{facts['chapter']}.ipynb",
+        "instrument": _ref("#spikepropamine"),
+        "object": [_ref(one) for one in sorted({measured[key] for key in facts["records"] if key in measured})],
+        "result": _ref(_id(root, folder)),
+        "actionStatus": _ref("http://schema.org/CompletedActionStatus"),
+    }
+
+
+def _folder(root: Path, folder: Path, name: str, description: str, alt: str = "") -> Iterator[Entity]:
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    yield {
+        "@id": _id(root, folder),
+        "@type": "Dataset",
+        "name": name,
+        "description": description,
+        "license": _ref(_LICENCE),
+        "hasPart": [_ref(_id(root, path)) for path in files],
+    }
+    for path in files:
+        yield {
+            "@id": _id(root, path),
+            "@type": "File",
+            "name": f"{name}, {path.name}",
+            "encodingFormat": _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0],
+            "sha256": checksum(path),
+            "contentSize": str(path.stat().st_size),
+        } | ({"description": alt} if alt and path.stem == "figure" else {})
+
+
+def _folders(place: Path) -> list[Path]:
+    return sorted(path for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
+
+
+def _id(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix() + ("/" if path.is_dir() else "")
+
+
+def _ref(id: str) -> Entity:
+    return {"@id": id}
+
+
+def _homepage(citation: dict[str, Any], paper: dict[str, Any]) -> str:
+    """Where the software is to be found, as far as anything says so yet: else the paper that it reproduces."""
+    return citation.get("repository-code") or citation.get("url") or f"https://doi.org/{paper['doi']}"
+
+
+def _names(citation: dict[str, Any]) -> list[str]:
+    return [one.get("name") or f"{one['given-names']} {one['family-names']}" for one in citation["authors"]]
