@@ -18,6 +18,7 @@ from . import (
     adaptation_task,
     gait,
     locomotion,
+    mechanism,
     novel_conditions,
     plasticity_in_walking,
     temporal,
@@ -163,6 +164,10 @@ def _plasticity_in_walking(store: Store, workers: int | str, keep: Keep) -> None
     keep(*plasticity_in_walking.measure(store))
 
 
+def _mechanism(store: Store, workers: int | str, keep: Keep) -> None:
+    keep(*mechanism.measure(store))
+
+
 def _gait(store: Store, workers: int | str, keep: Keep) -> None:
     keep(*gait.measure(store))
 
@@ -193,5 +198,6 @@ MEASUREMENTS: dict[str, Measurement] = {
         plasticity_in_walking.rehearse,
         plasticity_in_walking.policies,
     ),
+    "mechanism": Measurement(_mechanism, mechanism.MEASURED),
     "gait": Measurement(_gait, tuple(locomotion.EXPERIMENTS), lacks=no_renderer),
 }
