@@ -1,0 +1,79 @@
+"""The small library, installed from its wheel into an environment that has nothing else, trains a plastic layer there."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+TEN_LINES = """
+import sys
+import torch
+from torch import nn
+import spikepropamine
+from spikepropamine import build
+
+assert "site-packages" in spikepropamine.__file__, spikepropamine.__file__
+extras = {"pandas", "scipy", "mujoco", "jupyter_book", "papermill", "yaml", "matplotlib"}
+assert not extras & set(sys.modules), extras & set(sys.modules)
+
+torch.manual_seed(0)
+spikes = (torch.rand(20, 64, 10) < 0.2).float()
+wanted = (spikes[:, :, :5].sum((0, 2)) > spikes[:, :, 5:].sum((0, 2))).long()
+network = build("ndp-bcm", n_inputs=10, n_hidden=24, n_outputs=2, seed=0)
+before = network.synapses.alpha.detach().clone()
+optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
+losses = []
+for step in range(40):
+    optimiser.zero_grad()
+    loss = nn.functional.cross_entropy(network(spikes).mean(0), wanted)
+    loss.backward()
+    optimiser.step()
+    losses.append(loss.item())
+assert losses[-1] < 0.7 * losses[0], losses
+assert (network.synapses.alpha != before).any()
+print("trained", losses[0], losses[-1])
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    root, place = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(Path(__file__).parent.parent / name, root)
+    without = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    shutil.copytree(Path(__file__).parent.parent / "lib", root / "lib", ignore=without)
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--wheel-dir", place, root], check=True)
+    (found,) = place.glob("*.whl")
+    return found
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_package_its_types_and_its_licence_and_nothing_else(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "spikepropamine/py.typed" in names and any(name.endswith("licenses/LICENSE") for name in names)
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"spikepropamine"}
+
+
+@pytest.mark.slow
+def test_the_small_library_alone_trains_a_plastic_layer(wheel, tmp_path):
+    """The environment is empty; its packages are the machine's own files, or come from the index that pip is set up for."""
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "empty"], check=True)
+    python = tmp_path / "empty" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    alone = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    import torch
+
+    exact = f"torch=={torch.__version__.partition('+')[0]}"
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", exact, wheel]
+    done = subprocess.run(install, capture_output=True, text=True, env=alone)
+    if done.returncode and "No matching distribution" not in done.stderr and "onnection" in done.stderr:
+        pytest.skip("no package index can be reached")
+    assert done.returncode == 0, done.stderr
+    listed = subprocess.run([python, "-m", "pip", "list", "--format=freeze"], capture_output=True, text=True, env=alone)
+    assert "pandas" not in listed.stdout and "mujoco" not in listed.stdout
+    done = subprocess.run([python, "-c", TEN_LINES], capture_output=True, text=True, cwd=tmp_path, env=alone)
+    assert done.returncode == 0 and done.stdout.startswith("trained"), done.stderr
