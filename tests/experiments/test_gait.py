@@ -35,6 +35,7 @@ def test_a_policy_without_plasticity_or_modulator_says_so():
     assert "E.mean_abs" not in gait.record(*walker("snn", "ant"), steps=3, seed=0)
     table = gait.record(*walker("dp-bcm", "ant"), steps=3, seed=0)
     assert (table["M.10"] == 1).all() and (table["E.mean_abs"] >= 0).all()
+    assert table["E.at_bound"].between(0, 1).all() and (table["alpha_E_over_W"].iloc[1:] > 0).all()
 
 
 def test_rates_are_those_of_the_spikes():
@@ -45,10 +46,8 @@ def test_rates_are_those_of_the_spikes():
     assert np.allclose(table["rate.encoder"], 1000 / 25)
 
 
-def test_a_film_is_its_pictures():
+def test_a_strip_is_its_pictures_side_by_side():
     pictures = [Image.new("RGB", (32, 24), (40 * k, 0, 255 - 40 * k)) for k in range(5)]
-    film = Image.open(io.BytesIO(gait.animation(pictures, 50)))
-    assert film.n_frames == 5 and film.size == (32, 24) and film.info["duration"] == 50
     strip = Image.open(io.BytesIO(gait.strip(pictures))).convert("RGB")
     assert strip.size == (160, 24) and strip.getpixel((150, 10))[0] > strip.getpixel((10, 10))[0]
 
@@ -66,21 +65,15 @@ def test_the_walk_shown_is_the_first_that_lasts_and_falls_before_it_are_counted(
         gait.first_whole(lambda seed: pd.DataFrame({"seed": [seed]}), 200)
 
 
-def test_the_walk_shown_is_of_the_best_walker_and_one_of_another_is_named(repository, tmp_path):
+def test_a_walk_of_another_policy_than_the_median_walker_is_named(repository, tmp_path):
     store = Store(tmp_path / "runs", repository / "book" / "results")
-    experiment, config, seed, score = gait.best_walker(store)
-    runs, _ = store.results(locomotion.locomotion(experiment))
-    modulated = runs[runs["network.name"].isin(["ndp-oja", "ndp-bcm"])]
-    assert (
-        experiment == "ant"
-        and score == modulated["return"].max()
-        and seed in modulated[modulated.config_hash == config.hash].seed.tolist()
-    )
     assert list(gait.stale(store)) == []
-    for part in ("ant", "gait"):
+    for part in ("ant", "half-cheetah", "gait"):
         shutil.copytree(store.published / part, tmp_path / "results" / part)
     manifest = read_json(tmp_path / "results" / "gait" / "manifest.json")
-    manifest["facts"]["seed"] += 1
+    shown = manifest["facts"]["walkers"][0]
+    seed = shown["seed"]
+    shown["seed"] = seed + 1
     write_json(tmp_path / "results" / "gait" / "manifest.json", manifest)
     (line,) = gait.stale(Store(tmp_path / "runs", tmp_path / "results"))
-    assert f"shows seed {seed + 1} of" in line and f"has seed {seed} of {config.network.name} on Ant-v5" in line
+    assert f"shows seed {seed + 1} of {shown['network']} on {shown['environment']}" in line and f"seed {seed}" in line

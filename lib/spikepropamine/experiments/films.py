@@ -125,8 +125,8 @@ def film(takes: Sequence[Take], bit_rate: str = "600k") -> bytes:
 
 def films(
     store: Store, environment: str = ENVIRONMENTS[0], steps: int = FRAMES_PER_SECOND * SECONDS
-) -> Iterator[tuple[str, bytes, list[dict]]]:
-    """For each of FILMED its name, the film and a row of facts a walker: the plain network, the best plastic one and the MLP."""
+) -> Iterator[tuple[str, bytes, list[dict], list[Take]]]:
+    """For each of FILMED its name, the film, facts and takes of the three walkers: the plain network, the best plastic one and the MLP."""
     walkers = [median_walker(store, environment, name) for name in ("snn", best_plastic(store, environment), "mlp")]
     for name, (condition, strength) in FILMED.items():
         takes = [take(walker, store, condition, strength, steps) for walker in walkers]
@@ -136,7 +136,7 @@ def films(
              "strength": strength, "metres": one.metres, "fell_s": None if np.isnan(one.fell_s) else one.fell_s}
             for walker, one in zip(walkers, takes)
         ]  # fmt: skip
-        yield name, film(takes), facts
+        yield name, film(takes), facts, takes
 
 
 def _labelled(picture: Image.Image, text: str) -> Image.Image:

@@ -1,10 +1,9 @@
-"""One walk, looked at closely: what the body does, what the network does, and a film of it."""
+"""Walks looked at closely: what the body does, what the network does, and films of them."""
 
 import io
-import logging
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
-import gymnasium
 import mujoco
 import pandas as pd
 import torch
@@ -13,10 +12,11 @@ from torch import Tensor
 
 from ..checks import require_count
 from ..records.runs import load_measurements
-from ..snn.networks import NETWORKS
 from ..walking.policies import SpikingPolicy
-from ..walking.robots import Locomotion, Normalised
-from .locomotion import EXPERIMENTS, LocomotionConfig, locomotion, revive
+from ..walking.robots import ENVIRONMENTS, Locomotion, Normalised
+from .choices import PUBLISHED_NETWORKS
+from .films import FRAMES_PER_SECOND, SEED, Walker, films, median_walker
+from .plasticity_in_walking import AT_BOUND
 from .sweeps import Store
 
 FEET = {
@@ -28,13 +28,11 @@ FEET = {
     },
     "HalfCheetah-v5": {"front": "ffoot", "back": "bfoot"},
 }
-SEED = 2_000_000  # of the walk shown, which no training and no evaluation uses
 # a leg's joints from the body outwards
 LEGS = {
     "Ant-v5": {side: (f"hip_{k}", f"ankle_{k}") for k, side in enumerate(FEET["Ant-v5"], 1)},
     "HalfCheetah-v5": {"front": ("fthigh", "fshin", "ffoot"), "back": ("bthigh", "bshin", "bfoot")},
 }
-log = logging.getLogger(__name__)
 
 
 @torch.no_grad()
@@ -44,8 +42,8 @@ def record(
     """Walk for at most ``steps`` control steps from ``seed``, without noise: a row a step, up to the episode's end.
 
     Columns: ``time_s``; ``x_m`` and ``speed_m_s`` of the torso along x; ``angle.<joint>`` in radians; ``contact.<foot>``;
-    ``rate.encoder`` and ``rate.hidden`` in Hz, means over neurons; where there is plasticity ``E.mean_abs``, and the
-    10th, 50th and 90th percentile of M over neurons, ``M.10``, ``M.50`` and ``M.90``.
+    ``rate.encoder`` and ``rate.hidden`` in Hz, means over neurons; where there is plasticity ``E.mean_abs``, the
+    share of efficacies at their bound ``E.at_bound``, the mean size of α E in that of W ``alpha_E_over_W``, and the 10th, 50th and 90th percentile of M over neurons, ``M.10``, ``M.50`` and ``M.90``.
     """
     require_count("steps", steps)
     env = Normalised(task.make(), *(x.numpy() for x in statistics))
@@ -72,8 +70,15 @@ def record(
         }
         plastic = state.network[0].plastic
         if plastic is not None:
-            M = policy.network.synapses.modulator(plastic.x_post)[0]
-            row |= {"E.mean_abs": plastic.E.abs().mean().item()}
+            synapses = policy.network.synapses
+            M = synapses.modulator(plastic.x_post)[0]
+            size = plastic.E.abs()
+            row |= {
+                "E.mean_abs": size.mean().item(),
+                "E.at_bound": (size >= AT_BOUND * synapses.e_max).float().mean().item(),
+                "alpha_E_over_W": (synapses.alpha * plastic.E).abs().mean().item()
+                / synapses.weight.abs().mean().item(),
+            }
             row |= {f"M.{percent}": M.quantile(percent / 100).item() for percent in (10, 50, 90)}
         rows.append(row)
         if terminated or truncated:
@@ -82,80 +87,55 @@ def record(
     return pd.DataFrame(rows)
 
 
-@torch.no_grad()
-def film(
-    policy: SpikingPolicy,
-    statistics: tuple[Tensor, Tensor],
-    task: Locomotion,
-    start: int,
-    frames: int,
-    seed: int,
-    size: tuple[int, int] = (320, 240),
-) -> list[Image.Image]:
-    """Pictures of a walk, one a control step from step ``start`` on, by MuJoCo off screen (set MUJOCO_GL to egl or osmesa)."""
-    width, height = size
-    inner = gymnasium.make(task.environment, render_mode="rgb_array", width=width, height=height, camera_name="track")
-    env, pictures = Normalised(inner, *(x.numpy() for x in statistics)), []
-    observation, _ = env.reset(seed=seed)
-    state = policy.initial_state(1)
-    for step in range(start + frames):
-        mean, state = policy.run(torch.as_tensor(observation).view(1, 1, -1), state)
-        observation, _, terminated, truncated, _ = env.step(mean[0, 0].clamp(-1, 1).numpy())
-        if step >= start:
-            pictures.append(Image.fromarray(env.render()))
-        if terminated or truncated:
-            log.warning("the walk from seed %d ended after %d steps, before the film did", seed, step + 1)
-            break
-    env.close()
-    return pictures
-
-
-def measure(
-    store: Store, steps: int = 200, frames: int = 80, pictured: int = 6
-) -> tuple[pd.DataFrame, dict, dict[str, bytes]]:
-    """A walk of :func:`best_walker`: its record, which policy it is, and a film of it."""
-    experiment, config, seed, score = best_walker(store)
-    policy, statistics = revive(config, store.weights(experiment, config, seed))
-    table, falls = first_whole(lambda seed: record(policy, statistics, config.task, steps, seed), steps)
-    pictures = film(policy, statistics, config.task, steps - frames, frames, SEED + falls)
-    shown = pictures[: 2 * pictured : 2]
-    facts = {
-        "environment": config.task.environment,
-        "network": config.network.name,
-        "seed": seed,
-        "config_hash": config.hash,
-        "return": score,
-        "falls_before": falls,
-        "film_starts_s": (steps - frames) * 0.05,
-        "strip_every_s": 0.1,
-    }
-    return table, facts, {"film.gif": animation(pictures), "strip.png": strip(shown)}
-
-
-def best_walker(store: Store) -> tuple[str, LocomotionConfig, int, float]:
-    """The neuromodulated policy with the highest return on Ant, or on HalfCheetah where no run on Ant is at hand.
+def measure(store: Store, steps: int = 1000) -> tuple[pd.DataFrame, dict, dict[str, bytes]]:
+    """Whole episodes of the median walker of every spiking network on every robot, and films of some of them.
 
     Returns:
-        The experiment's name, the configuration, the seed and the return.
+        The rows of :func:`record` with environment, network, seed and config_hash; which walkers and films they are; the
+        films, and pictures of the walk of the best plastic network side by side.
     """
-    modulated = [name for name, (_, modulated) in NETWORKS.items() if modulated]
-    sweeps = [locomotion(name, policies=modulated) for name in EXPERIMENTS]
-    experiment, runs = next((sweep, runs) for sweep in sweeps if len(runs := store.results(sweep)[0]))
-    best = runs.loc[runs["return"].idxmax()]
-    (config,) = (config for config in experiment.configs if config.hash == best["config_hash"])
-    return experiment.name, config, int(best["seed"]), float(best["return"])
+    tables, walkers = [], []
+    for environment in ENVIRONMENTS:
+        for name in PUBLISHED_NETWORKS:
+            walker = median_walker(store, environment, name)
+            policy, statistics = walker.revive(store)
+            table, falls = first_whole(partial(record, policy, statistics, walker.config.task, steps), steps)
+            tables.append(table.assign(environment=environment, network=name, seed=walker.seed))
+            walkers.append(_facts(walker) | {"falls_before": falls})
+    attached, filmed = {}, []
+    for name, film, facts, takes in films(store):
+        attached[f"film-{name}.mp4"] = film
+        filmed += facts
+        if name == "undisturbed":
+            attached["strip.png"] = strip(takes[1].pictures[-2 * PICTURED :: 2])
+    facts = {"walkers": walkers, "films": filmed, "strip_every_s": 2 / FRAMES_PER_SECOND}
+    return pd.concat(tables, ignore_index=True), facts, attached
+
+
+PICTURED = 6  # in the strip of pictures
+
+
+def _facts(walker: Walker) -> dict:
+    return {
+        "environment": walker.config.task.environment,
+        "network": walker.name,
+        "seed": walker.seed,
+        "config_hash": walker.config.hash,
+        "return": walker.score,
+    }
 
 
 def stale(store: Store) -> Iterator[str]:
-    """A line if the published walk is not of the policy that would be shown today."""
+    """A line for each published walk that is not of the policy that would be shown today."""
     folder = store.published / "gait"
-    if folder.exists():
-        _, config, seed, _ = best_walker(store)
-        facts = load_measurements(folder)[1]["facts"]
-        if (facts["config_hash"], facts["seed"]) != (config.hash, seed):
+    if not folder.exists():
+        return
+    for shown in load_measurements(folder)[1]["facts"]["walkers"]:
+        today = median_walker(store, shown["environment"], shown["network"])
+        if (shown["config_hash"], shown["seed"]) != (today.config.hash, today.seed):
             yield (
-                f"{folder}: shows seed {facts['seed']} of {facts['network']} on {facts['environment']}; the highest return has "
-                f"seed {seed} of {config.network.name} on {config.task.environment}"
+                f"{folder}: shows seed {shown['seed']} of {shown['network']} on {shown['environment']}; the median return has "
+                f"seed {today.seed}"
             )
 
 
@@ -166,14 +146,6 @@ def first_whole(walk: Callable[[int], pd.DataFrame], steps: int, attempts: int =
         if len(table) == steps:
             return table, falls
     raise ValueError(f"steps = {steps}: must be fewer, since none of {attempts} walks lasted as long")
-
-
-def animation(pictures: Sequence[Image.Image], milliseconds: int = 50) -> bytes:
-    """An animated GIF of ``pictures``, each shown for ``milliseconds``, over and over."""
-    file = io.BytesIO()
-    first, *rest = (picture.quantize(64) for picture in pictures)
-    first.save(file, "GIF", save_all=True, append_images=rest, duration=milliseconds, loop=0)
-    return file.getvalue()
 
 
 def strip(pictures: Sequence[Image.Image]) -> bytes:

@@ -1,0 +1,474 @@
+"""Figures, tables and sentences of the chapter on learning to walk."""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from ...experiments.gait import LEGS
+from ...experiments.locomotion import LocomotionConfig
+from ...experiments.plasticity_in_walking import WAYS
+from ...records.statistics import Interval, interquartile_mean
+from ...snn.networks import NETWORKS
+from ...walking.conditions import TRAINING
+from .. import figures, plots
+from ..claims import number
+from ..figures import Drawing
+from ..judges.judge import Definitions
+
+COLUMNS = {"network.name": "network", "task.environment": "environment"}
+ANT = "Ant-v5"
+SHOWN_SECONDS = 5.0
+
+
+def tidy(runs: pd.DataFrame) -> pd.DataFrame:
+    """``runs`` with the columns ``network`` and ``environment``."""
+    return runs.rename(columns=COLUMNS)
+
+
+def with_curves(curves: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Whole entries of ``curves`` with network and environment of their runs.
+
+    The last entry may stand for fewer updates than the others, and then for the episodes that ended soonest: it is left out.
+    """
+    curves = curves.merge(runs[["config_hash", "seed", "network", "environment"]], on=["config_hash", "seed"])
+    return curves[curves.step % curves.groupby("environment").step.transform("min") == 0]
+
+
+def plastic_of(names: Sequence[str]) -> list[str]:
+    """Those of ``names`` that have plastic synapses."""
+    return [name for name in names if name in NETWORKS and NETWORKS[name][0] is not None]
+
+
+def between(values: Sequence[float], form: str = ".0%") -> str:
+    """The least and the greatest of ``values``, as they are read."""
+    low, high = format(min(values), form), format(max(values), form)
+    return low if low == high else f"{low.removesuffix('%')} to {high}"
+
+
+# ---------------------------------------------------------------- what we found
+
+
+def what_we_found(
+    runs: pd.DataFrame, curves: pd.DataFrame, definitions: Definitions, ways: pd.DataFrame, names: Sequence[str]
+) -> str:
+    """Three to five sentences, as a list."""
+    middle = reached(runs)
+    robots, plastic = list(dict.fromkeys(runs.environment)), plastic_of(names)
+    lines = []
+    if ANT in robots and plastic:
+        walk = [n for n in plastic if (ANT, n) in middle and middle[ANT, n].low >= definitions.walks_at_least]
+        lines.append(
+            f"**Do plastic spiking networks learn to walk?** On Ant {len(walk)} of {len(plastic)} do by our criterion "
+            f"(a return of at least {definitions.walks_at_least:,} by the lower end of the interval): "
+            + ", ".join(f"{n} {middle[ANT, n]:,.0f}" for n in plastic if (ANT, n) in middle)
+            + "."
+        )
+    tests = against_plain(runs, plastic)
+    if len(tests):
+        better = tests[(tests.adjusted_p < definitions.significant_at) & (tests.difference > 0)]
+        plain = ", ".join(f"{middle[e, 'snn'].mean:,.0f} on {e}" for e in robots if (e, "snn") in middle)
+        lines.append(
+            f"**Plasticity does not help.** The plain snn reaches {plain}; a plastic network is significantly better in "
+            f"{len(better)} of {len(tests)} comparisons"
+            + (
+                f" ({', '.join(f'{r.network} on {r.environment}' for r in better.itertuples())})."
+                if len(better)
+                else "."
+            )
+        )
+    shares = shares_of_ordinary(runs, names)
+    if shares:
+        lines.append(
+            "**All spiking policies stay behind the ordinary network.** They reach "
+            + " and ".join(f"{between(values)} of the MLP's return on {e}" for e, values in shares.items())
+            + "."
+            + still_rising(curves)
+        )
+    if len(ways):
+        lines.append(what_plasticity_does(ways)[0])
+    return "\n".join(f"- {line}" for line in map(figures.minus, lines))
+
+
+def reached(runs: pd.DataFrame) -> dict[tuple[str, str], Interval]:
+    """By (environment, network) the interquartile mean of the return over seeds, with its interval."""
+    return {
+        key: interquartile_mean(cell["return"]) for key, cell in runs.groupby(["environment", "network"], sort=False)
+    }
+
+
+def shares_of_ordinary(runs: pd.DataFrame, names: Sequence[str]) -> dict[str, list[float]]:
+    """By environment what the spiking policies reach of the MLP's return."""
+    middle = reached(runs)
+    return {
+        e: [middle[e, n].mean / middle[e, "mlp"].mean for n in names if n in NETWORKS and (e, n) in middle]
+        for e in dict.fromkeys(runs.environment)
+        if (e, "mlp") in middle and any((e, n) in middle for n in names if n in NETWORKS)
+    }
+
+
+def still_rising(curves: pd.DataFrame) -> str:
+    """Which robots' policies still gained in the last fifth of training, in words; empty where there is nothing to say."""
+    told = []
+    for environment, part in curves.groupby("environment", sort=False):
+        last = part[part.step > 0.8 * part.step.max()]
+        before = part[(part.step > 0.6 * part.step.max()) & (part.step <= 0.8 * part.step.max())]
+        gains = last.groupby("network")["return"].mean() / before.groupby("network")["return"].mean() - 1
+        if len(gains.dropna()):
+            told.append(f"{between(list(gains.dropna()), '+.0%')} on {environment}")
+    return (
+        f" Returns still change in the last fifth of training, against the fifth before: {', '.join(told)}."
+        if told
+        else ""
+    )
+
+
+def against_plain(runs: pd.DataFrame, plastic: Sequence[str]) -> pd.DataFrame:
+    """Each plastic network against snn on each robot, p adjusted over all of them."""
+    return plots.comparisons(runs, "return", [(name, "snn") for name in plastic], ["environment"])
+
+
+def shown_tests(tests: pd.DataFrame, significant_at: float) -> pd.DataFrame:
+    """The comparisons as they are read."""
+    return pd.DataFrame(
+        {
+            "comparison": tests.network + " less " + tests.against,
+            "robot": tests.environment,
+            "difference of mean returns": [f"{r.difference:+,.0f} ({r.low:+,.0f} to {r.high:+,.0f})" for r in tests.itertuples()],
+            "adjusted p": [f"{p:.2g}" + ("" if p < significant_at else ", not significant") for p in tests.adjusted_p],
+            "P(better)": [f"{s:.2f}" for s in tests.superiority],
+        }
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- robots, policies, search
+
+
+def described(configs: Mapping[str, LocomotionConfig]) -> str:
+    """The robots, the policies and their training in words, all values from the configurations (one of each robot)."""
+    first = next(iter(configs.values()))
+    policy, training = first.network, first.training
+    environment = first.task.make()
+    lasts, step = environment.spec.max_episode_steps, environment.unwrapped.dt
+    environment.close()
+
+    def each(tell) -> str:
+        return ", ".join(f"{tell(config.training)} on {name}" for name, config in configs.items())
+
+    sizes = {name: config.task.sizes() for name, config in configs.items()}
+    return (
+        "Reward is gymnasium's: speed along x, less the cost of action and, on Ant, of contact, with a bonus of 1 for every step "
+        f"on which Ant has not fallen over. An episode lasts {lasts} control steps of {1000 * step:g} ms, so an ant that stands "
+        f"through it earns about {lasts}. "
+        + " ".join(f"{name} has {o} observations and {a} torques." for name, (o, a) in sizes.items())
+        + f" Steps of training: {each(lambda t: format(t.steps, ','))}.\n\n"
+        f"A spiking policy is two populations of {policy.n_hidden} neurons. The observations, normalised by their running "
+        f"statistics, are a current into the first for {policy.ticks} ticks of {policy.options.dt:g} ms a control step. Its spikes "
+        "reach the second through the synapses that in the `dp` and `ndp` networks are plastic; the potential of a leaky readout "
+        "is the mean of the action. Potentials, traces and efficacies run on through the whole episode and start at zero in the "
+        "next. The critic is an ordinary network that sees the observations.\n\n"
+        f"Training is by proximal policy optimisation: {training.environments} environments, {training.rollout} control steps of "
+        f"each between updates, {training.minibatches} minibatches, epochs {each(lambda t: t.epochs)}, first standard deviation of "
+        f"actions {each(lambda t: format(t.initial_std, 'g'))}. Gradients reach back through pieces of {training.piece} control "
+        f"steps ({training.piece * step:g} s), each replayed from the state in which it began: credit for what E was written with "
+        "earlier than that is not learned, which may be why these walks find little use for E ([](adaptation.ipynb) trains "
+        f"through whole episodes). Discount {training.discount:g}, λ {training.gae:g}, clip {training.clip:g}, Adam annealed to "
+        "zero. The full list is `PPO` in `lib/spikepropamine/training/ppo.py`, one file from top to bottom."
+    )
+
+
+def shown_search(tried: pd.DataFrame, chosen: Mapping[str, tuple[float, float]], eta: float) -> pd.DataFrame:
+    """A search as it is read: returns by learning rate, factor on η and policy; ``eta`` is the default η of Oja's rule."""
+    factor = (tried["network.options.eta_oja"] / eta).round(6).rename("factor")
+    mean = tried.groupby([tried["training.learning_rate"], factor, tried["network.name"]])["return"].mean().unstack()
+    rows = []
+    for (rate, by), row in mean.iterrows():
+        marks = {name: " (chosen)" if chosen.get(name) == (rate, by) else "" for name in row.index}
+        values = {name: f"{row[name]:.0f}{marks[name]}" for name in chosen if name in row.index}
+        rows.append({"learning rate": f"{rate:g}", "initial η": f"×{by:g}", **values})
+    return pd.DataFrame(rows)
+
+
+# ---------------------------------------------------------------- learning and returns
+
+
+def draw_learning(curves: pd.DataFrame, names: Sequence[str]) -> Drawing:
+    """Return in the course of training, a panel a robot."""
+    robots, styles = list(dict.fromkeys(curves.environment)), figures.network_styles(names)
+    figure, axes = figures.grid(1, len(robots), height=2.9, squeeze=False)
+    data = curves[["environment", "network", "seed", "step", "return"]].dropna()
+    ends = {}
+    for axis, robot in zip(axes[0], robots):
+        part = data[data.environment == robot].assign(millions=lambda t: t.step / 1e6)
+        plots.band(axis, part, "millions", "return", styles)
+        axis.set(title=robot, xlabel="environment steps (millions)")
+        for name, cell in part.groupby("network", sort=False):
+            end = cell.groupby("seed").step.max().min()
+            ends[robot, name] = interquartile_mean(cell[cell.step == end]["return"]).mean
+    axes[0][0].set_ylabel("return, with exploration noise")
+    plots.legend_above(figure, {name: styles[name] for name in names if name in set(data.network)})
+    told = "; ".join(f"{name} on {robot} {number(value)}" for (robot, name), value in ends.items())
+    ahead = [robot for robot in robots if _leader(ends, robot) == "mlp"]
+    return Drawing(
+        figure,
+        data,
+        (f"The ordinary network ends ahead on {' and '.join(ahead)}, and the plastic networks end beside the plain one: " if ahead else "")
+        + "return of the episodes that ended in the course of training, interquartile mean over seeds with 95% bootstrap "
+        "intervals.",
+        f"Learning curves of return over environment steps, a panel a robot. Last values: {told}.",
+    )  # fmt: skip
+
+
+def _leader(ends: Mapping[tuple[str, str], float], robot: str) -> str:
+    of = {name: value for (at, name), value in ends.items() if at == robot}
+    return max(of, key=lambda name: of[name])
+
+
+def draw_returns(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions, episodes: int) -> Drawing:
+    """Return after training of every seed, a panel a robot."""
+    robots, styles = list(dict.fromkeys(runs.environment)), figures.network_styles(names)
+    figure, axes = figures.grid(1, len(robots), height=2.6, squeeze=False)
+    for axis, robot in zip(axes[0], robots):
+        plots.seeds_and_interval(axis, runs[runs.environment == robot], "return", styles, horizontal=True)
+        if robot == ANT:
+            plots.limits(axis, {"walks": definitions.walks_at_least}, horizontal=True)
+        axis.set(xlabel="return", xlim=(0, None))
+        axis.set_title(robot, pad=14)
+    middle = reached(runs)
+    told = "; ".join(f"{name} on {robot} {i:,.0f}" for (robot, name), i in middle.items())
+    shares = shares_of_ordinary(runs, names)
+    message = " and ".join(f"{between(v)} of the MLP's return on {e}" for e, v in shares.items())
+    return Drawing(
+        figure,
+        runs[["environment", "network", "seed", "return", "length"]],
+        (f"Spiking policies reach {message}: " if shares else "")
+        + f"return after training, without exploration, of every seed (faint, mean of {episodes} episodes) and interquartile mean "
+        "with its 95% bootstrap interval.",
+        f"Dot plot of returns, a panel a robot. Interquartile means: {told}.",
+    )
+
+
+def returns_data(runs: pd.DataFrame, walks: pd.DataFrame, moderate: Mapping[str, float]) -> pd.DataFrame:
+    """What tab-locomotion holds: returns under the training condition, and under novel ones at moderate strength."""
+    trained = runs.assign(condition=TRAINING, mean_return=runs["return"])
+    columns = ["environment", "network", "condition", "seed", "mean_return"]
+    if walks.empty:
+        return trained[columns]
+    at = walks[walks.strength.eq(walks.condition.map(moderate)) & walks.network.isin(set(runs.network))]
+    return pd.concat([trained[columns], at.rename(columns={"return": "mean_return"})[columns]], ignore_index=True)
+
+
+def shown_returns(runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Returns as they are read, a row a policy."""
+    middle, robots = reached(runs), list(dict.fromkeys(runs.environment))
+    return pd.DataFrame(
+        {"policy": name} | {e: f"{middle[e, name]:.0f}" if (e, name) in middle else "–" for e in robots}
+        for name in names
+    )
+
+
+# ---------------------------------------------------------------- what plasticity does
+
+
+def relative(ways: pd.DataFrame) -> pd.DataFrame:
+    """``ways`` with ``share``: the return in each way as a share of the same policy's as trained."""
+    keys = ["environment", "network", "seed"]
+    trained = ways[ways.way == WAYS[0]].set_index(keys)["return"].rename("as_trained")
+    ways = ways.merge(trained, left_on=keys, right_index=True)
+    return ways[ways.way != WAYS[0]].assign(share=lambda t: t["return"] / t.as_trained)
+
+
+def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
+    """Three sentences: what is lost without E, what another E does, and what E is like."""
+    shares = relative(ways)
+    robots = list(dict.fromkeys(shares.environment))
+
+    def mean(way: str, robot: str) -> float:
+        return float(shares[(shares.way == way) & (shares.environment == robot)].share.mean())
+
+    def by_network(way: str, robot: str) -> str:
+        at = shares[(shares.way == way) & (shares.environment == robot)].groupby("network", sort=False).share.mean()
+        return ", ".join(f"{name} {value:.0%}" for name, value in at.items())
+
+    little = min(mean("α = 0", robot) for robot in robots) >= 0.5
+    first = (
+        ("**Plasticity does little in these walks.** " if little else "**These walks rest on plasticity in part.** ")
+        + "Without reading E (α = 0) plastic policies keep "
+        + "; ".join(
+            f"{mean('α = 0', robot):.0%} of their return on {robot} ({by_network('α = 0', robot)})" for robot in robots
+        )
+        + "."
+    )
+    second = "What E says of the episode hardly matters where it can be exchanged: " + "; ".join(
+        f"on {robot} they keep {mean('E held at its mean', robot):.0%} with E held at its own mean, "
+        f"{mean('E swapped between episodes', robot):.0%} with the E of another episode and "
+        f"{mean('E of another policy', robot):.0%} with that of another policy"
+        for robot in robots
+    )
+    at = (
+        ways[ways.way == WAYS[0]].groupby(["environment", "network"], sort=False)[["at_bound", "alpha_E_over_W"]].mean()
+    )
+    third = (
+        "E is more of a latch than a memory: over an episode "
+        + "; ".join(
+            f"on {robot} {', '.join(f'{name} has {row.at_bound:.0%}' for name, row in at.loc[robot].iterrows())} of its "
+            f"efficacies at the bound, and |α E| is {between(list(at.loc[robot].alpha_E_over_W))} of |W|"
+            for robot in robots
+        )
+        + "."
+    )
+    return [figures.minus(text) for text in (first, second + ".", third)]
+
+
+_LINES = (("E.at_bound", "share of E at the bound"), ("alpha_E_over_W", "|α E| / |W|"), ("rate.hidden", "rate (Hz)"))
+
+
+def draw_plasticity(gait: pd.DataFrame, ways: pd.DataFrame) -> Drawing:
+    """What E is like through whole episodes of the median walkers, and what is kept where E is changed."""
+    shares = relative(ways)
+    robots = [robot for robot in dict.fromkeys(gait.environment) if (shares.environment == robot).any()]
+    names = [name for name in dict.fromkeys(gait.network)]
+    styles, changed = figures.network_styles(names), [way for way in WAYS[1:] if (shares.way == way).any()]
+    figure, axes = figures.grid(4, len(robots), height=7.6, squeeze=False, height_ratios=[1, 1, 1, 1.7])
+    rows = []
+    for column, robot in zip(axes.T, robots):
+        for axis, (what, label) in zip(column, _LINES):
+            for name in names:
+                one = gait[(gait.environment == robot) & (gait.network == name)]
+                if what in one and one[what].notna().any():
+                    smooth = one[what].rolling(20, min_periods=1).mean()
+                    axis.plot(one.time_s, smooth, color=styles[name]["color"], ls=styles[name]["linestyle"], lw=1.1)
+                    every = slice(19, None, 20)
+                    rows.append(pd.DataFrame({"environment": robot, "network": name, "quantity": what,
+                                              "time_s": one.time_s[every], "value": smooth[every]}))  # fmt: skip
+            axis.set(xlim=(0, gait.time_s.max()), ylim=(0, None))
+            axis.set_ylabel(label if robot == robots[0] else "")
+        column[0].set_title(robot)
+        column[2].set_xlabel("time in the episode (s)")
+        at = shares[shares.environment == robot]
+        plots.seeds_and_interval(column[3], at, "share", styles, at="way", horizontal=True)
+        plots.limits(column[3], {"as trained": 1.0}, horizontal=True)
+        column[3].set_xlabel("share of the return kept")
+        if robot != robots[0]:
+            column[3].set_yticklabels([])
+        rows.append(
+            at.assign(quantity="share kept", value=at.share)[
+                ["environment", "network", "seed", "way", "quantity", "value"]
+            ]
+        )
+    plots.legend_above(figure, styles)
+    least = {robot: shares[(shares.environment == robot) & (shares.way == "α = 0")].share.mean() for robot in robots}
+    told = ", ".join(f"{value:.0%} on {robot}" for robot, value in least.items())
+    return Drawing(
+        figure,
+        pd.concat(rows, ignore_index=True),
+        f"Most of the walk is kept without reading E ({told} of the return with α = 0). Above: share of efficacies at their bound, "
+        "mean size of α E in that of W, and firing rate of the second population through a whole episode of each network's "
+        "median walker, running means over 1 s. Below: return of every policy (faint) with E changed, as a share of its own as "
+        "trained, and interquartile means with 95% bootstrap intervals.",
+        "Per robot three time courses over an episode of 50 s and a dot plot. " + "; ".join(
+            f"{way} on {robot}: {shares[(shares.environment == robot) & (shares.way == way)].share.mean():.0%}"
+            for robot, way in product(robots, changed)
+        ) + ".",
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- a walk, looked at closely
+
+
+def walkers_in_words(facts: Mapping, environment: str, name: str) -> str:
+    """Which walk is shown."""
+    (one,) = (w for w in facts["walkers"] if w["environment"] == environment and w["network"] == name)
+    fell = one["falls_before"]
+    return (
+        f"The walker is `{name}` on {environment}, seed {one['seed']}, whose return of {one['return']:,.0f} is the median of its "
+        f"seeds, in an episode that no training or evaluation used"
+        + (f" ({fell} before it ended in a fall)." if fell else ".")
+    )
+
+
+def films_in_words(facts: Mapping) -> str:
+    """The films with what is seen in each, as Markdown."""
+    films = pd.DataFrame(facts["films"])
+    lines = []
+    for film, rows in films.groupby("film", sort=False):
+        first = rows.iloc[0]
+        strength = "" if first.strength is None or np.isnan(first.strength) else f" at {first.strength:g}"
+        told = ", ".join(
+            f"{r.network} (seed {r.seed}) {r.metres:.1f} m" + ("" if r.fell_s is None or np.isnan(r.fell_s) else f", falls after {r.fell_s:.1f} s")
+            for r in rows.itertuples()
+        )  # fmt: skip
+        condition = "nothing is different" if first.condition == TRAINING else f"{first.condition}{strength}"
+        lines.append(
+            f"- {{download}}`{film.replace('-', ' ').capitalize()} (MP4) <results/gait/film-{film}.mp4>`: {condition}. From left "
+            f"to right {told}, in the first 10 s of the same episode."
+        )
+    return figures.minus("\n".join(lines))
+
+
+def draw_gait(gait: pd.DataFrame, environment: str, name: str) -> Drawing:
+    """Joints, feet, firing rates, E and M in the first seconds of one walk."""
+    shown = gait[(gait.environment == environment) & (gait.network == name) & (gait.time_s <= SHOWN_SECONDS)]
+    legs, t = LEGS[environment], shown.time_s
+    palette = dict(zip(legs, ("#000000", "#D55E00", "#56B4E9", "#E69F00")))
+    longest = max(map(len, legs.values()))
+    dashes = dict(zip(range(longest), ("-", "--", ":")))
+    figure, axes = figures.grid(5, 1, height=7.4, sharex=True, height_ratios=[2, 1, 1.2, 1.2, 1.2])
+    for leg, joints in legs.items():
+        for k, joint in enumerate(joints):
+            axes[0].plot(t, shown[f"angle.{joint}"], color=palette[leg], ls=dashes[k], lw=1)
+        axes[0].plot([], [], color=palette[leg], lw=2, label=leg)
+    words = ", ".join(
+        f"{place} {how}"
+        for place, how in zip(("hip", "knee or ankle", "foot"), ("solid", "dashed", "dotted")[:longest])
+    )
+    axes[0].legend(ncols=len(legs), loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    axes[0].set_ylabel("joint angle (rad)")
+    for k, leg in enumerate(legs):
+        axes[1].fill_between(t, k, k + 0.8 * shown[f"contact.{leg}"], step="pre", color=palette[leg], lw=0)
+    axes[1].set_yticks([k + 0.4 for k in range(len(legs))], list(legs))
+    axes[1].set_title("foot on the ground", loc="left")
+    axes[2].plot(t, shown["rate.encoder"], color="black", lw=1, label="first population")
+    axes[2].plot(t, shown["rate.hidden"], color="#0072B2", lw=1, ls="--", label="second population")
+    axes[2].set(ylabel="rate (Hz)", ylim=(0, 1.35 * shown[["rate.encoder", "rate.hidden"]].to_numpy().max()))
+    axes[2].legend(ncols=2, loc="upper right")
+    axes[3].plot(t, shown["E.mean_abs"], color="#D55E00", lw=1.2)
+    axes[3].set(ylabel="mean |E|", ylim=(0, None))
+    axes[4].fill_between(t, shown["M.10"], shown["M.90"], color="#0072B2", alpha=0.25, lw=0)
+    axes[4].plot(t, shown["M.50"], color="#0072B2", lw=1)
+    axes[4].set(ylabel="M (10, 50, 90%)", xlabel="time (s)", ylim=(-1.05, 1.05))
+    figure.align_ylabels(axes)
+    end, whole = shown.iloc[-1], gait[(gait.environment == environment) & (gait.network == name)]
+    half = shown[shown["E.mean_abs"] >= 0.5 * whole["E.mean_abs"].max()].time_s.min()
+    grows = f"E comes to half of its largest mean size within {half:.1f} s" if half == half else "E keeps growing"
+    kept = [c for c in shown if shown[c].notna().any()]
+    return Drawing(
+        figure,
+        shown[kept],
+        f"The legs swing in a steady rhythm while {grows}. The first {SHOWN_SECONDS:g} s of a walk of {name} on {environment}: "
+        f"joint angles (colour by leg; {words}), feet on the ground, mean firing rates, mean size of E, and the modulator over the "
+        "neurons of the second population (band: the middle four fifths; line: the median).",
+        f"Five stacked time series. Joints swing to and fro, feet touch the ground and leave it. Mean |E| starts at zero and is "
+        f"{end['E.mean_abs']:.2f} after {SHOWN_SECONDS:g} s; the middle four fifths of M lie between {end['M.10']:.2f} and "
+        f"{end['M.90']:.2f} there.",
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- how long it takes
+
+
+def shown_speed(runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Environment steps a second of the whole training loop, median over runs."""
+    speed = runs.groupby(["network", "environment"]).steps_per_second.median().unstack()
+    speed = speed.reindex([name for name in names if name in speed.index]).round(0)
+    return speed.map(lambda value: "–" if np.isnan(value) else f"{value:,.0f}").rename_axis(columns=None).reset_index()
+
+
+def trouble(runs: pd.DataFrame) -> str:
+    """What went wrong in all runs: simulations that diverged, gradients that were not finite."""
+    diverged = int(runs.diverged.sum() + runs.diverged_episodes.sum())
+    return (
+        f"Episodes whose simulation diverged, in all of training and evaluation: {diverged}. "
+        f"Updates skipped for a gradient that was not finite: {int(runs.skipped_updates.sum())}."
+    )

@@ -1,0 +1,136 @@
+import json
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from spikepropamine.book import claims
+from spikepropamine.book.pages import locomotion as page
+from spikepropamine.experiments import locomotion
+from spikepropamine.experiments.plasticity_in_walking import WAYS
+from spikepropamine.records import runs as records
+from spikepropamine.walking.policies import POLICIES
+
+
+@pytest.fixture
+def published(repository):
+    found = [records.load_published(repository / "book" / "results" / name) for name in locomotion.EXPERIMENTS]
+    runs = page.tidy(pd.concat([one.runs for one in found], ignore_index=True))
+    return runs, page.with_curves(pd.concat([one.curves for one in found], ignore_index=True), runs)
+
+
+@pytest.fixture
+def definitions(repository):
+    return claims.load_claims(repository / "book" / "claims.yml")[0]
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def ways_of(shares, networks=("dp-oja", "ndp-bcm")):
+    """Measurements in which each way keeps its share of a return of 1000, on both robots, of three seeds."""
+    return pd.DataFrame(
+        {
+            "environment": robot, "network": name, "seed": seed, "way": way, "return": 1000 * share,
+            "at_bound": 0.4 if way == WAYS[0] else np.nan, "alpha_E_over_W": 0.3 if way == WAYS[0] else np.nan,
+        }
+        for robot in ("Ant-v5", "HalfCheetah-v5") for name in networks for seed in range(3)
+        for way, share in zip(WAYS, (1.0, *shares))
+    )  # fmt: skip
+
+
+def walks_of(networks=("snn", "dp-oja", "ndp-bcm"), steps=200):
+    rows = []
+    for robot, legs in page.LEGS.items():
+        for name in networks:
+            t = 0.05 * np.arange(1, steps + 1)
+            one = {"environment": robot, "network": name, "time_s": t, "rate.encoder": 10.0, "rate.hidden": 12.0}
+            one |= {f"angle.{joint}": np.sin(t) for joints in legs.values() for joint in joints}
+            one |= {f"contact.{leg}": (np.sin(t) > 0).astype(float) for leg in legs}
+            if name != "snn":
+                one |= {
+                    "E.mean_abs": t,
+                    "E.at_bound": 0.01 * t,
+                    "alpha_E_over_W": 0.02 * t,
+                    "M.10": -0.5,
+                    "M.50": 0.0,
+                    "M.90": 0.5,
+                }
+            rows.append(pd.DataFrame(one))
+    return pd.concat(rows, ignore_index=True)
+
+
+def test_what_we_found_counts_who_walks_and_compares_with_the_ordinary_network(published, definitions):
+    runs, curves = published
+    told = page.what_we_found(runs, curves, definitions, pd.DataFrame(), list(POLICIES))
+    assert "of 4 do by our criterion" in told
+    middle = page.reached(runs)
+    walk = sum(middle["Ant-v5", n].low >= definitions.walks_at_least for n in page.plastic_of(POLICIES))
+    assert f"On Ant {walk} of 4 do" in told
+    better = runs.assign(**{"return": runs["return"] * np.where(runs.network == "dp-oja", 3.0, 1.0)})
+    assert (
+        "dp-oja on Ant-v5"
+        in page.what_we_found(better, curves, definitions, pd.DataFrame(), list(POLICIES)).splitlines()[1]
+    )
+
+
+def test_sentences_on_plasticity_follow_the_measurements():
+    little = page.what_plasticity_does(ways_of((0.9, 0.95, 0.97, 0.8)))
+    much = page.what_plasticity_does(ways_of((0.1, 0.2, 0.3, 0.0)))
+    assert "does little" in little[0] and "90% of their return on Ant-v5" in little[0]
+    assert "does little" not in much[0] and "10%" in much[0]
+    assert "40%" in little[2] and "97% with the E of another episode" in little[1]
+
+
+def test_the_figure_of_plasticity_shows_both_robots_and_every_way():
+    drawing = page.draw_plasticity(walks_of(), ways_of((0.9, 0.95, 0.97, 0.8)))
+    assert len(drawing.figure.axes) == 8 and drawing.caption.startswith(
+        "Most of the walk is kept without reading E (90% on Ant-v5"
+    )
+    assert set(drawing.data.dropna(subset=["way"]).way) == set(WAYS[1:])
+    assert {"E.at_bound", "alpha_E_over_W", "rate.hidden"} <= set(drawing.data.quantity)
+
+
+def test_a_gait_names_only_the_lines_that_are_drawn():
+    ant = page.draw_gait(walks_of(), "Ant-v5", "dp-oja")
+    cheetah = page.draw_gait(walks_of(), "HalfCheetah-v5", "dp-oja")
+    assert "dotted" not in ant.caption and "foot dotted" in cheetah.caption
+    assert ant.data.time_s.max() <= page.SHOWN_SECONDS
+    styles = {line.get_linestyle() for line in ant.figure.axes[0].lines}
+    assert ":" not in styles and "--" in styles
+
+
+def test_returns_and_curves_are_drawn_of_every_robot(published, definitions):
+    runs, curves = published
+    drawing = page.draw_returns(runs, list(POLICIES), definitions, 20)
+    assert len(drawing.data) == len(runs) and drawing.caption.startswith("Spiking policies reach")
+    learned = page.draw_learning(curves, list(POLICIES))
+    assert [axis.get_title() for axis in learned.figure.axes] == ["HalfCheetah-v5", "Ant-v5"] or len(
+        learned.figure.axes
+    ) == 2
+    assert "snn on Ant-v5" in learned.alt
+
+
+def test_films_say_who_walks_how_far_and_who_falls():
+    facts = {
+        "films": [
+            {"film": "lame-leg", "network": "snn", "seed": 2, "condition": "lame leg", "strength": 0.0, "metres": 3.25, "fell_s": None},
+            {"film": "lame-leg", "network": "mlp", "seed": 1, "condition": "lame leg", "strength": 0.0, "metres": -0.5, "fell_s": 2.5},
+        ],
+        "walkers": [{"environment": "Ant-v5", "network": "snn", "seed": 2, "return": 2816.9, "falls_before": 1}],
+    }  # fmt: skip
+    told = page.films_in_words(json.loads(json.dumps(facts)))
+    assert "lame leg at 0" in told and "snn (seed 2) 3.2 m," in told and "−0.5 m, falls after 2.5 s" in told
+    assert "median" in page.walkers_in_words(facts, "Ant-v5", "snn") and "2,817" in page.walkers_in_words(
+        facts, "Ant-v5", "snn"
+    )
+
+
+def test_a_search_marks_what_was_chosen(repository):
+    tried = records.load_published(repository / "book" / "results" / "ant-search").runs
+    shown = page.shown_search(tried, locomotion.CHOSEN["ant"], 5.0)
+    assert len(shown) == 4 and sum("(chosen)" in str(value) for value in shown.to_numpy().ravel()) == len(POLICIES)
