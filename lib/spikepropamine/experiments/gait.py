@@ -130,7 +130,10 @@ def stale(store: Store) -> Iterator[str]:
     folder = store.published / "gait"
     if not folder.exists():
         return
-    for shown in load_measurements(folder)[1]["facts"]["walkers"]:
+    walkers = load_measurements(folder)[1]["facts"].get("walkers")
+    if walkers is None:
+        yield f"{folder}: shows one walker alone, as it did before"
+    for shown in walkers or ():
         today = median_walker(store, shown["environment"], shown["network"])
         if (shown["config_hash"], shown["seed"]) != (today.config.hash, today.seed):
             yield (
