@@ -31,7 +31,7 @@ def test_the_answer_counts_verdicts_and_cells(judgements):
 
 def test_every_cell_of_the_grid_leads_to_an_anchor_of_the_scorecard(judgements, repository):
     grid = index.grid(judgements).data
-    leads = re.findall(r"\]\(#([a-z0-9-]+)\)", grid)
+    leads = re.findall(r"\]\(#(claim-[a-z0-9-]+)\)", grid)
     text = "".join(scorecard.section(judgements, f"claim-{n}", repository).data for n in range(1, 7))
     assert len(leads) == sum(len(j.decision.found) + 1 for j in judgements)
     assert all(f"({name})=" in text for name in leads)

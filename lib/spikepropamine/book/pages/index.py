@@ -43,7 +43,10 @@ def grid(judgements: Sequence[Judgement]) -> Markdown:
         rows = [j for j in newest if set(_columns(j)) & set(columns)]
         tables.append(_table(rows, columns, judgements))
     legend = " · ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
-    legend += ". Counts: networks that meet the criterion. The number is the one that decides, against its threshold."
+    legend += (
+        ". Counts: networks that meet the criterion. The number is the one that decides, against its threshold. What dp-oja and "
+        "its kin are: [names of the networks](#names-of-the-networks)."
+    )
     return Markdown(figures.minus("\n\n".join([*tables, legend])))
 
 
