@@ -8,6 +8,9 @@ from spikepropamine.book.pages import scorecard
 from spikepropamine.records.statistics import Interval
 
 
+HEADINGS = [*(f"claim-{n}" for n in range(1, 7)), "claim-adaptation"]
+
+
 @pytest.fixture
 def judgements(repository):
     rounds = claims.load_rounds(repository / "book" / "claims.yml")
@@ -27,22 +30,21 @@ def test_the_number_that_decides_stands_against_its_threshold():
 
 
 def test_every_finding_has_an_anchor_of_its_own(judgements, repository):
-    text = "\n".join(scorecard.section(judgements, f"claim-{n}", repository).data for n in range(1, 7))
+    text = "\n".join(scorecard.section(judgements, name, repository).data for name in HEADINGS)
     anchors = [line.strip("()=") for line in text.splitlines() if line.startswith("(") and line.endswith(")=")]
     assert len(anchors) == len(set(anchors))
     for j in judgements:
         for key in ("", *j.decision.found):
-            assert (scorecard.anchor(j, key) in anchors) == (int(j.id.split("-")[1]) <= 6)
+            assert (scorecard.anchor(j, key) in anchors) == any(j.id.startswith(name) for name in HEADINGS)
     assert "claim-3-round-1-cue-reward" in anchors
 
 
 def test_every_claim_has_a_section_and_its_criterion_word_for_word(judgements, repository):
     cells = json.loads((repository / "book" / "scorecard.ipynb").read_text())["cells"]
-    headings = [f"claim-{n}" for n in range(1, 7)]
     source = "\n".join("".join(cell["source"]) for cell in cells)
-    assert all(f"({name})=\n## Claim" in source for name in headings)
-    told = [scorecard.section(judgements, name, repository).data for name in headings]
-    told.append(scorecard.others(judgements, headings, repository).data)
+    assert all(f"({name})=\n## " in source for name in HEADINGS)
+    told = [scorecard.section(judgements, name, repository).data for name in HEADINGS]
+    told.append(scorecard.others(judgements, HEADINGS, repository).data)
     for j in judgements:
         assert sum(scorecard.minus(j.claim.criterion) in one for one in told) == 1
     assert scorecard.others(judgements, ["claim"], repository).data == "*None so far.*"
