@@ -66,6 +66,9 @@ def run_chapter(chapter: Path, stage: Path) -> None:
     """Run one notebook by papermill; its page, with outputs, lies in ``stage`` if it ran to its end."""
     page = stage / "book" / chapter.name
     draft = stage / f"{chapter.stem}.draft.ipynb"
+    # a chapter reads its own code for its items' provenance; this copy is too old to count as a page
+    shutil.copy(chapter, page)
+    os.utime(page, (0, 0))
     subprocess.run(
         [sys.executable, "-m", "spikepropamine.book.private_kernel", "--cwd", str(stage / "book"), "--no-progress-bar"]
         + ["--log-level", "WARNING", str(chapter), str(draft)],
