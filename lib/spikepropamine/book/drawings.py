@@ -25,7 +25,7 @@ SHOWN_TRIAL = 2  # of a task's random stream: one in which cues differ
 
 def network(options: NetworkOptions = NetworkOptions()) -> Drawing:
     """Inputs → plastic synapses → hidden neurons → readout, with the equation of each."""
-    figure, axis = _canvas(WIDTH, 2.9, (0, 100), (2, 50))
+    figure, axis = canvas(WIDTH, 2.9, (0, 100), (2, 50))
     parts = {
         "input spikes": (r"$s_i[t] \in \{0, 1\}$",),
         "plastic synapses": (
@@ -42,11 +42,11 @@ def network(options: NetworkOptions = NetworkOptions()) -> Drawing:
     for y in inputs:
         _spikes(axis, 3, y, y)
         for to in hidden:
-            _arrow(axis, (13, y), (47, to), PLASTIC, lw=0.7, head=False)
+            arrow(axis, (13, y), (47, to), PLASTIC, lw=0.7, head=False)
     for y in hidden:
         axis.add_patch(Circle((49, y), 1.8, facecolor=SOFT, edgecolor=INK, lw=1))
         for to in readout:
-            _arrow(axis, (51, y), (82, to), FIXED, lw=0.7, head=False)
+            arrow(axis, (51, y), (82, to), FIXED, lw=0.7, head=False)
     for y in readout:
         axis.add_patch(Circle((84, y), 1.8, facecolor="white", edgecolor=INK, lw=1))
     for (name, lines), x in zip(parts.items(), (8, 30, 52, 86)):
@@ -67,7 +67,7 @@ def network(options: NetworkOptions = NetworkOptions()) -> Drawing:
 
 def synapse() -> Drawing:
     """One plastic synapse: two traces, a rule, a modulator, and what the efficacy E does to the current."""
-    figure, axis = _canvas(WIDTH, 3.0, (-2, 100), (4, 40))
+    figure, axis = canvas(WIDTH, 3.0, (-2, 100), (4, 40))
     nodes = {
         "presynaptic spikes": (9, 34, r"$s_i$", PRE),
         "presynaptic trace": (9, 12, r"$x_i \leftarrow \lambda x_i + (1{-}\lambda) s_i$", PRE),
@@ -78,7 +78,7 @@ def synapse() -> Drawing:
         "modulator": (62, 23, r"$M_j = \tanh(\sum_k V_{jk} x_k + c_j)$", MODULATOR),
     }
     for name, (x, y, text, colour) in nodes.items():
-        _box(axis, x, y, name, text, colour)
+        box(axis, x, y, name, text, colour)
     axis.add_patch(Circle((95, 34), 3, facecolor=SOFT, edgecolor=INK, lw=1))
     axis.text(95, 34, r"$s_j$", ha="center", va="center", fontsize=9)
     for start, stop, colour in (
@@ -93,7 +93,7 @@ def synapse() -> Drawing:
         ((56, 27), (49, 30), MODULATOR),
         ((21.5, 34), (31, 34), PRE),
     ):
-        _arrow(axis, start, stop, colour)
+        arrow(axis, start, stop, colour)
     data = pd.DataFrame([{"part": name, "equation": text} for name, (*_, text, _) in nodes.items()])
     caption = (
         "A plastic synapse writes its own memory: traces of both neurons drive the rule, the modulator scales it, and the efficacy E "
@@ -204,7 +204,7 @@ def robots(environments: Sequence[str] = ("Ant-v5", "HalfCheetah-v5")) -> Drawin
 def policy(choice: Policy = Policy("dp-oja"), environment: str = "Ant-v5") -> Drawing:
     """The spiking policy: observation → encoder → plastic synapses → second population → readout → torques."""
     observations, actions = Locomotion(environment).sizes()
-    figure, axis = _canvas(WIDTH, 2.0, (0, 100), (0, 28))
+    figure, axis = canvas(WIDTH, 2.0, (0, 100), (0, 28))
     n = choice.n_hidden
     stages = (
         ("observation", f"{observations} numbers,\nnormalised", INK),
@@ -215,9 +215,9 @@ def policy(choice: Policy = Policy("dp-oja"), environment: str = "Ant-v5") -> Dr
     )
     for k, (name, text, colour) in enumerate(stages):
         x = 9 + 20.5 * k
-        _box(axis, x, 17, name, text, colour, width=16.5, height=11)
+        box(axis, x, 17, name, text, colour, width=16.5, height=11)
         if k:
-            _arrow(axis, (x - 12.2, 17), (x - 8.3, 17), PLASTIC if name == "second population" else INK)
+            arrow(axis, (x - 12.2, 17), (x - 8.3, 17), PLASTIC if name == "second population" else INK)
     dt = choice.options.dt
     axis.annotate("", (91, 6), (9, 6), arrowprops={"arrowstyle": "<->", "color": INK, "lw": 0.8})
     axis.text(50, 3, f"one control step of {choice.ticks * dt:g} ms = {choice.ticks} ticks of {dt:g} ms; E and all potentials are kept through the episode", ha="center", fontsize=8)  # fmt: skip
@@ -235,23 +235,26 @@ _BODY = ("torso", "head")
 _LIMBS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 
 
-def _canvas(width: float, height: float, x: tuple[float, float], y: tuple[float, float]) -> tuple[Figure, Axes]:
+def canvas(width: float, height: float, x: tuple[float, float], y: tuple[float, float]) -> tuple[Figure, Axes]:
+    """An empty drawing, in inches, with the coordinates it is drawn in."""
     figure, axis = plt.subplots(figsize=(width, height))
     axis.set(xlim=x, ylim=y)
     axis.axis("off")
     return figure, axis
 
 
-def _box(
+def box(
     axis: Axes, x: float, y: float, name: str, text: str, colour: str, width: float = 20, height: float = 8
 ) -> None:
+    """A box around (x, y) with a name at its top and a text at its bottom."""
     corner = (x - width / 2, y - height / 2)
     axis.add_patch(FancyBboxPatch(corner, width, height, boxstyle="round,pad=0,rounding_size=1", facecolor="white", edgecolor=colour, lw=1.2))  # fmt: skip
     axis.text(x, y + height / 2 - 1, name, ha="center", va="top", fontsize=7.5, color=colour, weight="bold")
     axis.text(x, y - height / 2 + 1, text, ha="center", va="bottom", fontsize=7.5, color=INK)
 
 
-def _arrow(axis: Axes, start, stop, colour: str, lw: float = 1.1, head: bool = True) -> None:
+def arrow(axis: Axes, start, stop, colour: str, lw: float = 1.1, head: bool = True) -> None:
+    """An arrow, or without a head a line."""
     style = "-|>" if head else "-"
     axis.add_patch(
         FancyArrowPatch(start, stop, arrowstyle=style, mutation_scale=8, color=colour, lw=lw, shrinkA=0, shrinkB=0)

@@ -7,7 +7,6 @@ from spikepropamine.book.judges.judge import Measure
 from spikepropamine.book.pages import scorecard
 from spikepropamine.records.statistics import Interval
 
-
 HEADINGS = [*(f"claim-{n}" for n in range(1, 7)), "claim-adaptation"]
 
 
