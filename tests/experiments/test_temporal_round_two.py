@@ -63,6 +63,19 @@ def test_parts_held_fixed_are_of_plastic_networks_alone(chosen):
     assert {config.network.name for config in experiment.configs} == {"dp-oja", "dp-bcm", "ndp-oja", "ndp-bcm"}
 
 
+def test_the_chosen_values_are_the_best_of_the_published_searches(repository):
+    store, accuracy = Store(repository / ".runs-nowhere", repository / "book" / "results"), {}
+    for experiment in (two.search(), two.extended_search()):
+        runs, _ = store.results(experiment)
+        assert len(runs) == len(experiment.runs)
+        accuracy |= dict(zip(runs["config_hash"], runs["accuracy"]))
+    for name in two.COMPARED:
+        points = [(values, {}) for values in two.space(name)] + list(two.EXTENDED.get(name, ()))
+        reached = {k: accuracy[two.searched_as(name, *point).hash] for k, point in enumerate(points)}
+        chosen = accuracy[two.searched_as(name, two.CHOSEN[name], two.CHOSEN_OPTIONS.get(name, {})).hash]
+        assert chosen == max(reached.values()), name
+
+
 @pytest.mark.parametrize("make", [two.round_two, two.held_fixed])
 def test_an_unknown_cell_lists_the_known_ones(make):
     with pytest.raises(ValueError, match="cell = 'cue-reward': must be one of 'key-value-pairs-low'"):

@@ -16,7 +16,8 @@ from .. import figures, plots
 from ..chapters import Chapter, how_it_ended, show_how_it_ended
 from ..claims import Judgement
 from ..figures import Drawing
-from ..judges.temporal_round_two import best
+from ..judges.judge import Round
+from ..judges.temporal_round_two import best, thresholds
 
 PLASTIC = tuple(name for name, (kind, _) in COMPARED.items() if kind not in two.TRADITIONAL and rule_of(kind))
 TRADITIONAL = tuple(name for name in COMPARED if name not in PLASTIC)
@@ -252,7 +253,11 @@ def tested(found: Found, field: str) -> pd.DataFrame:
     """Accuracy of every run on key-value pairs with another value of ``field``, a row each."""
     runs, prefix = found.runs, f"tested.{field}."
     columns = [column for column in runs if column.startswith(prefix)]
-    long = runs.melt(["cell", "network", "seed"], columns, prefix, "accuracy").dropna(subset="accuracy")
+    long = (
+        runs[[*["cell", "network", "seed"], *columns]]
+        .melt(["cell", "network", "seed"], columns, prefix, "accuracy")
+        .dropna(subset="accuracy")
+    )
     return long.assign(field=field, value=long[prefix].str.removeprefix(prefix).astype(float)).drop(columns=prefix)
 
 
@@ -357,3 +362,75 @@ def what_we_found(found: Found, d: Mapping[str, float], thresholds: Mapping[str,
             f"one, `{second}`, {others[second]:.3f}. Solved by {', '.join(f'`{name}`' for name in solved) or 'no network'}."
         )
     return figures.minus("\n".join(f"- {line}" for line in lines))
+
+
+def solved_at(rounds: Sequence[Round]) -> dict[str, float]:
+    """By cell, from which accuracy on it is solved; cells that no claim is about as where the observer makes no error."""
+    found = dict.fromkeys(CELLS, 0.95)
+    for one in rounds:
+        if one.number == 2 and "observer" in one.definitions:
+            found |= dict.fromkeys(one.tasks, thresholds(one.definitions).solved)
+    return found
+
+
+def exceptions(rounds: Sequence[Round], number: int) -> str:
+    """The exceptions to "registered before the runs" of a round on temporal tasks, as a list."""
+    return "\n".join(f"- {text}" for one in rounds if one.number == number and one.tasks for text in one.exceptions)
+
+
+def known(rounds: Sequence[Round]) -> str:
+    """What was known when round two was registered, folded away."""
+    said = dict.fromkeys(one.known for one in rounds if one.number == 2 and one.tasks)
+    text = "\n\n".join(said)
+    return (
+        f":::{{admonition}} What was known when round two was registered\n:class: dropdown\n{text}\n:::" if said else ""
+    )
+
+
+# ---------------------------------------------------------------- the search
+
+
+def searched(chapter: Chapter) -> pd.DataFrame:
+    """Every point of the search and of its extension that is at hand: network, values, accuracy, and whether it was chosen."""
+    rows = []
+    points = [(name, values, {}) for name in COMPARED for values in two.space(name)]
+    points += [(name, values, options) for name, more in two.EXTENDED.items() for values, options in more]
+    accuracy = {}
+    for experiment in (two.search(), two.extended_search()):
+        runs = chapter.everything.results(experiment)[0]
+        accuracy |= dict(zip(runs["config_hash"], runs["accuracy"])) if len(runs) else {}
+    for name, values, options in points:
+        found = accuracy.get(two.searched_as(name, values, options).hash)
+        if found is not None:
+            chosen = two.CHOSEN.get(name) == values and two.CHOSEN_OPTIONS.get(name, {}) == options
+            rows.append(
+                {
+                    "network": name,
+                    **vars(values),
+                    **{"options": ", ".join(options.values())},
+                    "accuracy": found,
+                    "chosen": chosen,
+                }
+            )
+    return pd.DataFrame(rows).drop_duplicates() if rows else pd.DataFrame(rows)
+
+
+def shown_search(table: pd.DataFrame) -> pd.DataFrame:
+    """:func:`searched` as it is read: each network's points from best to worst."""
+    rows = []
+    for name, part in table.groupby("network", sort=False):
+        part = part.sort_values("accuracy", ascending=False)
+        kind = COMPARED[name][0]
+        surrogate, start = two.SEARCHED_SURROGATES.get(kind, two.SEARCHED_SLOPES)[0], two.SEARCHED_STARTS[kind][0]
+        for point in part.itertuples():
+            surrogate_said = point.options or f"{surrogate} {point.surrogate:g}"
+            rows.append(
+                {
+                    "network": name + (" (chosen)" if point.chosen else ""),
+                    "learning rate": f"{point.learning_rate:g}",
+                    "surrogate": surrogate_said,
+                    "start": f"{start} {point.start:g}",
+                    "accuracy": f"{point.accuracy:.3f}",
+                }
+            )
+    return pd.DataFrame(rows)
