@@ -14,7 +14,11 @@ BROUGHT = {"llvmlite", "triton"}
 
 def lint(root):
     return subprocess.run(
-        [Path(sys.executable).with_name("lint-imports"), "--no-cache"], cwd=root, capture_output=True, text=True
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
 
 
@@ -65,6 +69,7 @@ def test_importing_the_package_loads_the_small_library_alone():
         capture_output=True,
         text=True,
         check=True,
+        encoding="utf-8",
     ).stdout.split()
     short = {"spikepropamine." + name for name in ("layers", "networks", "plasticity", "scan")}
     assert {name.split(".")[1] for name in loaded if name not in short} == {"snn", "checks", "fields"}

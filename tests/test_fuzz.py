@@ -167,7 +167,7 @@ def test_yaml_is_read_or_refused_by_the_file_s_name(repository, tmp_path_factory
     if data.draw(st.booleans()):
         path.write_bytes(data.draw(damaged_bytes(good)))
     else:
-        path.write_text(yaml.safe_dump(data.draw(damaged_tree(yaml.safe_load(good)))))
+        path.write_text(yaml.safe_dump(data.draw(damaged_tree(yaml.safe_load(good)))), encoding="utf-8")
     try:
         read(path)
     except ValueError as error:
@@ -177,7 +177,8 @@ def test_yaml_is_read_or_refused_by_the_file_s_name(repository, tmp_path_factory
 def test_yaml_makes_no_objects(tmp_path):
     path = tmp_path / "paper_values.yml"
     path.write_text(
-        f"values: !!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path ['{tmp_path}/made']]\n"
+        f"values: !!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path ['{tmp_path}/made']]\n",
+        encoding="utf-8",
     )
     with pytest.raises(ValueError, match="paper_values.yml: not YAML"):
         load_paper_values(path)

@@ -69,11 +69,15 @@ def test_the_small_library_alone_trains_a_plastic_layer(wheel, tmp_path):
 
     exact = f"torch=={torch.__version__.partition('+')[0]}"
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", exact, wheel]
-    done = subprocess.run(install, capture_output=True, text=True, env=alone)
+    done = subprocess.run(install, capture_output=True, text=True, env=alone, encoding="utf-8")
     if done.returncode and "No matching distribution" not in done.stderr and "onnection" in done.stderr:
         pytest.skip("no package index can be reached")
     assert done.returncode == 0, done.stderr
-    listed = subprocess.run([python, "-m", "pip", "list", "--format=freeze"], capture_output=True, text=True, env=alone)
+    listed = subprocess.run(
+        [python, "-m", "pip", "list", "--format=freeze"], capture_output=True, text=True, env=alone, encoding="utf-8"
+    )
     assert "pandas" not in listed.stdout and "mujoco" not in listed.stdout
-    done = subprocess.run([python, "-c", TEN_LINES], capture_output=True, text=True, cwd=tmp_path, env=alone)
+    done = subprocess.run(
+        [python, "-c", TEN_LINES], capture_output=True, text=True, cwd=tmp_path, env=alone, encoding="utf-8"
+    )
     assert done.returncode == 0 and done.stdout.startswith("trained"), done.stderr

@@ -22,7 +22,7 @@ CHAPTERS = sorted(p.name for p in find_root().joinpath("book").glob("*.ipynb"))
 
 
 def project(repository):
-    return tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    return tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def name_of(requirement):
@@ -65,7 +65,7 @@ def test_the_lock_answers_for_each_python_and_system(repository, version, system
 
 
 def test_the_version_is_said_once_and_cited_alike(repository):
-    citation = yaml.safe_load((repository / "CITATION.cff").read_text())
+    citation = yaml.safe_load((repository / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == project(repository)["version"]
 
 
@@ -221,5 +221,5 @@ def test_figures_are_made_of_the_published_records(repository, item, tasks):
     merged = shown.merge(runs[columns], on=key, suffixes=("", "_record"))
     assert len(merged) == len(runs) == len(shown)
     assert (merged.accuracy - merged.accuracy_record).abs().max() < 1e-6
-    facts = json.loads((repository / "figures" / item / "provenance.json").read_text())
+    facts = json.loads((repository / "figures" / item / "provenance.json").read_text(encoding="utf-8"))
     assert set(facts["records"]) == set(runs.config_hash)

@@ -48,14 +48,15 @@ def stale(place, repository, tmp_path, file, old, new):
         repository / "lib" / "spikepropamine", tmp_path / "spikepropamine", ignore=shutil.ignore_patterns("__pycache__")
     )
     path = tmp_path / "spikepropamine" / file
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
+    assert old in path.read_text(encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-c", SMALL],
         cwd=place,
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     names = {config.hash: config.network.name for config in EXPERIMENT.configs}
@@ -170,7 +171,9 @@ def test_a_timing_says_where_it_was_made_and_how_much_has_changed_since(reposito
     lines = list(staleness.age_of_timings(published))
     assert len(lines) >= 4 and all(re.search(r"at commit [0-9a-f]{12} on .+: .+ since", line) for line in lines)
     shutil.copytree(published / "performance", tmp_path / "performance")
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True).stdout.strip()
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, encoding="utf-8"
+    ).stdout.strip()
     of = {"performance": Measurement(None, timed=("snn",))}
     for commit, told in (
         (head, ": 0 changes of the timed code since."),

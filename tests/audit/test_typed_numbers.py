@@ -62,8 +62,8 @@ def test_code_formulas_links_and_formats_are_no_prose(tmp_path, cell):
 
 def test_pages_in_markdown_and_the_readme_are_read_too(tmp_path):
     page(tmp_path)
-    (tmp_path / "README.md").write_text("Solves 5 of 6.")
-    (tmp_path / "book" / "api.md").write_text("Since 2.13.")
+    (tmp_path / "README.md").write_text("Solves 5 of 6.", encoding="utf-8")
+    (tmp_path / "book" / "api.md").write_text("Since 2.13.", encoding="utf-8")
     assert [found.split(":")[0].rsplit("/", 1)[1] for found in typed_numbers(tmp_path)] == [
         "README.md",
         "README.md",

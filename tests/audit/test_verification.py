@@ -45,7 +45,7 @@ def test_what_is_missing_or_was_added_is_found_and_named(copy):
     (copy / "figures" / "tab-cue-association" / "data.csv").rename(copy / "figures" / "tab-cue-association" / "old.csv")
     assert "data.csv: missing" in verify(copy)[1][0]
     shutil.rmtree(copy / "figures" / "tab-cue-association")
-    (copy / "book" / "results" / "cue-association" / "note.txt").write_text("")
+    (copy / "book" / "results" / "cue-association" / "note.txt").write_text("", encoding="utf-8")
     assert "note.txt: nothing accounts for it" in verify(copy)[1][0]
 
 
@@ -71,12 +71,16 @@ def test_an_item_without_its_records_is_found(copy):
 def test_the_command_says_what_is_wrong_and_fails(copy):
     def run():
         return subprocess.run(
-            [sys.executable, "-m", "spikepropamine", "verify"], capture_output=True, text=True, cwd=copy
+            [sys.executable, "-m", "spikepropamine", "verify"],
+            capture_output=True,
+            text=True,
+            cwd=copy,
+            encoding="utf-8",
         )
 
     assert run().returncode == 0 and "2 folders" in run().stdout
     data = copy / "figures" / "tab-cue-association" / "data.csv"
-    data.write_text(data.read_text() + "\n")
+    data.write_text(data.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     assert run().returncode == 1 and "data.csv: its bytes do not match its checksum" in run().stderr
 
 
@@ -91,6 +95,7 @@ def test_figures_are_those_that_the_chapters_make_of_the_records(repository):
             pd.read_csv(stage / name / "data.csv"), pd.read_csv(repository / "figures" / name / "data.csv"), rtol=1e-4
         )
         facts = [
-            json.loads((place / name / "provenance.json").read_text()) for place in (stage, repository / "figures")
+            json.loads((place / name / "provenance.json").read_text(encoding="utf-8"))
+            for place in (stage, repository / "figures")
         ]
         assert facts[0]["caption"] == facts[1]["caption"] and facts[0]["records"] == facts[1]["records"]

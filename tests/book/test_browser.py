@@ -90,7 +90,7 @@ def test_no_link_within_the_book_leads_nowhere(name):
 
     def soup(path):
         if path not in soups:
-            soups[path] = BeautifulSoup(path.read_text(), "html.parser")
+            soups[path] = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
         return soups[path]
 
     page, broken = BUILT / "book" / f"{name}.html", []

@@ -207,12 +207,12 @@ def test_what_the_package_can_build_beside_changes_no_verdict(repository, monkey
 
 
 def test_a_round_without_enough_runs_is_not_yet_run_and_leaves_the_others_alone(repository, tmp_path):
-    text = (repository / "book" / "claims.yml").read_text()
+    text = (repository / "book" / "claims.yml").read_text(encoding="utf-8")
     first = text[text.index("  - round: 1") :].split("\n  - round: 2")[0]
     second = first.replace("round: 1", "round: 2\n    part: more seeds", 1).replace(
         "seeds_at_least: 10", "seeds_at_least: 99"
     )
-    (tmp_path / "claims.yml").write_text("rounds:\n" + first + "\n" + second)
+    (tmp_path / "claims.yml").write_text("rounds:\n" + first + "\n" + second, encoding="utf-8")
     rounds = claims.load_rounds(tmp_path / "claims.yml")
     assert [(one.number, one.part) for one in rounds] == [(1, ""), (2, "more seeds")]
     judgements = claims.judge(rounds, claims.Published(repository / "book" / "results"))
@@ -225,17 +225,17 @@ def test_a_round_without_enough_runs_is_not_yet_run_and_leaves_the_others_alone(
 
 
 def test_a_claim_without_a_title_takes_that_of_an_earlier_round(repository, tmp_path):
-    text = (repository / "book" / "claims.yml").read_text()
+    text = (repository / "book" / "claims.yml").read_text(encoding="utf-8")
     first = text[text.index("  - round: 1") :].split("\n  - round: 2")[0]
     title = "        title: This works for several rules\n"
     assert title in first
     (tmp_path / "claims.yml").write_text(
-        "rounds:\n" + first + "\n" + first.replace("round: 1", "round: 2").replace(title, "")
+        "rounds:\n" + first + "\n" + first.replace("round: 1", "round: 2").replace(title, ""), encoding="utf-8"
     )
     assert [one.claims[1].title for one in claims.load_rounds(tmp_path / "claims.yml")] == [
         "This works for several rules"
     ] * 2
-    (tmp_path / "claims.yml").write_text("rounds:\n" + first.replace(title, ""))
+    (tmp_path / "claims.yml").write_text("rounds:\n" + first.replace(title, ""), encoding="utf-8")
     claim = claims.load_rounds(tmp_path / "claims.yml")[0].claims[1]
     assert claim.title == claim.statement.rstrip(".")
 
@@ -261,9 +261,9 @@ def test_a_claim_without_a_title_takes_that_of_an_earlier_round(repository, tmp_
     ],
 )
 def test_bad_entries_are_refused_by_name(repository, tmp_path, old, new, named):
-    text = (repository / "book" / "claims.yml").read_text()
+    text = (repository / "book" / "claims.yml").read_text(encoding="utf-8")
     assert old in text
-    (tmp_path / "claims.yml").write_text(text.replace(old, new, 1))
+    (tmp_path / "claims.yml").write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(ValueError, match=named):
         claims.load_rounds(tmp_path / "claims.yml")
 

@@ -42,7 +42,11 @@ def described(repository):
     paths = sorted((repository / "figures").glob("*/data.csv"))
     assert paths
     return [
-        (path, pd.read_csv(path), json.loads(path.with_name(csvw.NAME).read_text())["tableSchema"]["columns"])
+        (
+            path,
+            pd.read_csv(path),
+            json.loads(path.with_name(csvw.NAME).read_text(encoding="utf-8"))["tableSchema"]["columns"],
+        )
         for path in paths
     ]
 

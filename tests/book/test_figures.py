@@ -33,10 +33,10 @@ def test_a_figure_carries_everything_with_it(tmp_path):
         "provenance.json",
     ]
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "fig-demo" / "data.csv"), DATA)
-    facts = json.loads((tmp_path / "fig-demo" / "provenance.json").read_text())
+    facts = json.loads((tmp_path / "fig-demo" / "provenance.json").read_text(encoding="utf-8"))
     assert facts["records"] == ["abc"] and facts["seeds"] == [0, 1] and facts["git_commits"] == ["c0ffee"]
     assert facts["command"] == "papermill book/demo.ipynb out.ipynb -p profile quick -p seeds 2"
-    bib = (tmp_path / "fig-demo" / "citation.bib").read_text()
+    bib = (tmp_path / "fig-demo" / "citation.bib").read_text(encoding="utf-8")
     assert "@misc{fig-demo," in bib and "629210" in bib
     embedded = json.loads(Image.open(tmp_path / "fig-demo" / "figure.png").text["Description"])
     assert embedded["records"] == ["abc"] and embedded["alt"] == "A line that rises."
@@ -59,7 +59,7 @@ def test_a_table_carries_everything_with_it(tmp_path):
     shelf.table("tab-demo", DATA, DATA.astype(str), "Two numbers.")
     files = sorted(p.name for p in (tmp_path / "tab-demo").iterdir())
     assert files == ["citation.bib", "data.csv", "data.csv-metadata.json", "provenance.json", "table.md", "table.tex"]
-    assert "0.25" in (tmp_path / "tab-demo" / "table.md").read_text()
+    assert "0.25" in (tmp_path / "tab-demo" / "table.md").read_text(encoding="utf-8")
 
 
 def test_a_negative_number_is_read_with_a_minus_sign_and_nothing_else_changes(tmp_path):
@@ -73,9 +73,9 @@ def test_a_negative_number_is_read_with_a_minus_sign_and_nothing_else_changes(tm
         }
     )
     Shelf(tmp_path, "../figures", PROVENANCE).table("tab-demo", DATA, shown, "One row.")
-    told = (tmp_path / "tab-demo" / "table.md").read_text()
+    told = (tmp_path / "tab-demo" / "table.md").read_text(encoding="utf-8")
     assert all(cell in told for cell in ("dp-oja", "−0.5 (−0.7 to +0.1)", "6.7e−08", "2021-11-02", "3e-a"))
-    told = (tmp_path / "tab-demo" / "table.tex").read_text()
+    told = (tmp_path / "tab-demo" / "table.tex").read_text(encoding="utf-8")
     assert all(cell in told for cell in ("dp-oja", "$-$0.5 ($-$0.7 to +0.1)", "6.7e$-$08", "2021-11-02", "3e-a"))
 
 

@@ -44,12 +44,14 @@ def test_a_table_of_every_difficult_kind_is_one_to_latex(tmp_path):
     shown = pd.DataFrame({"95% interval": ["-0.1 & 50%", "**all**"], "P(a > b)": ["α_1", "✓"]})
     shelf = Shelf(tmp_path, "../figures", Provenance("demo", {}, ("abc",), (0,), ("c0ffee",), {}))
     shelf.table("tab-demo", pd.DataFrame({"x": [1]}), shown, "With a 95% interval.")
-    columns, found = rows((tmp_path / "tab-demo" / "table.tex").read_text())
+    columns, found = rows((tmp_path / "tab-demo" / "table.tex").read_text(encoding="utf-8"))
     assert columns == 2 and [len(cells) for cells in found] == [2, 2, 2]
     assert [cell.strip() for cell in found[1]] == [r"$-$0.1 \& 50\%", r"$\alpha$\_1"] and found[2][
         1
     ].strip() == r"$\surd$"
-    citation = parse_string((tmp_path / "tab-demo" / "citation.bib").read_text(), "bibtex").entries["tab-demo"]
+    citation = parse_string((tmp_path / "tab-demo" / "citation.bib").read_text(encoding="utf-8"), "bibtex").entries[
+        "tab-demo"
+    ]
     assert Text.from_latex(citation.fields["title"]).render_as("text") == "With a 95% interval"
 
 
@@ -57,7 +59,7 @@ def test_every_published_table_and_citation_is_plain_latex(repository):
     tables = sorted((repository / "figures").glob("*/table.tex"))
     assert tables
     for path in tables:
-        columns, found = rows(path.read_text())
+        columns, found = rows(path.read_text(encoding="utf-8"))
         assert {len(cells) for cells in found} == {columns}, path
     for path in [*tables, *(repository / "figures").glob("*/citation.bib")]:
-        assert path.read_text().isascii(), path
+        assert path.read_text(encoding="utf-8").isascii(), path

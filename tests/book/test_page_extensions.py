@@ -58,7 +58,7 @@ def test_a_page_that_was_not_run_says_so_and_shows_the_committed_figures(tmp_pat
     for id, chapter in (("fig-here", "reward"), ("fig-there", "walking")):
         (tmp_path / "figures" / id).mkdir(parents=True)
         facts = {"id": id, "chapter": chapter, "alt": "what is seen", "caption": "Message."}
-        (tmp_path / "figures" / id / "provenance.json").write_text(json.dumps(facts))
+        (tmp_path / "figures" / id / "provenance.json").write_text(json.dumps(facts), encoding="utf-8")
     env = SimpleNamespace(docname="book/reward", doc2path=lambda name: f"{name}.ipynb")
     app = SimpleNamespace(env=env, srcdir=tmp_path)
     document = utils.new_document("")

@@ -17,7 +17,9 @@ def test_a_notebook_runs_quietly_on_sockets_of_the_file_system(tmp_path):
         "--log-level",
         "WARNING",
     ]
-    ran = subprocess.run([*command, "in.ipynb", "out.ipynb"], cwd=tmp_path, capture_output=True, text=True)
+    ran = subprocess.run(
+        [*command, "in.ipynb", "out.ipynb"], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8"
+    )
     assert (ran.returncode, ran.stderr, ran.stdout) == (0, "", "")
     output = nbformat.read(tmp_path / "out.ipynb", 4).cells[0].outputs[0].text.strip()
     assert output == ("tcp" if sys.platform == "win32" else "ipc")

@@ -88,7 +88,11 @@ def test_a_crate_is_not_valid_when_a_file_is_gone_or_an_action_has_no_instrument
 
 def check_sums(root):
     return subprocess.run(
-        ["sha256sum", "--check", "--strict", "--quiet", SUMS], cwd=root, capture_output=True, text=True
+        ["sha256sum", "--check", "--strict", "--quiet", SUMS],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
 
 
@@ -128,6 +132,7 @@ def test_the_citation_file_is_valid(repository, tmp_path):
             [sys.executable, "-c", "from cffconvert.cli.cli import cli; cli()", "--validate", "-i", str(path)],
             capture_output=True,
             text=True,
+            encoding="utf-8",
         )
 
     assert check(repository / "CITATION.cff").returncode == 0

@@ -70,7 +70,7 @@ ENTRY = "{item: tab-demo, where: {network: snn}, value: 0.5, source: Table 1}"
 )
 def test_bad_entries_are_refused_by_file_and_field(tmp_path, old, new, named):
     path = tmp_path / "paper_values.yml"
-    path.write_text(f"values: [{ENTRY}]".replace(old, new, 1))
+    path.write_text(f"values: [{ENTRY}]".replace(old, new, 1), encoding="utf-8")
     with pytest.raises(ValueError) as refused:
         load_paper_values(path)
     assert str(path) in str(refused.value) and named in str(refused.value)

@@ -54,7 +54,7 @@ def cluster(tmp_path):
         str(file),
     )
     wait_for(file.exists)
-    address = json.loads(file.read_text())["address"]
+    address = json.loads(file.read_text(encoding="utf-8"))["address"]
     workers = [
         start("distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
         for _ in range(2)

@@ -71,7 +71,7 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, name, damage):
 def test_a_record_without_a_field_is_refused_by_its_name(tmp_path, field):
     save(tmp_path / "run")
     path = tmp_path / "run" / "record.json"
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text(encoding="utf-8"))
     del content[field], content["sha256"]
     write_json(path, content)
     with pytest.raises(DamagedRecord, match=f"field {field} "):
@@ -117,7 +117,7 @@ def test_a_manifest_that_names_a_file_elsewhere_is_refused(tmp_path):
     save(tmp_path / "seed-0")
     records.publish([tmp_path / "seed-0"], 1, tmp_path / "published")
     path = tmp_path / "published" / "manifest.json"
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text(encoding="utf-8"))
     del content["sha256"]
     content["files"]["../seed-0/record.json"] = "0"
     write_json(path, content)
@@ -129,7 +129,7 @@ def test_an_exception_in_mid_write_leaves_the_old_run_and_no_draft(tmp_path):
     save(tmp_path / "run", 1)
     with pytest.raises(KeyboardInterrupt):
         with whole_folder(tmp_path / "run") as draft:
-            (draft / "record.json").write_text("half")
+            (draft / "record.json").write_text("half", encoding="utf-8")
             raise KeyboardInterrupt
     assert records.load_run(tmp_path / "run").record["seed"] == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run"]
@@ -150,7 +150,7 @@ for n in range(100000):
 def test_a_kill_in_mid_write_leaves_only_whole_runs(tmp_path, after):
     here = os.path.dirname(__file__)
     code = WRITER.format(here=here, target=str(tmp_path))
-    writer = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    writer = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, encoding="utf-8")
     assert writer.stdout.readline() == "ready\n"
     deadline = time.monotonic() + 30
     while not (tmp_path / "seed-0").exists() and time.monotonic() < deadline:
@@ -173,7 +173,7 @@ def test_a_full_disk_leaves_the_old_run_and_says_so(tmp_path):
         "resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))\n"
         f"test_records.save(Path({str(tmp_path / 'run')!r}), 2)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8")
     assert done.returncode != 0 and "File too large" in done.stderr
     assert records.load_run(tmp_path / "run").record["seed"] == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run"]
@@ -189,7 +189,12 @@ def test_a_copy_without_a_repository_says_the_commit_that_it_was_told(tmp_path, 
         environment.pop("SPIKEPROPAMINE_COMMIT", None)
         environment |= {} if told is None else {"SPIKEPROPAMINE_COMMIT": told}
         return subprocess.run(
-            [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True
+            [sys.executable, "-c", code],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
         )
 
     assert says(None).stdout.strip() == "unknown"

@@ -231,13 +231,14 @@ class _Contestant:
     def __init__(self, workload: Workload, implementation: str):
         self.workload, self.implementation, self.failure, self.taken = workload, implementation, "", []
         request = json.dumps({"workload": asdict(workload), "implementation": implementation})
-        self._errors = tempfile.TemporaryFile("w+")
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "spikepropamine.timing.benchmark", request],
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
+            encoding="utf-8",
         )
 
     def turn(self) -> None:
@@ -402,8 +403,8 @@ def _memory(field: str, reset: bool = False) -> float:
     if not status.exists():
         return math.nan
     if reset:
-        Path("/proc/self/clear_refs").write_text("5")
-    (line,) = [line for line in status.read_text().splitlines() if line.startswith(field)]
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
+    (line,) = [line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith(field)]
     return int(line.split()[1]) / 1024
 
 

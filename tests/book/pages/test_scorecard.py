@@ -39,7 +39,7 @@ def test_every_finding_has_an_anchor_of_its_own(judgements, repository):
 
 
 def test_every_claim_has_a_section_and_its_criterion_word_for_word(judgements, repository):
-    cells = json.loads((repository / "book" / "scorecard.ipynb").read_text())["cells"]
+    cells = json.loads((repository / "book" / "scorecard.ipynb").read_text(encoding="utf-8"))["cells"]
     source = "\n".join("".join(cell["source"]) for cell in cells)
     assert all(f"({name})=\n## " in source for name in HEADINGS)
     told = [scorecard.section(judgements, name, repository).data for name in HEADINGS]
