@@ -142,8 +142,8 @@ CHOSEN: dict[str, Values] = {
     "dp-bcm": Values(1e-2, 5.0, 4.0),
     "ndp-oja": Values(1e-2, 5.0, 1.0),
     "ndp-bcm": Values(1e-2, 5.0, 0.8),
-    "lsnn": Values(1e-2, 0.3, 1.0),
-    "lsnn-100": Values(1e-2, 0.3, 1.0),
+    "lsnn": Values(1e-2, 0.3, 0.3),
+    "lsnn-100": Values(1e-2, 0.3, 0.3),
     "rsnn-long": Values(1e-2, 25.0, 1000.0),
     "stp": Values(1e-2, 25.0, 0.3),
 }

@@ -1,0 +1,430 @@
+"""Figures, tables and sentences of the chapter on controls."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ...experiments.restrictions import RESTRICTIONS
+from ...experiments.temporal import LONGER, TRAINED_LONGER
+from ...records.statistics import interquartile_mean
+from ...snn.controls import CONTROLS
+from ...tasks import TASKS
+from .. import figures, plots
+from ..chapters import how_it_ended, show_how_it_ended
+from ..figures import Drawing
+from ..judges.judge import Definitions
+from ..network_styles import Style
+
+WAYS: dict[str, Style] = {
+    "intact": {"color": "#000000", "marker": "o", "linestyle": "-", "label": "intact"},
+    "E forgotten": {"color": "#D55E00", "marker": "s", "linestyle": "-", "label": "E forgotten"},
+    "all but E forgotten": {"color": "#0072B2", "marker": "^", "linestyle": "-", "label": "all but E forgotten"},
+    "modulator shuffled": {"color": "#CC79A7", "marker": "D", "linestyle": "-", "label": "modulator shuffled"},
+}
+FOLLOWED: dict[str, Style] = {
+    "E": {"color": "#D55E00", "marker": "s", "linestyle": "-", "label": "E"},
+    "all but E": {"color": "#0072B2", "marker": "^", "linestyle": "-", "label": "all but E"},
+}
+CAN_DO_IT = 0.6  # accuracy above which a network is said to do a task at all, where something is taken from it
+
+
+# ---------------------------------------------------------------- E exchanged between trials
+
+
+def followed(mechanism: pd.DataFrame) -> pd.DataFrame:
+    """Of the measurement ``mechanism``: how often the answer follows the trial that E, or all else, was taken from."""
+    found = mechanism[mechanism.quantity.str.startswith("follows.")]
+    exchanged = found.quantity.str.removeprefix("follows.")
+    return found.assign(exchanged=exchanged, follows=found.value)[
+        ["task", "network", "noise", "seed", "exchanged", "follows"]
+    ]
+
+
+def draw_swap(found: pd.DataFrame) -> Drawing:
+    """How often the answer follows the donor, a panel a task and noise level."""
+    cases = list(dict.fromkeys(zip(found.task, found.noise)))
+    names = list(dict.fromkeys(found.network))
+    figure, axes = figures.grid(1, len(cases), height=2.4, sharey=True, squeeze=False)
+    for axis, (task, noise) in zip(axes[0], cases):
+        part = found[(found.task == task) & (found.noise == noise)]
+        for exchanged, look in FOLLOWED.items():
+            one = part[part.exchanged == exchanged].set_index("network").reindex(names)
+            axis.plot(one.follows, range(len(names)), **(look | {"linestyle": "none"}), ms=5)
+        axis.axvline(0.5, color="0.6", lw=0.8, ls=":")
+        axis.set(title=f"{task}\n{noise} noise", xlim=(-0.03, 1.03), xlabel="answer follows donor")
+        axis.set_yticks(range(len(names)), names)
+    axes[0][0].invert_yaxis()
+    plots.legend_above(figure, FOLLOWED)
+    of = {exchanged: part.follows for exchanged, part in found.groupby("exchanged")}
+    lines = "; ".join(
+        f"{r.network} on {r.task} at {r.noise} noise, {r.exchanged}: {r.follows:.2f}" for r in found.itertuples()
+    )
+    return Drawing(
+        figure,
+        found,
+        f"The answer goes with E: where two trials ask for different answers, it follows the trial that E was taken from in "
+        f"{of['E'].min():.0%} to {of['E'].max():.0%} of cases, and the trial that everything else was taken from in "
+        f"{of['all but E'].min():.0%} to {of['all but E'].max():.0%}. State exchanged at the first tick of the decision; seed 0 of each "
+        "network.",
+        f"Dot plot of how often the answer follows the donor. {lines}.",
+    )
+
+
+# ---------------------------------------------------------------- E at its bound
+
+
+def at_bound(mechanism: pd.DataFrame) -> pd.DataFrame:
+    """Of the measurement ``mechanism``: the share of efficacies at their bound, and the share of Σ|α E| that they carry."""
+    found = mechanism[mechanism.quantity.isin(["at bound", "carried"])]
+    wide = found.pivot(index=["task", "network", "noise", "seed"], columns="quantity", values="value").reset_index()
+    return wide.rename(columns={"at bound": "share_at_bound"}).rename_axis(columns=None)
+
+
+def draw_bound(found: pd.DataFrame) -> Drawing:
+    """The share of Σ|α E| that efficacies at their bound carry against their share in number."""
+    names = list(dict.fromkeys(found.sort_values("network").network))
+    styles = figures.network_styles(names)
+    figure, axes = figures.grid(1, 1, height=2.6, squeeze=False)
+    axis = axes[0][0]
+    for name, look in styles.items():
+        part = found[found.network == name]
+        axis.plot(part.share_at_bound, part.carried, **(look | {"linestyle": "none"}), ms=5)
+    axis.set(
+        xlabel="share of efficacies at their bound when the decision begins", ylabel="share of Σ|α E|\nthat they carry"
+    )
+    axis.plot([0, found.share_at_bound.max()], [0, found.share_at_bound.max()], color="0.6", lw=0.8, ls=":")
+    plots.legend_above(figure, styles)
+    used = found[found.share_at_bound > 0.005]
+    never = sorted(set(found.network) - set(used.network))
+    lines = "; ".join(
+        f"{r.network} on {r.task} at {r.noise} noise {r.share_at_bound:.1%}, {r.carried:.0%}"
+        for r in found.itertuples()
+    )
+    said = (
+        f"E is used as a latch: in {len(used)} of {len(found)} trained networks {used.share_at_bound.min():.0%} to "
+        f"{used.share_at_bound.max():.0%} of efficacies stand at their bound and carry {used.carried.min():.0%} to "
+        f"{used.carried.max():.0%} of the plastic current"
+        if len(used)
+        else "No network drives E to its bound"
+    )
+    return Drawing(
+        figure,
+        found,
+        f"{said}{'; never in ' + ', '.join(never) if never and len(used) else ''}. One mark for each network, task and noise level, seed "
+        "0; dotted: as much as their number.",
+        f"Scatter of the share at the bound and of what these carry. {lines}.",
+    )
+
+
+# ---------------------------------------------------------------- a part of the state taken away
+
+
+def draw_ablations(table: pd.DataFrame) -> Drawing:
+    """Accuracy with a part of the state taken away, a row a noise level, a column a task."""
+    noises, tasks = list(dict.fromkeys(table.noise)), list(dict.fromkeys(table.task))
+    ways = {name: look for name, look in WAYS.items() if name in set(table.ablation)}
+    figure, axes = figures.grid(len(noises), len(tasks), height=4.4, sharey=True, sharex=True, squeeze=False)
+    for row, noise in zip(axes, noises):
+        for axis, task in zip(row, tasks):
+            part = table[(table.task == task) & (table.noise == noise)]
+            plots.seeds_and_interval(axis, part, "accuracy", ways, by="ablation", at="network")
+            axis.axhline(0.5, color="0.5", lw=0.8, ls=":")
+            axis.set_ylim(0.4, 1.02)
+        row[0].set_ylabel(f"accuracy, {noise} noise")
+    for axis, task in zip(axes[0], tasks):
+        axis.set_title(task)
+    plots.legend_above(figure, ways)
+    middle = plots.intervals(table, "accuracy", ["ablation", "network"])
+    told = "; ".join(
+        f"{way}: " + ", ".join(f"{r.network} {r.mean:.2f}" for r in part.itertuples())
+        for way, part in middle.groupby("ablation", sort=False)
+    )
+    lost = {way: np.median(list(losses(table, way).values())) for way in ways if losses(table, way)}
+    message = ", ".join(f"{way} a median of {share:.0%}" for way, share in lost.items() if way != "intact")
+    return Drawing(
+        figure,
+        table[["task", "network", "noise", "seed", "ablation", "accuracy"]],
+        f"Of the accuracy above chance, {message} is lost. Trained plastic networks with a part of their state taken away at the decision: "
+        "every seed (faint), interquartile mean and 95% bootstrap interval. Dotted: chance.",
+        f"Accuracy with parts of the state taken away. Over tasks and noise levels: {told}.",
+    )
+
+
+def losses(table: pd.DataFrame, way: str) -> dict[tuple[str, str, str], float]:
+    """By (task, noise, network): the share of the accuracy above chance that is lost; of networks that do the task."""
+    middle = plots.intervals(table, "accuracy", ["task", "noise", "network", "ablation"])
+    mean = middle.set_index(["task", "noise", "network", "ablation"])["mean"]
+    lost = {}
+    for task, noise, name, ablation in mean.index:
+        intact = mean.get((task, noise, name, "intact"), np.nan)
+        if ablation == way and intact > CAN_DO_IT:
+            lost[task, noise, name] = (intact - mean[task, noise, name, way]) / (intact - 0.5)
+    return lost
+
+
+def what_is_lost(table: pd.DataFrame) -> str:
+    """How much of the accuracy above chance each ablation costs, a line each."""
+    lines = []
+    for way in WAYS:
+        lost = losses(table, way)
+        if way == "intact" or not lost:
+            continue
+        least, most = min(lost, key=lost.get), max(lost, key=lost.get)
+        lines.append(
+            f"- **{way}** removes a median of {np.median(list(lost.values())):.0%} of the accuracy above chance ({len(lost)} cases; "
+            f"minimum {round(lost[least], 2) + 0:.0%}, `{least[2]}` on {least[0]} at {least[1]} noise; maximum {lost[most]:.0%}, "
+            f"`{most[2]}` on {most[0]} at {most[1]} noise)."
+        )
+    return figures.minus("\n".join(lines))
+
+
+def left_after_reset(table: pd.DataFrame) -> str:
+    """What accuracy is left once E is forgotten, in a sentence."""
+    left = plots.intervals(table[table.ablation == "E forgotten"], "accuracy", ["task", "noise", "network"])["mean"]
+    near = int((left < 0.55).sum())
+    return (
+        f"Resetting E leaves an accuracy of {left.min():.2f} to {left.max():.2f}, and chance in {near} of {len(left)} cases only. The "
+        "prediction that this page made before, chance everywhere, was wrong, for two reasons. Potentials, traces, thresholds and the "
+        "readout were shaped by E until the reset and outlive it by some of their time constants. And a network without E is off the "
+        "states that it was trained in: some answer one side in nearly every trial. A reset therefore shows that something is lost, and "
+        "not where the memory was; the exchange above does."
+    )
+
+
+def ablation_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """The interquartile mean of each case with its interval, a row each."""
+    found = plots.intervals(table, "accuracy", ["task", "noise", "network", "ablation"])
+    return found.rename(columns={"mean": "accuracy"}).drop(columns="n")
+
+
+# ---------------------------------------------------------------- round one: other kinds of memory
+
+
+def draw_memory(memory: pd.DataFrame, names: Sequence[str], d: Definitions) -> Drawing:
+    """Networks with other kinds of memory beside those of the book, a panel a task."""
+    tasks = list(dict.fromkeys(memory.task))
+    styles = figures.network_styles([*names, *CONTROLS])
+    figure, axes = figures.grid(1, len(tasks), height=3.4, sharey=True, squeeze=False)
+    for axis, task in zip(axes[0], tasks):
+        plots.seeds_and_interval(axis, memory[memory.task == task], "accuracy", styles, horizontal=True)
+        plots.limits(axis, {"solved": d.solved_at_least, "failed": d.failed_at_most}, horizontal=True)
+        axis.axhline(len(names) - 0.5, color="0.7", lw=0.8)
+        axis.set(xlim=(0.4, 1.02), xlabel="held-out accuracy")
+        axis.set_title(task, pad=14)
+    middle = plots.intervals(memory, "accuracy", ["task", "network"])
+    others = middle[middle.network.isin(list(CONTROLS))]
+    solve = others[others.low >= d.solved_at_least]
+    said = "; ".join(f"{task}: {', '.join(part.network)}" for task, part in solve.groupby("task", sort=False))
+    told = "; ".join(
+        f"{task}: " + ", ".join(f"{r.network} {r.mean:.2f}" for r in part.itertuples())
+        for task, part in middle.groupby("task", sort=False)
+    )
+    return Drawing(
+        figure,
+        memory[["task", "network", "seed", "accuracy"]],
+        f"Solved without plasticity: {said or 'nothing'}. Networks with other kinds of memory (below the line) beside those of the book, low "
+        "noise: every seed (faint), interquartile mean and 95% bootstrap interval.",
+        f"Dot plot of accuracy, a panel a task, a row a network. {told}.",
+    )
+
+
+def memory_tests(memory: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Each control against the best plastic network of its task, p adjusted over all."""
+    parts = []
+    for task, part in memory.groupby("task", sort=False):
+        plastic = part[part.network.isin([name for name in names if name != "snn"])]
+        best = plots.intervals(plastic, "accuracy", "network").set_index("network")["mean"].idxmax()
+        parts.append(part.assign(network=part.network.where(part.network != best, "best")).assign(best=best))
+    together = pd.concat(parts, ignore_index=True)
+    pairs = [(name, "best") for name in CONTROLS]
+    tests = plots.comparisons(together, "accuracy", pairs, ["task"])
+    return tests.assign(against=tests.task.map(together.drop_duplicates("task").set_index("task").best))
+
+
+def shown_memory(memory: pd.DataFrame, tests: pd.DataFrame, d: Definitions) -> pd.DataFrame:
+    """The controls' accuracies with what became of their comparison, as they are read."""
+    rows = []
+    for task, part in memory.groupby("task", sort=False):
+        for name in CONTROLS:
+            interval = interquartile_mean(part[part.network == name].accuracy)
+            test = tests[(tests.task == task) & (tests.network == name)]
+            row = {"task": task, "control": name, "accuracy": f"{interval:.3f}", "by claims.yml": d.stands(interval)}
+            if len(test):
+                t = test.iloc[0]
+                differs = "" if t.adjusted_p < d.significant_at else ", not significant"
+                row["difference to the best plastic network"] = (
+                    f"{t.difference:+.3f} to {t.against} (p {t.adjusted_p:.2g}{differs})"
+                )
+            rows.append(row)
+    return pd.DataFrame(rows).fillna("–")
+
+
+def missed(memory: pd.DataFrame, curves: Mapping[str, pd.DataFrame], d: Definitions) -> pd.DataFrame:
+    """How the training of controls ended that do not solve a task."""
+    rows = []
+    for task, part in memory.groupby("task", sort=False):
+        ended = curves[task].merge(part[["config_hash", "seed", "network"]], on=["config_hash", "seed"])
+        for name in CONTROLS:
+            if d.stands(interquartile_mean(part[part.network == name].accuracy)) != "solved":
+                rows.append({"task": task, "network": name} | how_it_ended(ended[ended.network == name]))
+    return pd.DataFrame(rows)
+
+
+def shown_missed(rows: pd.DataFrame) -> pd.DataFrame:
+    """:func:`missed` as it is read."""
+    return pd.concat(
+        [rows[["task", "network"]].rename(columns={"network": "control"}), show_how_it_ended(rows)], axis=1
+    )
+
+
+def shown_longer(memory: pd.DataFrame, longer: pd.DataFrame, d: Definitions) -> pd.DataFrame:
+    """Controls that were trained for longer on cue-reward, beside the usual training."""
+    rows = []
+    for name in TRAINED_LONGER:
+        usual = memory[(memory.task == "cue-reward") & (memory.network == name)].accuracy
+        more = longer[longer.network == name].accuracy
+        i, j = interquartile_mean(usual), interquartile_mean(more)
+        rows.append(
+            {
+                "control": name,
+                "usual training": f"{i:.3f}",
+                f"{LONGER} times as long": f"{j:.3f}",
+                "by claims.yml": d.stands(j),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def shown_search(searched: pd.DataFrame) -> pd.DataFrame:
+    """The search of each control's learning rate, as it is read."""
+    mean = searched.groupby(["task", "network", "learning_rate"]).accuracy.mean()
+    rows = []
+    for task in dict.fromkeys(searched.task):
+        for name in CONTROLS:
+            chosen = TASKS[task].choice(name)[0]
+            rates = {
+                f"rate {rate:g}": f"{a:.3f}" + (" (chosen)" if rate == chosen else "")
+                for rate, a in mean[task, name].items()
+            }
+            rows.append({"task": task, "control": name, **rates})
+    return pd.DataFrame(rows).fillna("–")
+
+
+def hardly_chosen(searched: pd.DataFrame, d: Definitions) -> str:
+    """Controls that no rate of the search took off chance."""
+    best = searched.groupby(["task", "network"], sort=False).accuracy.max()
+    blind = [f"`{name}` on {task}" for (task, name), accuracy in best.items() if accuracy <= d.failed_at_most]
+    if not blind:
+        return ""
+    return f"No rate took these above {d.failed_at_most:g} within the search, which therefore hardly chose among rates: {', '.join(blind)}."
+
+
+# ---------------------------------------------------------------- what need not be learned
+
+
+def draw_restricted(restricted: pd.DataFrame) -> Drawing:
+    """Plastic networks with one part held fixed, a panel a task; ``held`` is the part, or "nothing"."""
+    tasks = list(dict.fromkeys(restricted.task))
+    names = list(dict.fromkeys(restricted.network))
+    styles = figures.network_styles(names)
+    ordered = pd.concat([restricted[restricted.held == held] for held in ("nothing", *RESTRICTIONS)], ignore_index=True)
+    figure, axes = figures.grid(1, len(tasks), height=3.4, sharey=True, squeeze=False)
+    for axis, task in zip(axes[0], tasks):
+        plots.seeds_and_interval(axis, ordered[ordered.task == task], "accuracy", styles, at="held", horizontal=True)
+        axis.set(title=task, xlim=(0.4, 1.02), xlabel="held-out accuracy")
+    axes[0][0].set_ylabel("held fixed")
+    plots.legend_above(figure, styles)
+    tests = restriction_tests(restricted)
+    worse = {
+        held: int(((t.difference < 0) & (t.adjusted_p < 0.05)).sum()) for held, t in tests.groupby("held", sort=False)
+    }
+    counts = tests.groupby("held", sort=False).size()
+    told = ", ".join(f"{held} {n} of {counts[held]}" for held, n in worse.items())
+    return Drawing(
+        figure,
+        ordered[["task", "network", "held", "seed", "accuracy"]],
+        f"Held fixed, networks are significantly worse in so many cases: {told or 'not tested, one seed'}. Plastic networks trained at low "
+        "noise with one part held fixed: every seed (faint), interquartile mean and 95% bootstrap interval.",
+        f"Dot plot of accuracy, a panel a task, a place a part that is held fixed. Significantly worse: {told}.",
+    )
+
+
+def restriction_tests(restricted: pd.DataFrame) -> pd.DataFrame:
+    """Each network with a part held fixed against the same with nothing held, p adjusted over all cases."""
+    pairs = [(held, "nothing") for held in RESTRICTIONS]
+    tests = plots.comparisons(restricted, "accuracy", pairs, ["task", "network"], by="held")
+    # comparisons calls what it compares networks: here these are the parts, and the network is part of the case
+    tests.columns = ["task", "network", "held", "against", *tests.columns[4:]]
+    return tests
+
+
+def told_restricted(restricted: pd.DataFrame, d: Definitions) -> str:
+    """What holding each part fixed costs, a line each."""
+    lines = []
+    for held, part in restriction_tests(restricted).groupby("held", sort=False):
+        part = part.sort_values("difference")
+        worse = ((part.difference < 0) & (part.adjusted_p < d.significant_at)).sum()
+        least, most = part.iloc[0], part.iloc[-1]
+        lines.append(
+            f"- {held}: significantly worse in {worse} of {len(part)} cases; differences from {least.difference:+.3f} (`{least.network}` on "
+            f"{least.task}) to {most.difference:+.3f}."
+        )
+    if not lines:
+        return "One seed is not enough to test a difference."
+    return (
+        "Against the same network with nothing held (two-sided Mann–Whitney U, adjusted over all cases):\n\n"
+        + figures.minus("\n".join(lines))
+    )
+
+
+def without_a_spike(restricted: pd.DataFrame, d: Definitions) -> str:
+    """Why some networks with W at zero stay at chance: whether a first spike ever came."""
+    told = []
+    for task, of in restricted[restricted.held == "W at 0"].groupby("task", sort=False):
+        spike = of[of.firing_rate > 0]
+        beyond = int((spike.accuracy > d.failed_at_most).sum())
+        told.append(
+            f"on {task} {len(spike)} of {len(of)} networks spike after training, and {beyond} end above {d.failed_at_most:g}"
+        )
+    return (
+        "With W at zero E starts at zero as well: no input reaches a neuron until its bias has made it fire, and without a spike no efficacy "
+        f"grows. So {'; '.join(told)}. Where none is, this does not say that plasticity alone could not do the task, given weights to start from."
+    )
+
+
+# ---------------------------------------------------------------- in words
+
+
+def what_we_found(
+    table: pd.DataFrame, swapped: pd.DataFrame, bound: pd.DataFrame, memory: pd.DataFrame | None, d: Definitions
+) -> str:
+    """The chapter's opening, in sentences."""
+    lines = []
+    if len(swapped):
+        of = {exchanged: part.follows for exchanged, part in swapped.groupby("exchanged")}
+        lines.append(
+            f"The memory sits in E: exchanged between two trials that ask for different answers, the answer follows E in "
+            f"{of['E'].min():.0%} to {of['E'].max():.0%} of cases, and everything else in at most {of['all but E'].max():.0%}."
+        )
+    if len(bound):
+        used = bound[bound.share_at_bound > 0.005]
+        if len(used):
+            lines.append(
+                f"Most networks use E as a latch: {used.share_at_bound.min():.0%} to {used.share_at_bound.max():.0%} of efficacies stand at "
+                f"their bound at the decision and carry up to {used.carried.max():.0%} of the plastic current, in {len(used)} of {len(bound)} cases."
+            )
+    reset = losses(table, "E forgotten")
+    if reset:
+        values = list(reset.values())
+        lines.append(
+            f"Resetting E removes a median of {np.median(values):.0%} of the accuracy above chance ({len(values)} cases, minimum {min(values):.0%})."
+        )
+    if memory is not None:
+        middle = plots.intervals(memory[memory.network.isin(list(CONTROLS))], "accuracy", ["task", "network"])
+        solve = middle[middle.low >= d.solved_at_least]
+        lines.append(
+            f"Plasticity is not the only memory that solves such tasks: in round one {len(solve)} of {len(middle)} cases of other memories are "
+            f"solved ({', '.join(f'{r.network} on {r.task}' for r in solve.itertuples())})."
+        )
+    return figures.minus("\n".join(f"- {line}" for line in lines))
