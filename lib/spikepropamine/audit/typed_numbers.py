@@ -20,7 +20,9 @@ ALLOWED = {
     r"\(10, 50, 90%\)": "the percentiles of a column, in its heading",
     r"\bfloat(32|64)\b": "a type",
     r"-p \w+ \S+": "a parameter of a command",
-    r"\bPython 3\.11\b|\bCC BY 4\.0\b|\b15:629210, 2021\b": "a version, a licence, the paper's place and year",
+    r"\b(x86-|arm)64\b": "a kind of processor",
+    r"\bround \d\b": "rounds of evidence have numbers for names",
+    r"\bPython (\(from )?3\.1[1-4]\b( to 3\.1[1-4])?|\bCC BY 4\.0\b|\b15:629210, 2021\b": "a version, a licence, the paper's place and year",
 }
 _NOT_PROSE = r"^(`{3,}|~{3,}).*?^\1|\$\$.*?\$\$|`[^`\n]*`|\$[^$\n]*\$|\]\([^)]*\)|^:{3,}.*?$|^:\w+:.*?$|\{\w+\}"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from .readme import write_results
 from .research_object import seal
 
 STAGE = "SPIKEPROPAMINE_STAGE"  # set in the environment of a chapter whose figures are those to be published
@@ -100,9 +101,10 @@ def render(root: Path, stage: Path, pages: Iterable[Path]) -> Path:
 
 
 def publish_figures(root: Path) -> None:
-    """Put the figures and tables of the built book in the place of ``figures/``, and describe all that is published."""
+    """Put the figures and tables of the built book in the place of ``figures/``, write the README's table, and describe all that is published."""
     shutil.rmtree(root / "figures", ignore_errors=True)
     shutil.copytree(root / "_build" / "stage" / "figures", root / "figures")
+    write_results(root)
     seal(root)
 
 

@@ -1,0 +1,36 @@
+import re
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+
+from spikepropamine.book import readme
+
+
+def test_the_table_of_results_is_that_of_the_published_claims(repository):
+    assert (repository / "README.md").read_text(encoding="utf-8") == readme.with_results(repository)
+
+
+def test_a_verdict_that_changes_changes_the_table(repository, tmp_path):
+    shutil.copytree(repository / "figures" / "tab-claims", tmp_path / "figures" / "tab-claims")
+    (tmp_path / "book").mkdir()
+    for name in ("README.md", "book/claims.yml"):
+        shutil.copy(repository / name, tmp_path / name)
+    data = tmp_path / "figures" / "tab-claims" / "data.csv"
+    pd.read_csv(data).assign(verdict="refuted").to_csv(data, index=False)
+    readme.write_results(tmp_path)
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "refuted" in text and text != (repository / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_code_in_the_readme_runs(repository):
+    (code,) = re.findall(r"```python\n(.*?)```", (repository / "README.md").read_text(encoding="utf-8"), flags=re.S)
+    assert len(code.strip().splitlines()) <= 13
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_file_that_the_readme_links_is_there(repository):
+    links = re.findall(r"\]\(([\w./-]+)\)", (repository / "README.md").read_text(encoding="utf-8"))
+    assert len(links) > 5 and [link for link in links if not (repository / link).exists()] == []
