@@ -208,3 +208,11 @@ def test_an_unknown_environment_is_refused_by_name():
 def test_the_moderate_strength_is_one_of_those_tested():
     with pytest.raises(ValueError, match="moderate = 3"):
         Kind(ModelChange, (1.0, 2.0), 3.0, "")
+
+
+@pytest.mark.parametrize("name", ["action delay", "gravity"])
+def test_a_step_before_the_first_reset_is_refused(name):
+    env = impose(Locomotion("HalfCheetah-v5").make(), name, CONDITIONS[name].moderate)
+    with pytest.raises(gymnasium.error.ResetNeeded, match="step: must come after reset"):
+        env.step(env.action_space.sample())
+    env.close()

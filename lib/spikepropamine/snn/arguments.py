@@ -8,8 +8,8 @@ from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from ..checks import require, require_tensor
-from .layers import PlasticLinear
+from ..checks import require, require_finite, require_tensor
+from .layers import PlasticLinear, as_spikes
 
 # of snnTorch's neurons, those that are called as neuron(current, v) and return (spikes, v)
 _NEURONS = (snntorch.Leaky, snntorch.Lapicque)
@@ -75,3 +75,12 @@ def require_state(layer: PlasticLinear | nn.Linear, state: Any, batch: int) -> d
     for name, x in tensors.items():
         require_tensor(f"state.{name}", x, shapes[name], weight.dtype, weight.device, finite=False)
     return {f"state.{name}": x for name, x in tensors.items()}
+
+
+def require_spikes(network: nn.Module, spikes: Any, inputs: int, weight: Tensor) -> Tensor:
+    """``spikes`` in the dtype of ``weight``, once they and all that ``network`` has learned can be run over ticks."""
+    spikes = as_spikes("spikes", spikes, weight.dtype)
+    require_tensor("spikes", spikes, ("T", "B", inputs), weight.dtype, weight.device, finite=False)
+    require(min(spikes.shape) > 0, "spikes.shape", tuple(spikes.shape), f"(T, B, {inputs}), T and B >= 1")
+    require_finite({"spikes": spikes, **dict(network.named_parameters())})
+    return spikes

@@ -13,10 +13,11 @@ import snntorch
 import torch
 from torch import Tensor, nn
 
-from ..checks import require, require_choice, require_finite, require_tensor
+from ..checks import require_choice
 from . import obstacles
+from .arguments import require_spikes
 from .fused.neurons import adaptive, recurrent
-from .layers import Spike, as_spikes, leaky
+from .layers import Spike, leaky
 from .networks import NetworkOptions, Run, SpikingNetwork, build, check_arguments
 from .reference import tidy
 from .scan import fire, integrate
@@ -42,10 +43,9 @@ class Cell(nn.Module):
 
     def _compiled(self, current: Tensor, state: tuple[Tensor, ...]) -> bool:
         """Whether :meth:`over` computes as :meth:`each` does."""
-        plain = current.device.type == "cpu" and current.dtype in (torch.float32, torch.float64)
         own = [module for name, module in self.named_modules() if name != "synapses"]
-        obstacle = obstacles.of_setting(current, *state, *self.parameters()) or obstacles.of_hooks(*own)
-        return plain and not obstacle and "forward" not in vars(self) and "forward" not in vars(self.neuron)
+        overridden = "forward" in vars(self) or "forward" in vars(self.neuron)
+        return not overridden and obstacles.to_compiled((current, *state, *self.parameters()), own) is None
 
     def each(self, current: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """As :meth:`run`, of the currents (T, B, Q), tick after tick."""
@@ -163,11 +163,7 @@ class CellNetwork(nn.Module):
 
     def run(self, spikes: Tensor) -> Run:
         """Run over the ticks of ``spikes``, (T, B, P), from a state of zero."""
-        weight = self.readout.weight
-        spikes = as_spikes("spikes", spikes, weight.dtype)
-        require_tensor("spikes", spikes, ("T", "B", self.n_inputs), weight.dtype, weight.device, finite=False)
-        require(min(spikes.shape) > 0, "spikes.shape", tuple(spikes.shape), f"(T, B, {self.n_inputs}), T and B >= 1")
-        require_finite({"spikes": spikes, **dict(self.named_parameters())})
+        spikes = require_spikes(self, spikes, self.n_inputs, self.readout.weight)
         zero = spikes.new_zeros(spikes.shape[1], self.readout.in_features)
         out, state = self.cell.run(spikes, (zero,) * self.cell.tensors)
         potential, y = integrate(

@@ -1,10 +1,13 @@
 """Where the fused paths step aside: what they would not compute as the reference path does, each with its reason."""
 
+from collections.abc import Iterable, Sequence
+
 import snntorch
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
+from .fused.compiler import missing
 from .layers import PlasticLinear
 from .plasticity import Rule
 from .surrogates import fast_sigmoid_slope
@@ -26,6 +29,14 @@ def of_setting(*tensors: Tensor) -> str | None:
         return "a hook is registered for all modules"
     other = next((type(x).__name__ for x in tensors if type(x) not in (Tensor, nn.Parameter)), None)
     return other and f"a tensor is a {other}"
+
+
+def to_compiled(tensors: Sequence[Tensor], modules: Iterable[nn.Module]) -> str | None:
+    """Why compiled code on the CPU cannot stand in for operations on ``tensors`` that call ``modules``, or None."""
+    other = next((x for x in tensors if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64)), None)
+    if other is not None:
+        return f"a tensor is {other.dtype} on {other.device}"
+    return missing() or of_setting(*tensors) or of_hooks(*modules)
 
 
 def autocast(x: Tensor) -> bool:

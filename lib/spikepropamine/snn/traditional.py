@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from ..checks import require, require_choice, require_count, require_positive
 from ..fields import added
+from . import obstacles
+from .arguments import require_spikes
 from .fused.recurrent_memory import Adaptation, ShortTerm, adaptive_recurrent, released, short_term_recurrent
 from .layers import Spike
 from .networks import Run
@@ -314,7 +316,9 @@ class TraditionalNetwork(nn.Module):
 
     def run(self, spikes: Tensor) -> Run:
         """Run over the ticks of ``spikes``, (T, B, P), from rest; no state is returned."""
-        out = (self.cell.run if spikes.device.type == "cpu" else self.cell.each)(spikes)
+        spikes = require_spikes(self, spikes, self.n_inputs, self.readout.weight)
+        obstacle = obstacles.to_compiled((spikes, *self.cell.parameters()), self.cell.modules())
+        out = (self.cell.each if obstacle or "tick" in vars(self.cell) else self.cell.run)(spikes)
         potential, y = integrate(
             self.readout(out), out.new_zeros(out.shape[1], self.readout.out_features), self.integrator
         )

@@ -163,7 +163,7 @@ def collect(
     T, N = training.rollout, training.environments
     observation, valid, state = walk
     act, std = acting(agent.policy), agent.log_std.exp()
-    kept = {name: [] for name in ("observations", "means", "actions", "valid", "rewards", "terminated", "done")}
+    steps = []
     ended: dict[str, list[float]] = {"return": [], "length": [], "diverged": []}
     age = np.zeros(N, dtype=int)  # of each environment's piece
     starts, states = [], []
@@ -176,10 +176,17 @@ def collect(
         action = (mean + std * torch.randn(mean.shape, generator=noise)).numpy()
         following, reward, terminated, truncated, info = envs.step(action)
         done = terminated | truncated
-        for name, value in zip(
-            kept, (observation, mean.numpy(), action, valid, reward.astype(np.float32), terminated, done)
-        ):
-            kept[name].append(value)
+        steps.append(
+            {
+                "observations": observation,
+                "means": mean.numpy(),
+                "actions": action,
+                "valid": valid,
+                "rewards": reward.astype(np.float32),
+                "terminated": terminated,
+                "done": done,
+            }
+        )
         for n in np.flatnonzero(info.get("_episode", [])):
             ended["return"].append(float(info["episode"]["r"][n]))
             ended["length"].append(float(info["episode"]["l"][n]))
@@ -188,7 +195,7 @@ def collect(
         state = forget(state, ~valid)
         age = np.where(valid & (age + 1 < training.piece), age + 1, 0)
         observation, valid = following, ~done
-    data = {name: torch.from_numpy(np.stack(series)) for name, series in kept.items()}
+    data = {name: torch.from_numpy(np.stack([step[name] for step in steps])) for name in steps[0]}
     log_probabilities = agent.log_probability(data["means"], data["actions"])
     values = agent.critic(torch.cat([data["observations"], torch.from_numpy(observation).unsqueeze(0)])).squeeze(-1)
     advantages = advantage(data["rewards"], values, data["terminated"], data["done"], training)

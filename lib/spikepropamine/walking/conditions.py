@@ -22,17 +22,20 @@ class Condition(gymnasium.Wrapper):
 
     def __init__(self, env: gymnasium.Env, strength: float, onset: int = 0):
         super().__init__(env)
-        self.strength, self.onset, self.steps = strength, onset, 0
+        self.strength, self.onset, self.steps, self._in_episode = strength, onset, 0, False
 
     def reset(self, **options):
         self.end()
         self.steps = 0
         observation, info = self.env.reset(**options)
+        self._in_episode = True
         if self.active:
             self.begin()
         return self.sense(observation) if self.active else observation, info
 
     def step(self, action):
+        if not self._in_episode:
+            raise gymnasium.error.ResetNeeded(f"{type(self).__name__}.step: must come after reset")
         if self.steps == self.onset > 0:
             self.begin()
         if self.active:

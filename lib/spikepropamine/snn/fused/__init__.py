@@ -13,14 +13,10 @@ from torch import Tensor, nn
 
 from ..layers import PlasticLinear, PlasticState
 from .autograd import LeakyScan, Learned, PlasticScan, Prepared, leak, run_leaky
+from .compiler import missing
 from .kernels import State
 
 __all__ = ["integrate", "missing", "obstacle", "prepare", "run"]
-
-
-def missing() -> str | None:
-    """What this backend lacks on this machine: nothing, its compiler is among the package's own needs."""
-    return None
 
 
 def obstacle(layer: PlasticLinear | nn.Linear, neuron: snntorch.Leaky, spikes: Tensor) -> str | None:

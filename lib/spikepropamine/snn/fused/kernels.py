@@ -33,6 +33,7 @@ from torch import Tensor
 
 from ..plasticity import Rule
 from . import simd
+from .compiler import FAST, jit
 from .memory import aligned
 from .simd import (
     absolute,
@@ -52,11 +53,9 @@ from .simd import (
     width,
 )
 
-_FAST = dict(nogil=True, fastmath=set(simd.FASTMATH), error_model="numpy")
-OPTIONS = dict(**_FAST, cache=True)
 _AHEAD = 4  # ticks
 _WEIGHTS = 2  # their place among a kernel's arguments
-_inline = numba.njit(**_FAST, forceinline=True)
+_inline = numba.njit(**FAST, forceinline=True)
 
 
 # ---------------------------------------------------------------- what the kernels are given
@@ -636,7 +635,7 @@ def compiled(rule: type[Rule]) -> tuple[Callable, Callable]:
         code = function.__code__.replace(co_name=f"{function.__name__}_{mark}")
         specialised = types.FunctionType(code, {**globals(), **names})
         specialised.__qualname__ = code.co_name
-        return numba.njit(specialised, **OPTIONS)
+        return jit(specialised)
 
     coefficients = numba.njit(rule.coefficients, inline="always")
     slopes = numba.njit(rule.slopes, inline="always")
@@ -663,7 +662,7 @@ def _direct(kernel: Callable) -> Callable:
 # ---------------------------------------------------------------- neurons without plastic synapses
 
 
-@numba.njit(**OPTIONS)
+@jit
 def leaky_forward(current, v, leak, out, potential):
     """``snntorch.Leaky`` over the ticks of current (T, N), flat; v (N,) holds the state.
 
@@ -680,7 +679,7 @@ def leaky_forward(current, v, leak, out, potential):
             u[n] = v[n]
 
 
-@numba.njit(**OPTIONS)
+@jit
 def leaky_backward(grad_out, grad_potential, potential, leak, grad_v, grad_current):
     """The adjoint of :func:`leaky_forward`; grad_v (N,) comes in as the final state's gradient."""
     beta, threshold, steepness = leak

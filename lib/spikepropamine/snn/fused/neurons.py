@@ -5,20 +5,19 @@ overwritten. ``u`` is how far a neuron's potential lies above its threshold. The
 ``snntorch``, and neither does the jump of a spike but through the surrogate, 1 / (1 + k |u|)².
 """
 
-import numba
 import torch
 from torch import Tensor
 
 from ...checks import require, require_tensor
 from ..compiling import left_alone
-from .kernels import OPTIONS
+from .compiler import jit, refuse_second_order
 from .memory import copies, denormals_as_zero, numpy_views, scalar_type
 from .simd import row
 
 # ---------------------------------------------------------------- a threshold that adapts
 
 
-@numba.njit(**OPTIONS)
+@jit
 def _adaptive_forward(current, v, a, s, beta, decay, rise, out, u):
     one = beta / beta  # of the weights' dtype: numba makes float32 · integer a float64
     for start in range(0, current.size, v.size):
@@ -34,7 +33,7 @@ def _adaptive_forward(current, v, a, s, beta, decay, rise, out, u):
             spikes[n] = s[n]
 
 
-@numba.njit(**OPTIONS)
+@jit
 def _adaptive_backward(grad_out, u, beta, decay, rise, steepness, grad_v, grad_a, grad_s, grad_current):
     one = beta / beta
     for start in range(u.size - grad_v.size, -1, -grad_v.size):
@@ -94,7 +93,7 @@ def adaptive(
 # ---------------------------------------------------------------- neurons that hear each other
 
 
-@numba.njit(**OPTIONS)
+@jit
 def _recurrent_forward(current, s, v, weight_t, bias, Q, beta, threshold, out, u):
     zero = beta - beta
     for start in range(0, current.size, v.size):
@@ -116,7 +115,7 @@ def _recurrent_forward(current, s, v, weight_t, bias, Q, beta, threshold, out, u
                 spikes[j] = before[j]
 
 
-@numba.njit(**OPTIONS)
+@jit
 def _recurrent_backward(grad_out, u, weight, Q, beta, steepness, grad_s, grad_v, grad_current):
     one, zero = beta / beta, beta - beta
     for start in range(u.size - grad_v.size, -1, -grad_v.size):
@@ -193,12 +192,6 @@ def recurrent(
     require_tensor("bias", bias, (Q,), current.dtype, current.device)
     out, *state = _Recurrent.apply(current, *state, weight, bias, beta, threshold, steepness)
     return out, tuple(state)
-
-
-def refuse_second_order() -> None:
-    """Refuse ``create_graph``: the compiled neurons of the controls have first derivatives only."""
-    if torch.is_grad_enabled():
-        raise RuntimeError("create_graph = True: must be False, since this compiled neuron has first derivatives only")
 
 
 def _require_sizes(current: Tensor, **state: Tensor) -> None:

@@ -8,12 +8,12 @@ first tick in row 0; constants are given per neuron, (Q,), so that they can be l
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
-from .kernels import OPTIONS
+from ..compiling import left_alone
+from .compiler import jit, refuse_second_order
 from .memory import denormals_as_zero
 
 Surrogate = Callable[[Tensor], Tensor]  # ψ(u), of the shape of u
@@ -29,7 +29,7 @@ class Adaptation(NamedTuple):
     strength: Tensor  # how far an adaptation of 1 raises the threshold
 
 
-@numba.njit(**OPTIONS)
+@jit
 def _adaptive_forward(current, recurrent, beta, rho, strength, v, a, z):
     T, B, Q = current.shape
     heard = np.empty_like(current[0])
@@ -45,7 +45,7 @@ def _adaptive_forward(current, recurrent, beta, rho, strength, v, a, z):
                 z[t + 1, b, j] = v[t + 1, b, j] - strength[j] * a[t + 1, b, j] > 1
 
 
-@numba.njit(**OPTIONS)
+@jit
 def _adaptive_backward(grad_z, pseudo, weight, beta, rho, strength, g_v, g_a, g_u):
     T, B, Q = pseudo.shape
     heard = np.empty_like(pseudo[0])
@@ -80,6 +80,7 @@ class _Adaptive(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad_z):
+        refuse_second_order()
         v, a, z, weight, beta, rho, strength = ctx.saved_tensors
         pseudo = ctx.surrogate(v[1:] - 1 - strength * a[1:])
         g_v, g_a, g_u = (torch.empty_like(pseudo) for _ in range(3))
@@ -90,6 +91,7 @@ class _Adaptive(torch.autograd.Function):
         return None, g_v, g_weight, *(g.sum((0, 1)) for g in of_constants)
 
 
+@left_alone
 def adaptive_recurrent(current: Tensor, weight: Tensor, constants: Adaptation, surrogate: Surrogate) -> Tensor:
     """Spikes, (T, B, Q), of recurrent leaky neurons with adaptive thresholds, from a state of zero, on the CPU.
 
@@ -113,7 +115,7 @@ class ShortTerm(NamedTuple):
     depression: Tensor  # exp(−dt/τ_D)
 
 
-@numba.njit(**OPTIONS)
+@jit
 def _release(s, u, x, use, facilitation, depression):
     """One synapse, one tick: u and x after it, and the release u⁺ x⁻ s."""
     one = use / use
@@ -124,7 +126,7 @@ def _release(s, u, x, use, facilitation, depression):
     return u, x - released, released
 
 
-@numba.njit(**OPTIONS)
+@jit
 def _release_gradient(s, before_u, before_x, use, facilitation, depression, g_released, g_u, g_x):
     """What :func:`_release` owes to s, to u and x before, and to its three constants."""
     one = use / use
@@ -142,7 +144,7 @@ def _release_gradient(s, before_u, before_x, use, facilitation, depression, g_re
     return g_s, g_u * facilitation, g_x * depression, g_use, g_facilitation, g_depression
 
 
-@numba.njit(**OPTIONS)
+@jit
 def _released_forward(s, use, facilitation, depression, u, x, released):
     T, B, P = s.shape
     for t in range(T):
@@ -153,7 +155,7 @@ def _released_forward(s, use, facilitation, depression, u, x, released):
                 )
 
 
-@numba.njit(**OPTIONS)
+@jit
 def _released_backward(s, u, x, use, facilitation, depression, g_released, g_s, g_constants):
     T, B, P = s.shape
     g_u, g_x = np.zeros_like(s[0]), np.zeros_like(s[0])
@@ -192,6 +194,7 @@ class _Released(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
+        refuse_second_order()
         s, u, x, *constants = ctx.saved_tensors
         g_s, g_constants = torch.empty_like(s, memory_format=torch.contiguous_format), u.new_zeros(3, s.shape[2])
         with denormals_as_zero():
@@ -199,12 +202,13 @@ class _Released(torch.autograd.Function):
         return g_s, *g_constants
 
 
+@left_alone
 def released(spikes: Tensor, constants: ShortTerm) -> Tensor:
     """What Tsodyks-Markram synapses release, u⁺ x⁻ s, (T, B, P), for ``spikes`` of that shape, from rest, on the CPU."""
     return _Released.apply(spikes, *constants)
 
 
-@numba.njit(**OPTIONS)
+@jit
 def _recurrent_forward(current, recurrent, beta, use, facilitation, depression, v, z, u, x, r):
     T, B, Q = current.shape
     heard = np.empty_like(current[0])
@@ -220,7 +224,7 @@ def _recurrent_forward(current, recurrent, beta, use, facilitation, depression, 
                 )
 
 
-@numba.njit(**OPTIONS)
+@jit
 def _recurrent_backward(grad_z, pseudo, weight, beta, use, facilitation, depression, z, u, x, g_v, g_constants):
     T, B, Q = pseudo.shape
     heard, g_u, g_x = np.zeros_like(pseudo[0]), np.zeros_like(pseudo[0]), np.zeros_like(pseudo[0])
@@ -267,6 +271,7 @@ class _ShortTermRecurrent(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad_z):
+        refuse_second_order()
         v, z, u, x, r, weight, *constants = ctx.saved_tensors
         pseudo = ctx.surrogate(v[1:] - 1)
         g_v, g_constants = torch.empty_like(pseudo), v.new_zeros(3, v.shape[2])
@@ -277,6 +282,7 @@ class _ShortTermRecurrent(torch.autograd.Function):
         return None, None, g_v, g_weight, *g_constants
 
 
+@left_alone
 def short_term_recurrent(
     current: Tensor, weight: Tensor, beta: float, constants: ShortTerm, surrogate: Surrogate
 ) -> Tensor:
