@@ -19,6 +19,7 @@ from torch import nn
 from ..checks import require, require_choice
 from ..snn.networks import NETWORKS
 from ..walking.conditions import CONDITIONS, TRAINING, impose
+from ..walking.inference import acting
 from ..walking.robots import ENVIRONMENTS, Normalised
 from .locomotion import EXPERIMENTS, LocomotionConfig, locomotion, revive
 from .sweeps import Store
@@ -94,12 +95,12 @@ def take(
     )
     env = impose(Normalised(inner, *(x.numpy() for x in statistics)), condition, strength)
     observation, _ = env.reset(seed=SEED)
-    data, state, pictures, fell = env.unwrapped.data, policy.initial_state(1), [], float("nan")
+    act, data, state, pictures, fell = acting(policy), env.unwrapped.data, policy.initial_state(1), [], float("nan")
     start = data.qpos[0]
     for step in range(steps):
         if np.isnan(fell):
-            mean, state = policy.run(torch.as_tensor(observation).view(1, 1, -1), state)
-            observation, _, terminated, _, _ = env.step(mean[0, 0].clamp(-1, 1).numpy())
+            mean, state = act(torch.as_tensor(observation).view(1, -1), state)
+            observation, _, terminated, _, _ = env.step(mean[0].clamp(-1, 1).numpy())
             picture = Image.fromarray(env.render())
             fell = (step + 1) / FRAMES_PER_SECOND if terminated else fell
         metres = float(data.qpos[0] - start)

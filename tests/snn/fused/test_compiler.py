@@ -16,7 +16,9 @@ print(build("snn", 5, 6, 2)(spikes).sum().item(), build_control("alif", 5, 6, 2)
 
 def run(**environment):
     search = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, "-c", RUN], env=os.environ | search | environment, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-c", RUN], env=os.environ | search | environment, capture_output=True, text=True
+    )
 
 
 def numbers(child):
