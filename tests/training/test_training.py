@@ -81,12 +81,16 @@ def test_every_learned_parameter_moves():
     assert len(changes) == 8 and all(value > 0 for value in changes.values())
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step():
+@pytest.mark.parametrize("part", ["readout.weight", "synapses.weight"])
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_a_weight_that_is_not_finite_stops_the_run_and_is_named_with_the_step(part, value):
     broken = network()
     with torch.no_grad():
-        broken.readout.weight.fill_(math.inf)
-    with pytest.raises(FloatingPointError, match="at step 0, seed 3"):
+        broken.get_parameter(part)[0, 0] = value
+    with pytest.raises(FloatingPointError, match=f"{part} = .*, at step 0, seed 3"):
         train(broken, TASK, SHORT, 3)
+    with pytest.raises(ValueError, match="must be finite"):
+        evaluate(broken, TASK, 8)
 
 
 @pytest.mark.parametrize(

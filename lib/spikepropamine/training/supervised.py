@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..checks import require, require_count, require_not_negative, require_positive
+from ..checks import require, require_count, require_finite, require_not_negative, require_positive
 from ..records.runs import load_checkpoint, save_checkpoint
 from ..snn.layers import PlasticLinear
 from ..snn.networks import Run
@@ -137,7 +137,7 @@ def train(
 
     Raises:
         ValueError: a network whose inputs are not the task's.
-        FloatingPointError: a loss that is not finite, with the step.
+        FloatingPointError: a weight or a loss that is not finite, with the step.
     """
     inputs = network.n_inputs
     require(inputs == task.n_inputs, "n_inputs", inputs, f"{task.n_inputs}, the inputs of the task")
@@ -150,6 +150,10 @@ def train(
     latest: dict[str, float] = {name: values[-1] for name, values in curves.items()}
     skipped = int(latest.get("skipped_steps", 0))
     for step in range(first, training.steps):
+        try:
+            require_finite(dict(network.named_parameters()))
+        except ValueError as error:
+            raise FloatingPointError(f"{error}, at step {step}, seed {seed}") from error
         trials = task.sample(training.batch_size, generator(_TRAIN, seed, step))
         objective, scores = loss(network, task, trials, training)
         if not torch.isfinite(objective):
