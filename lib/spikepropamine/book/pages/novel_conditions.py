@@ -1,0 +1,374 @@
+"""Figures, tables and sentences of the chapter on novel conditions."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from scipy import stats
+
+from ...experiments import kept
+from ...records.statistics import Interval, interquartile_difference, interquartile_mean
+from ...snn.networks import NETWORKS
+from ...walking.conditions import CONDITIONS, TRAINING
+from .. import figures, plots
+from ..figures import Drawing
+from ..judges.judge import Definitions
+from .locomotion import ANT, between, plastic_of
+
+STRENGTHS = {"moderate": kept.MODERATE, "strongest": kept.STRONGEST}
+REGISTERED, *STRICTER = kept.MEASURES
+_SHORT = {
+    REGISTERED: "return, middle half\n(as registered)",
+    STRICTER[0]: "progress",
+    STRICTER[1]: "progress,\neach at most 100%",
+    STRICTER[2]: "progress, strongest",
+}
+
+
+def names_of(walks: pd.DataFrame, names: Sequence[str]) -> dict[str, list[str]]:
+    """By environment the policies at hand, in the order of the book."""
+    return {e: [n for n in names if ((walks.environment == e) & (walks.network == n)).any()] for e in dict.fromkeys(walks.environment)}  # fmt: skip
+
+
+def measured_in_words(walks: pd.DataFrame, episodes: int, hours: float, unknown: int) -> str:
+    """What was measured, how long that took, and what went wrong."""
+    seeds = walks.groupby(["environment", "network"], sort=False).seed.nunique()
+    return (
+        f"Measured on {episodes} episodes of each policy under each condition and strength, all from the same starting states: "
+        + "; ".join(f"on {e} " + ", ".join(f"{n} of {name}" for name, n in seeds[e].items()) for e in dict.fromkeys(walks.environment))
+        + f". That took {hours:.2f} core hours" + (f", not counting {unknown} policies measured before the time was kept" if unknown else "")
+        + f". {diverged_in_words(walks)}"
+    )  # fmt: skip
+
+
+def diverged_in_words(walks: pd.DataFrame) -> str:
+    """Episodes whose simulation diverged, by condition."""
+    by = walks.groupby(["environment", "condition"], sort=False).diverged.sum()
+    by = by[by > 0]
+    if by.empty:
+        return "No simulation diverged under any condition."
+    told = ", ".join(f"{n} under {condition} on {robot}" for (robot, condition), n in by.items())
+    return f"Episodes whose simulation diverged, counted and left out: {told}."
+
+
+def conditions_table() -> str:
+    """The conditions with their strengths, as Markdown."""
+    rows = [
+        f"| {name} | {kind.make.__doc__.strip().splitlines()[0].replace('``strength``', 'the strength')} | "
+        f"{', '.join(f'{s:g}' for s in kind.strengths)} | {kind.moderate:g} {kind.unit} |"
+        for name, kind in CONDITIONS.items()
+    ]
+    return "\n".join(["| condition | what is different | strengths | moderate |", "|---|---|---|---|", *rows])
+
+
+# ---------------------------------------------------------------- what we found
+
+
+def what_we_found(walks: pd.DataFrame, adapted: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> str:
+    """Three to five sentences, as a list."""
+    plastic, robots = plastic_of(names), list(dict.fromkeys(walks.environment))
+    lines = []
+    if plastic and ANT in robots:
+        lines.append(by_measure(walks, plastic, definitions))
+    for robot in robots[::-1]:
+        share = kept.shares(walks[walks.environment == robot]).groupby("condition").share.mean()
+        lines.append(
+            f"**On {robot} the average hides both directions.** At moderate strength {share.idxmax()} raises progress to "
+            f"{share.max():.0%}, over all policies, and {share.idxmin()} leaves {share.min():.0%}."
+        )
+    learned = learned_and_kept(walks, ANT)
+    if len(learned) > 4:
+        rho = stats.spearmanr(learned["trained"], learned.share).statistic
+        lines.append(
+            f"**On Ant policies that learned {'more keep less' if rho < 0 else 'more keep more'}**: over {len(learned)} spiking "
+            f"policies the rank correlation of return and share kept is {rho:.2f}."
+        )
+    if len(adapted):
+        lines.append(adaptation_in_a_sentence(adapted))
+    return "\n".join(f"- {line}" for line in map(figures.minus, lines))
+
+
+def verdict_of(share: float, definitions: Definitions) -> str:
+    """Where a mean share stands: "kept", "in part" or "lost", by the thresholds of round one, without its interval."""
+    if share >= definitions.keeps_at_least:
+        return "kept"
+    return "in part" if share >= definitions.keeps_partly_at_least else "lost"
+
+
+def by_measure(walks: pd.DataFrame, plastic: Sequence[str], definitions: Definitions) -> str:
+    """One sentence: the claim by the registered measure and by stricter ones, on both robots."""
+    table = kept.robustness(walks[walks.network.isin(plastic)])
+    told = {}
+    for (robot, measure), part in table.groupby(["environment", "measure"], sort=False):
+        reach = [verdict_of(share, definitions) for share in part.share]
+        told[robot, measure] = f"{between(list(part.share))} ({reach.count('kept')} of {len(reach)} networks)"
+    others = [robot for robot in dict.fromkeys(table.environment) if robot != ANT]
+    holds = all(
+        verdict_of(share, definitions) == "kept"
+        for share in table[(table.environment == ANT) & (table.measure == REGISTERED)].share
+    )
+    return (
+        f"**Claim 6 {'holds' if holds else 'holds in part'} by the registered measure and only partly by stricter ones.** On Ant "
+        f"plastic networks keep {told[ANT, REGISTERED]} of their return, as judged; of their progress, which has no bonus for "
+        f"staying up, {told[ANT, STRICTER[0]]} on average, {told[ANT, STRICTER[1]]} with each condition's share at most 100%, and "
+        f"{told[ANT, STRICTER[2]]} at the strongest level"
+        + "".join(f"; on {robot}, by the registered measure, {told[robot, REGISTERED]}" for robot in others)
+        + f". In brackets: networks at {definitions.keeps_at_least:.0%} or more."
+    )
+
+
+def learned_and_kept(walks: pd.DataFrame, robot: str) -> pd.DataFrame:
+    """Return under the training condition and mean share kept of it, a row a spiking policy of ``robot``."""
+    at = walks[(walks.environment == robot) & walks.network.isin(list(NETWORKS))]
+    if at.empty:
+        return pd.DataFrame()
+    trained = at[at.condition == TRAINING][[*kept.KEYS, "return"]].rename(columns={"return": "trained"})
+    return kept.by_policy(kept.shares(at, of="return")).merge(trained, on=kept.KEYS)
+
+
+# ---------------------------------------------------------------- what is kept
+
+
+def draw_shares(walks: pd.DataFrame, robot: str, names: Sequence[str]) -> Drawing:
+    """Progress kept under each condition by each network, at moderate and at the strongest level."""
+    at = walks[(walks.environment == robot) & walks.network.isin(names)]
+    panels = {title: kept.shares(at, strengths) for title, strengths in STRENGTHS.items() if _has(at, strengths)}
+    figure, axes = figures.grid(1, len(panels), height=3.9, sharey=True, squeeze=False)
+    for axis, (title, table) in zip(axes[0], panels.items()):
+        values = table.groupby(["condition", "network"]).share.mean().unstack()
+        values = values.reindex(
+            index=[c for c in CONDITIONS if c in values.index], columns=[n for n in names if n in values]
+        )
+        _cells(axis, 100 * values, title, "{:.0f}", limits=(0, 200))
+    means = {name: table.groupby("condition").share.mean() for name, table in panels.items()}
+    first = next(iter(means.values()))
+    message = (
+        f"{first.idxmin().capitalize()} costs most and {first.idxmax()} helps on {robot}, whatever the network"
+        if first.max() > 1.05
+        else f"{first.idxmin().capitalize()} costs most on {robot}, whatever the network"
+    )
+    data = at[at.condition != TRAINING].copy()
+    trained = at[at.condition == TRAINING].set_index(kept.KEYS)["return"].rename("trained")
+    data = data.merge(trained, left_on=kept.KEYS, right_index=True)
+    data["share"] = data["return"] / data.trained
+    with_progress = kept.with_progress(data)
+    told = "; ".join(
+        f"{title}: " + ", ".join(f"{c} {100 * value:.0f}%" for c, value in mean.items())
+        for title, mean in means.items()
+    )
+    return Drawing(
+        figure,
+        with_progress[["environment", "condition", "strength", "network", "seed", "return", "progress", "share"]],
+        f"{message}: progress (the return without the bonus for staying up) as a percentage of the same policy's under the "
+        "training condition, mean over policies. The data hold every strength.",
+        f"Two tables of coloured cells, conditions down the side and networks along the top. Means over networks, {told}.",
+    )
+
+
+def _has(walks: pd.DataFrame, strengths: Mapping[str, float]) -> bool:
+    return bool(walks.strength.eq(walks.condition.map(strengths)).any())
+
+
+def _cells(axis: Axes, values: pd.DataFrame, title: str, form: str, limits: tuple[float, float]) -> None:
+    """A table of coloured cells with their numbers; the middle of ``limits`` is white."""
+    axis.imshow(values, cmap="PuOr", vmin=limits[0], vmax=limits[1], aspect="auto")
+    low, high = limits
+    for row, column in np.ndindex(values.shape):
+        value = values.iloc[row, column]
+        far = abs((value - low) / (high - low) - 0.5) > 0.33
+        text = "–" if np.isnan(value) else figures.minus(form.format(value))
+        axis.text(column, row, text, ha="center", va="center", fontsize=7.5, color="white" if far else "black")
+    axis.set_xticks(range(values.shape[1]), values.columns, rotation=45, ha="left")
+    axis.tick_params(axis="x", top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
+    axis.set_yticks(range(len(values)), ["nothing" if name == TRAINING else name for name in values.index])
+    axis.tick_params(axis="y", length=0)
+    axis.spines[:].set_visible(False)
+    axis.set_title(title)
+
+
+def draw_robustness(walks: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> Drawing:
+    """What each network keeps by each measure, a panel a robot: every policy, and intervals by resampling policies."""
+    robots, styles = list(dict.fromkeys(walks.environment)), figures.network_styles(names)
+    rows = []
+    for measure, options in kept.MEASURES.items():
+        table = kept.shares(walks, **options)
+        if measure == REGISTERED:
+            # within a policy the middle half of its conditions, as the registered measure has it over all of them
+            middle = table.groupby(kept.KEYS, sort=False).share.agg(lambda x: stats.trim_mean(x, 0.25))
+            policies = middle.reset_index()
+        else:
+            policies = kept.by_policy(table)
+        rows.append(policies.assign(measure=measure))
+    data = pd.concat(rows, ignore_index=True)
+    figure, axes = figures.grid(1, len(robots), height=4.2, sharey=True, squeeze=False)
+    for axis, robot in zip(axes[0], robots):
+        shown = data[(data.environment == robot) & data.network.isin(names)].assign(
+            place=lambda t: t.measure.map(_SHORT)
+        )
+        plots.seeds_and_interval(axis, shown, "share", styles, at="place", horizontal=True)
+        limits = {"partly": definitions.keeps_partly_at_least, "kept": definitions.keeps_at_least}
+        plots.limits(axis, limits, horizontal=True)
+        axis.set(xlabel="share kept")
+        axis.set_title(robot, pad=14)
+    plots.legend_above(figure, {n: styles[n] for n in names if n in set(data.network)})
+    told = "; ".join(
+        f"{network} on {robot}, {measure}, {interquartile_mean(part.share).mean:.2f}"
+        for (robot, measure, network), part in data.groupby(["environment", "measure", "network"], sort=False)
+    )
+    return Drawing(
+        figure,
+        data[["environment", "network", "seed", "measure", "share"]],
+        "The stricter the measure, the less is kept, and no plastic network keeps clearly more than the others: share kept under "
+        "novel conditions by four measures, every policy (faint) and interquartile mean over policies with 95% bootstrap "
+        "intervals by resampling policies.",
+        f"Dot plots of the share kept, a panel a robot, four measures down the side. {told}.",
+    )
+
+
+def kept_rows(walks: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """By robot and network: as judged (conditions and seeds taken as independent), and by resampling policies."""
+    returned, capped, rows = kept.shares(walks, of="return"), kept.shares(walks, capped=True), []
+    for robot, present in names_of(walks, names).items():
+        strata = {n: _strata(returned, robot, n) for n in present}
+        for name in present:
+            row = {
+                "robot": robot,
+                "policy": name,
+                "return, as judged": f"{interquartile_mean(*strata[name]):.2f}",
+                "return, policies resampled": f"{kept.kept(returned, robot, name):.2f}",
+                "progress at most 100%, policies resampled": f"{kept.kept(capped, robot, name):.2f}",
+            }
+            if "snn" in present and name != "snn":
+                row |= {
+                    "more than snn, as judged": f"{interquartile_difference(strata[name], strata['snn']):+.2f}",
+                    "more than snn, policies resampled": f"{kept.kept_more(returned, robot, name, 'snn'):+.2f}",
+                }
+            rows.append(row)
+    return pd.DataFrame(rows).fillna("–")
+
+
+def _strata(table: pd.DataFrame, robot: str, name: str) -> list[pd.Series]:
+    at = table[(table.environment == robot) & (table.network == name)]
+    return [part.share for _, part in at.groupby("condition", sort=False)]
+
+
+def compared_with_plain(walks: pd.DataFrame, names: Sequence[str]) -> str:
+    """How many plastic networks keep more than snn, as judged and where policies are what is resampled."""
+    table, counts, told = kept.shares(walks, of="return"), {}, []
+    for robot, present in names_of(walks, names).items():
+        if "snn" not in present:
+            continue
+        for name in plastic_of(present):
+            judged = interquartile_difference(_strata(table, robot, name), _strata(table, robot, "snn"))
+            policies = kept.kept_more(table, robot, name, "snn")
+            counts.setdefault("judged", []).append(judged.low > 0)
+            counts.setdefault("policies", []).append(policies.low > 0)
+            if judged.low > 0:
+                told.append(f"{name} on {robot} {judged:+.2f} as judged, {policies:+.2f} by policies")
+    if not counts:
+        return ""
+    return figures.minus(
+        f"Do plastic networks keep more than snn? {sum(counts['judged'])} of {len(counts['judged'])} do where all conditions and "
+        f"seeds are taken as independent, as in the criteria of round one; {sum(counts['policies'])} where policies are resampled, "
+        "which are what was drawn at random: twelve conditions of one policy are no twelve policies."
+        + (f" ({'; '.join(told)}.)" if told else "")
+    )
+
+
+# ---------------------------------------------------------------- does plasticity adapt?
+
+
+def adaptation_of(adapted: pd.DataFrame) -> pd.DataFrame:
+    """Rewards of each way and quarter as a share of the first quarter's; cells in which no episode got that far are left out."""
+    keys = ["environment", "network", "seed", "condition", "way"]
+    before = adapted[adapted.quarter == 1].set_index(keys).reward.rename("before")
+    return adapted.merge(before, left_on=keys, right_index=True).assign(share=lambda t: t.reward / t.before).dropna(subset=["share"])
+
+
+def free_less_frozen(adapted: pd.DataFrame) -> pd.DataFrame:
+    """Reward of a control step in the last quarter with E free less that with E frozen, a row a policy and condition."""
+    last = adapted[adapted.quarter == 4]
+    wide = last.pivot_table(index=["environment", "network", "seed", "condition"], columns="way", values="reward")
+    return (wide["E free"] - wide["E frozen"]).rename("difference").dropna().reset_index()
+
+
+def by_policies(adapted: pd.DataFrame) -> dict[tuple[str, str], Interval]:
+    """Of each robot and network the difference of :func:`free_less_frozen` under novel conditions, policies resampled."""
+    gains = free_less_frozen(adapted)
+    gains = gains[gains.condition != TRAINING].groupby(["environment", "network", "seed"], sort=False).difference.mean()
+    return {
+        key: interquartile_mean(part) for key, part in gains.groupby(["environment", "network"], sort=False)
+    }  # fmt: skip
+
+
+def adaptation_in_a_sentence(adapted: pd.DataFrame) -> str:
+    """Whether E free earns more than E frozen."""
+    found = by_policies(adapted)
+    more = [f"{name} on {robot}" for (robot, name), i in found.items() if i.low > 0]
+    less = [f"{name} on {robot}" for (robot, name), i in found.items() if i.high < 0]
+    return (
+        f"**Plasticity {'adapts in some cases' if more else 'does not adapt the walk'} within an episode.** With E free rather than "
+        f"frozen at the change, {len(more)} of {len(found)} cases earn more in the last quarter"
+        + (f" ({', '.join(more)})" if more else "")
+        + (f", and {len(less)} earn less ({', '.join(less)})" if less else "")
+        + "."
+    )
+
+
+def draw_adaptation(adapted: pd.DataFrame, names: Sequence[str]) -> Drawing:
+    """E free less E frozen in the last quarter, condition × network, a panel a robot."""
+    gains = free_less_frozen(adapted)
+    robots = list(dict.fromkeys(gains.environment))
+    figure, axes = figures.grid(1, len(robots), height=4.1, sharey=True, squeeze=False)
+    for axis, robot in zip(axes[0], robots):
+        values = gains[gains.environment == robot].groupby(["condition", "network"]).difference.mean().unstack()
+        order = [c for c in (TRAINING, *CONDITIONS) if c in values.index]
+        _cells(
+            axis,
+            values.reindex(index=order, columns=[n for n in names if n in values]),
+            robot,
+            "{:+.2f}",
+            limits=(-1, 1),
+        )
+    sentence = adaptation_in_a_sentence(adapted).replace("**", "").split(". With")[0]
+    means = gains[gains.condition != TRAINING].groupby(["environment", "network"], sort=False).difference.mean()
+    told = "; ".join(f"{name} on {robot} {value:+.2f}" for (robot, name), value in means.items())
+    return Drawing(
+        figure,
+        adapted[["environment", "condition", "network", "seed", "way", "quarter", "reward", "share", "episodes"]],
+        figures.minus(
+            f"{sentence}: reward of a control step in the last quarter of the episode with E free, less that with E frozen at the "
+            "change, mean over policies. In the first row nothing changes."
+        ),
+        figures.minus(
+            f"Tables of coloured cells, conditions down the side, plastic networks along the top, a panel a robot. Means: {told}."
+        ),
+    )  # fmt: skip
+
+
+def shown_adaptation(adapted: pd.DataFrame) -> pd.DataFrame:
+    """The differences as they are read."""
+    trend = adapted[adapted.way == "E free"].pivot_table(
+        index=["environment", "network", "seed", "condition"], columns="quarter", values="reward"
+    )
+    trend = (
+        (trend[4] - trend[2])
+        .drop(TRAINING, level="condition")
+        .groupby(["environment", "network", "seed"], sort=False)
+        .mean()
+    )
+    gains = free_less_frozen(adapted)
+    still, rows = gains[gains.condition == TRAINING], []
+    for (robot, name), gain in by_policies(adapted).items():
+        unchanged = still[(still.environment == robot) & (still.network == name)].difference
+        rows.append(
+            {
+                "robot": robot,
+                "policy": name,
+                "E free less E frozen": f"{gain:+.3f}",
+                "E free, last quarter less second": f"{interquartile_mean(trend.loc[robot, name]):+.3f}",
+                "nothing changed: E free less E frozen": f"{interquartile_mean(unchanged):+.3f}",
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,112 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from spikepropamine.book import claims
+from spikepropamine.book.pages import novel_conditions as page
+from spikepropamine.experiments import kept
+from spikepropamine.records.runs import load_measurements
+from spikepropamine.walking.conditions import CONDITIONS
+from spikepropamine.walking.policies import POLICIES
+
+NAMES = list(POLICIES)
+
+
+@pytest.fixture
+def walks(repository):
+    return load_measurements(repository / "book" / "results" / "novel-conditions")[0]
+
+
+@pytest.fixture
+def adapted(repository):
+    return page.adaptation_of(load_measurements(repository / "book" / "results" / "adaptation")[0])
+
+
+@pytest.fixture
+def definitions(repository):
+    return claims.load_claims(repository / "book" / "claims.yml")[0]
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def test_the_first_sentence_says_what_each_measure_says(walks, adapted, definitions):
+    told = page.what_we_found(walks, adapted, NAMES, definitions)
+    assert told.startswith("- **Claim 6 holds by the registered measure and only partly by stricter ones.**")
+    table = kept.robustness(walks[(walks.environment == "Ant-v5") & walks.network.isin(NAMES[1:5])])
+    registered = table[table.measure == page.REGISTERED].share
+    assert f"{registered.min():.0%}".rstrip("%") in told and "(4 of 4 networks)" in told
+    lost = walks.assign(**{"return": np.where(walks.condition == "training", walks["return"], 0.5 * walks["return"])})
+    assert "holds in part by the registered" in page.what_we_found(lost, adapted, NAMES, definitions)
+
+
+def test_what_is_kept_falls_with_what_was_learned_on_ant(walks, adapted, definitions):
+    assert "rank correlation of return and share kept is −0.72" in page.what_we_found(
+        walks, adapted, NAMES, definitions
+    )
+
+
+def test_cells_are_conditions_times_networks_and_the_message_names_the_worst(walks):
+    drawing = page.draw_shares(walks, "Ant-v5", NAMES)
+    moderate, strongest = drawing.figure.axes
+    assert len(moderate.texts) == len(strongest.texts) == len(CONDITIONS) * len(NAMES)
+    assert drawing.caption.startswith("High friction costs most and low friction helps on Ant-v5")
+    assert set(drawing.data.strength.dropna()) >= {s for kind in CONDITIONS.values() for s in kind.strengths}
+
+
+def test_measured_at_one_strength_alone_one_panel_is_drawn(walks):
+    few = walks[walks.strength.isna() | walks.strength.eq(walks.condition.map(kept.MODERATE))]
+    strong_too = [c for c, kind in CONDITIONS.items() if kind.moderate == kind.strengths[-1]]
+    assert not strong_too and len(page.draw_shares(few, "Ant-v5", NAMES).figure.axes) == 1
+
+
+def test_diverged_simulations_are_counted_by_condition(walks):
+    assert page.diverged_in_words(walks.assign(diverged=0)) == "No simulation diverged under any condition."
+    one = walks.assign(
+        diverged=((walks.condition == "heavy") & (walks.seed == 0) & (walks.environment == "Ant-v5")).astype(int)
+    )
+    expected = int(one.diverged.sum())
+    assert f"{expected} under heavy on Ant-v5" in page.diverged_in_words(one)
+
+
+def test_resampling_policies_gives_wider_intervals_than_taking_conditions_as_independent(walks):
+    rows = page.kept_rows(walks, NAMES)
+    assert len(rows) == 2 * len(NAMES) and "–" in set(rows["more than snn, as judged"])
+    told = page.compared_with_plain(walks, NAMES)
+    assert "0 where policies are resampled" in told
+
+
+def test_robustness_shows_every_policy_by_every_measure(walks, definitions):
+    drawing = page.draw_robustness(walks, NAMES, definitions)
+    assert len(drawing.data) == len(kept.MEASURES) * walks.drop_duplicates(kept.KEYS).shape[0]
+
+
+def test_freezing_is_told_as_it_is(adapted):
+    policies = adapted[["environment", "network"]].drop_duplicates()
+    better = adapted.assign(reward=adapted.reward.where(adapted.way == "E frozen", adapted.reward + 5))
+    assert f"{len(policies)} of {len(policies)} cases earn more" in page.adaptation_in_a_sentence(better)
+    same = adapted.assign(reward=1.0)
+    assert "does not adapt" in page.adaptation_in_a_sentence(same)
+    drawing = page.draw_adaptation(adapted, NAMES)
+    assert len(drawing.figure.axes) == 2 and len(page.shown_adaptation(adapted)) == len(policies)
+
+
+def test_shares_by_hand():
+    walks = pd.DataFrame(
+        {
+            "environment": "Ant-v5", "network": "snn", "seed": 0, "length": 1000.0,
+            "condition": ["training", "heavy", "slope"], "strength": [np.nan, 1.25, 5.0], "return": [3000.0, 2000.0, 4000.0],
+        }
+    )  # fmt: skip
+    by = kept.shares(walks).set_index("condition").share
+    assert by["heavy"] == pytest.approx(0.5) and by["slope"] == pytest.approx(1.5)
+    assert kept.shares(walks, capped=True).set_index("condition").share["slope"] == 1
+    assert kept.shares(walks, of="return").set_index("condition").share["heavy"] == pytest.approx(2 / 3)
+    with pytest.raises(ValueError, match="of = 'speed'"):
+        kept.shares(walks, of="speed")
+    with pytest.raises(ValueError, match="environment = 'Hopper'"):
+        kept.shares(walks.assign(environment="Hopper"))
