@@ -16,7 +16,7 @@ from .. import figures, plots
 from ..chapters import Chapter, how_it_ended, show_how_it_ended
 from ..claims import Judgement
 from ..figures import Drawing
-from ..judges.judge import Round
+from ..judges.judge import Definitions, Round
 from ..judges.temporal_round_two import best, thresholds
 
 PLASTIC = tuple(name for name, (kind, _) in COMPARED.items() if kind not in two.TRADITIONAL and rule_of(kind))
@@ -434,3 +434,41 @@ def shown_search(table: pd.DataFrame) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def against_traditional(found: Found, d: Definitions) -> str:
+    """In one line for each whole cell: how the best plastic network compares with the best traditional ones."""
+    lines = []
+    for cell in found.whole:
+        table = gains(found.of(cell), d)
+        networks = found.networks(cell)
+        first = best(tuple(name for name in PLASTIC if name in networks), networks, d)
+        told = " and ".join(
+            f"{r.mean:+.3f} ({r.low:+.3f} to {r.high:+.3f}) over `{r.against}`, the best {r.kind}"
+            for r in table[table.network == first].itertuples()
+        )
+        beaten = int((table.low > 0).sum())
+        lines.append(
+            f"- Round two, {CELLS[cell].label}: `{first}` gains {told}; {beaten} of {len(table)} comparisons of plastic networks with the "
+            "best traditional ones are in their favour."
+        )
+    return figures.minus("\n".join(lines))
+
+
+def looked_into(found: Found) -> str:
+    """What the end of training tells of traditional networks that stay at chance."""
+    if not found.cells:
+        return ""
+    ended = end_of_training(found)
+    stuck = ended[ended.network.isin(TRADITIONAL) & (ended.network != "snn") & (ended.accuracy < 0.55)]
+    if stuck.empty:
+        return ""
+    told = "; ".join(
+        f"`{r.network}` on {CELLS[r.cell].label} ({r.accuracy:.3f}, {r.firing_rate:.1f} Hz, gradient {r.gradient_norm:.2g})"
+        for r in stuck.itertuples()
+    )
+    return (
+        f"Some traditional networks never left chance: {told}. Their neurons fire and gradients flow, so they are not broken, but neither "
+        "the slopes nor the starting values of the search, nor the triangular surrogate that suits LSNN (tried for them beyond the "
+        "registered search), moved them on the task of the search. The verdict rests on LSNN, which learns."
+    )
