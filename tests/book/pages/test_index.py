@@ -52,6 +52,16 @@ def test_the_latest_round_that_was_run_stands_first_and_the_others_are_linked(ju
     assert "0 reproduced" not in index.answer([*judgements, run]).data
 
 
+def test_a_claim_that_was_never_run_is_told_below_the_tables(judgements):
+    j = judgements[4]
+    new = replace(j.claim, id="claim-adaptation", title="Plastic policies adapt")
+    grid = index.grid(
+        [*judgements, replace(j, claim=new, round=replace(j.round, tasks=()), decision=claims.NOT_YET_RUN)]
+    ).data
+    assert "Registered and not yet run: [Plastic policies adapt](#claim-adaptation-round-1)." in grid
+    assert grid.count("| claim |") == 2
+
+
 def test_claims_that_share_a_column_stand_in_one_table(judgements):
     j = judgements[0]
     found = {"recall": j.decision.found["recall"], "another": j.decision.found["recall"]}

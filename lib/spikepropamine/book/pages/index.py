@@ -39,9 +39,12 @@ def grid(judgements: Sequence[Judgement]) -> Markdown:
     Each cell leads to its own anchor on the scorecard.
     """
     newest, tables = latest(judgements), []
-    for columns in _together(newest):
+    for columns in filter(None, _together(newest)):
         rows = [j for j in newest if set(_columns(j)) & set(columns)]
         tables.append(_table(rows, columns, judgements))
+    waiting = [f"[{j.claim.title}](#{anchor(j)})" for j in newest if not _columns(j)]
+    if waiting:
+        tables.append(f"Registered and not yet run: {'; '.join(waiting)}.")
     legend = " · ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
     legend += (
         ". Counts: networks that meet the criterion. The number is the one that decides, against its threshold. What dp-oja and "
@@ -73,7 +76,7 @@ def draw_overview(results: Records, judgements: Sequence[Judgement]) -> Drawing:
         "return": {name: value for name, value in (("walks", d.get("walks_at_least")),) if value},
     }
     labels = {"accuracy": "accuracy on held-out trials", "return": "return of an episode"}
-    figure, axes = plt.subplots(2, 1, figsize=(4.8, 3.0), height_ratios=(len(widest.decision.found), 1.3))
+    figure, axes = plt.subplots(2, 1, figsize=(4.2, 2.9), height_ratios=(len(widest.decision.found), 1.3))
     for axis, measure in zip(axes, limits):
         part = data[data.measure == measure]
         plots.seeds_and_interval(axis, part, "value", figures.network_styles(names), at="place", horizontal=True)
