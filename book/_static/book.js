@@ -47,6 +47,16 @@ function showLarger(link) {
   dialog.showModal();
 }
 
+// Scripts that few pages need, in the order given.
+async function load(...names) {
+  for (const name of names)
+    await new Promise((loaded, failed) => {
+      const script = Object.assign(document.createElement("script"), { onload: loaded, onerror: failed });
+      script.src = `${document.documentElement.dataset.content_root}_static/${name}`;
+      document.head.append(script);
+    });
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   forgetEmptyLists();
   ["primary", "secondary"].forEach(finishDrawer);
@@ -54,6 +64,8 @@ document.addEventListener("DOMContentLoaded", () => {
     link.removeAttribute("target");
     link.download = "";
   }
+  if (document.querySelector(".interactive")) load("vendor/plot.min.js", "interactive.js");
+  if (document.querySelector(".synapse")) load("synapse.js", "synapse_page.js");
   for (const link of document.querySelectorAll(".bd-article figure > a.image-reference"))
     link.addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;

@@ -77,8 +77,9 @@ def test_the_keyboard_reaches_the_text_first_and_the_menu_after(open_page):
 @needs_browser
 def test_a_citation_is_copied_by_one_click(open_page):
     page = open_page("book/cue_association", permissions=["clipboard-read", "clipboard-write"])
-    box = page.locator("details:has-text('How to cite')").first
+    box = page.locator(".item-links details:has(summary:text('Cite'))").first
     box.locator("summary").click()
+    assert "Figure " in box.inner_text() and ", version " in box.inner_text()
     box.locator("button.copybtn").first.click()
     page.wait_for_function("navigator.clipboard.readText().then(text => text.includes('schmidgall2021'))")
 

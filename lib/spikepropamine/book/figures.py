@@ -63,6 +63,20 @@ __all__ = [
     "style",
 ]
 
+# an item's files, and what its page calls each
+_FILES = ("data.csv", csvw.NAME, "provenance.json", "citation.bib")
+_TITLES = {
+    "figure.svg": "SVG",
+    "figure.pdf": "PDF",
+    "figure.png": "PNG",
+    "table.md": "Markdown",
+    "table.tex": "LaTeX",
+    "data.csv": "data (CSV)",
+    csvw.NAME: "what its columns mean",
+    "provenance.json": "provenance",
+    "citation.bib": "BibTeX",
+}
+
 AUTHOR = "The SpikePropamine companion's maintainers"
 PAPER = """@article{schmidgall2021,
   author  = {Schmidgall, Samuel and Ashkanazy, Julia and Lawson, Wallace and Hays, Joe},
@@ -176,10 +190,10 @@ class Shelf:
             png = (draft / "figure.png").read_bytes()
             self._finish(draft, id, data, caption, alt)
         plt.close(figure)
-        links = ("figure.svg", "figure.pdf", "figure.png", "data.csv", csvw.NAME, "provenance.json", "citation.bib")
+        files = ("figure.svg", "figure.pdf", "figure.png", *_FILES)
         markdown = (
             f":::{{figure}} {self.relative}/{id}/figure.svg\n:name: {id}\n:alt: {_one_line(alt)}\n:width: 100%\n"
-            f"{caption}\n\n{self._links(id, links)}\n:::\n\n{_how_to_cite(id, caption)}"
+            f"{caption}\n:::\n\n{self._links(id, caption, files)}"
         )
         image = base64.b64encode(png).decode()
         rich = (
@@ -203,20 +217,21 @@ class Shelf:
             body_in_latex = in_latex.style.hide(axis="index").to_latex(hrules=True, caption=latex(caption), label=id)
             write_text(draft / "table.tex", PACKAGES + body_in_latex)
             self._finish(draft, id, data, caption, "")
-        links = ("table.md", "table.tex", "data.csv", csvw.NAME, "provenance.json", "citation.bib")
-        markdown = f":::{{table}} {caption}\n:name: {id}\n\n{body}\n:::\n\n{self._links(id, links)}\n"
+        links = self._links(id, caption, ("table.md", "table.tex", *_FILES))
+        markdown = f":::{{table}} {caption}\n:name: {id}\n\n{body}\n:::\n\n{links}"
         rich = f"<p>{html.escape(caption)}</p>" + shown.to_html(index=False)
         text = f"{caption}\n{shown.to_string(index=False)}\n{self.folder / id}"
         if value is not None:
             rows, line = self._beside(id, data, value)
-            markdown += f"\n{line}\n"
-            rich += f"<p>{html.escape(line)}</p>"
-            text += f"\n{line}"
+            if line:
+                markdown += f"\n{line}\n"
+                rich += f"<p>{html.escape(line)}</p>"
+                text += f"\n{line}"
             if {"published", "the paper"} & set(rows):
                 markdown += f"\n{rows.to_markdown(index=False, disable_numparse=True)}\n"
                 rich += rows.to_html(index=False)
                 text += f"\n{rows.to_string(index=False)}"
-        return Item(f"{markdown}\n{_how_to_cite(id, caption)}", rich, text)
+        return Item(markdown, rich, text)
 
     def _beside(self, id: str, data: pd.DataFrame, value: str) -> tuple[pd.DataFrame, str]:
         file = None if self.published is None else self.published / id / "data.csv"
@@ -244,16 +259,13 @@ class Shelf:
             self._facts(id, caption, alt) | {"chapter_code": self.provenance.chapter_code, "files": files},
         )
 
-    def _links(self, id: str, names: tuple[str, ...]) -> str:
-        titles = {
-            "provenance.json": "provenance",
-            "citation.bib": "BibTeX",
-            "data.csv": "data (CSV)",
-            csvw.NAME: "its columns",
-        }
-        return " · ".join(
-            f"{{download}}`{titles.get(name, name.rsplit('.', 1)[1].upper())} <{self.relative}/{id}/{name}>`"
-            for name in names
+    def _links(self, id: str, caption: str, files: tuple[str, ...]) -> str:
+        """One line below an item: its data, how to cite it, and all its files."""
+        to = {name: f"{title} <{self.relative}/{id}/{name}>`" for name, title in _TITLES.items()}
+        listed = " · ".join(f"{{download}}`{to[name]}" for name in files)
+        return (
+            f"::::{{div}} item-links\n{{download}}`Data <{self.relative}/{id}/data.csv>`\n\n"
+            f":::{{dropdown}} Cite\n{_how_to_cite(id, caption)}:::\n\n:::{{dropdown}} Files\n{listed}\n:::\n::::\n"
         )
 
 
@@ -283,12 +295,9 @@ def _citation(id: str, caption: str) -> str:
 
 
 def _how_to_cite(id: str, caption: str) -> str:
-    """A box to open, with what to copy."""
+    """What to copy; the book puts the item's number before its id."""
     words = f"{AUTHOR} (2026). {_one_line(caption)} Item {id} of the SpikePropamine companion, version {version('spikepropamine')}."
-    return (
-        f":::{{dropdown}} How to cite {id}\n```text\n{words}\n\n{PAPER_IN_WORDS}\n```\n\n"
-        f"```bibtex\n{_citation(id, caption)}\n{PAPER}```\n:::\n"
-    )
+    return f"```text\n{words}\n\n{PAPER_IN_WORDS}\n```\n\n```bibtex\n{_citation(id, caption)}\n{PAPER}```\n"
 
 
 def _one_line(text: str) -> str:

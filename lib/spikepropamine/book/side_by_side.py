@@ -119,8 +119,6 @@ def beside(
         lines.append(
             f"Of the {both} values that the published table gives an interval for, {within} made here lie within it."
         )
-    if not paper:
-        lines.append("The paper's own numbers are not at hand; `book/paper_values.yml` takes them.")
     return pd.DataFrame(rows).fillna("–"), " ".join(lines)
 
 

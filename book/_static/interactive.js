@@ -1,0 +1,172 @@
+"use strict";
+
+// Figures that answer to the hand. What spikepropamine.book.interactive puts in the page as JSON is drawn in place of the static
+// figure: values on hover or with the arrow keys, groups shown or hidden by their buttons. Observable Plot draws.
+
+const FULL = { fontSize: "12px", background: "none", color: "#000", overflow: "visible" };
+
+function observations(content) {
+  const { rows } = content;
+  return rows.y.map((y, k) => ({
+    y, x: rows.x[k], group: rows.group[k], panel: rows.panel ? String(rows.panel[k]) : "", seed: rows.seed?.[k],
+  }));
+}
+
+function summaries({ means }) {
+  return means.mean.map((mean, k) => ({
+    mean, low: means.low[k], high: means.high[k], x: means.x[k], group: means.group[k], panel: means.panel ? String(means.panel[k]) : "",
+  }));
+}
+
+const short = (value) => String(Number(value.toPrecision(4))).replace("-", "−");
+
+class Exploration {
+  constructor(content, figure) {
+    Object.assign(this, { content, figure, hidden: new Set(), names: Object.keys(content.colours) });
+    this.rows = observations(content);
+    this.means = summaries(content);
+    this.panels = [...new Set(this.rows.map((row) => row.panel))];
+    this.places = [...new Set(this.rows.map((row) => row.x))];
+    const all = [...this.rows.map((row) => row.y), ...(content.threshold === null ? [] : [content.threshold])];
+    const margin = 0.04 * (Math.max(...all) - Math.min(...all) || 1);
+    this.range = [Math.min(...all) - margin, Math.max(...all) + margin];
+    this.build();
+    this.draw();
+    let width = this.plots.clientWidth;
+    new ResizeObserver(() => {
+      if (Math.abs(this.plots.clientWidth - width) > 4) { width = this.plots.clientWidth; this.draw(); }
+    }).observe(this.plots);
+  }
+
+  build() {
+    const make = (tag, className, properties = {}) => Object.assign(document.createElement(tag), { className, ...properties });
+    this.box = make("div", "explore");
+    this.legend = make("div", "explore-legend");
+    this.legend.setAttribute("role", "group");
+    this.legend.setAttribute("aria-label", `Show or hide each ${this.content.labels.group}`);
+    for (const name of this.names) {
+      const button = make("button", "explore-name", { type: "button", textContent: name });
+      button.style.setProperty("--ink", this.content.colours[name]);
+      button.setAttribute("aria-pressed", "true");
+      button.addEventListener("click", () => {
+        this.hidden.has(name) ? this.hidden.delete(name) : this.hidden.add(name);
+        button.setAttribute("aria-pressed", String(!this.hidden.has(name)));
+        this.draw();
+      });
+      this.legend.append(button);
+    }
+    this.plots = make("div", "explore-plots");
+    this.told = make("p", "explore-told", { textContent: "Point at a value, or use the arrow keys; a click on a name hides it." });
+    this.told.setAttribute("aria-live", "polite");
+    this.box.append(this.legend, this.plots, this.told);
+    const link = this.figure.querySelector("a.image-reference, img");
+    link.before(this.box);
+    const toggle = make("button", "explore-toggle", { type: "button" });
+    const set = (exploring) => {
+      this.figure.classList.toggle("explored", exploring);
+      toggle.textContent = exploring ? "Show the figure as it is cited" : "Explore the values";
+    };
+    toggle.addEventListener("click", () => { set(!this.figure.classList.contains("explored")); this.draw(); });
+    this.box.after(toggle);
+    set(true);
+  }
+
+  // where a group stands within its place
+  at(row) {
+    if (this.content.kind === "lines") return row.x;
+    const count = this.names.length;
+    return this.places.indexOf(row.x) + (count > 1 ? (this.names.indexOf(row.group) / (count - 1) - 0.5) * 0.62 : 0);
+  }
+
+  draw() {
+    if (!this.figure.classList.contains("explored")) return;
+    const columns = Math.max(1, Math.min(this.panels.length, Math.floor(this.plots.clientWidth / 300), 3));
+    const width = Math.floor(this.plots.clientWidth / columns) - 8;
+    this.plots.replaceChildren(...this.panels.map((panel) => this.drawPanel(panel, width)));
+  }
+
+  drawPanel(panel, width) {
+    const { kind, labels, threshold, colours } = this.content;
+    const seen = (row) => row.panel === panel && !this.hidden.has(row.group);
+    const rows = this.rows.filter(seen).map((row) => ({ ...row, at: this.at(row) }));
+    const means = this.means.filter(seen).map((mean) => ({ ...mean, at: this.at(mean) }));
+    const here = this.places.filter((place) => this.rows.some((row) => row.panel === panel && row.x === place));
+    const turned = kind === "dots" && here.length * 60 > width;
+    const ink = (row) => colours[row.group];
+    const marks = [Plot.gridY({ strokeOpacity: 0.12 }), Plot.axisY({ label: null, ticks: 5, tickFormat: short })];
+    if (threshold !== null) marks.push(Plot.ruleY([threshold], { strokeDasharray: "4,3", strokeOpacity: 0.6 }));
+    if (kind === "dots")
+      marks.push(
+        Plot.axisX(here.map((place) => this.places.indexOf(place)), { tickFormat: (k) => String(this.places[k]), tickRotate: turned ? -35 : 0, label: turned ? null : labels.x, labelArrow: "none", labelAnchor: "center", tickSize: 0 }),
+        Plot.dot(rows, { x: "at", y: "y", fill: ink, fillOpacity: 0.3, r: 2.5 }),
+        Plot.ruleX(means.filter((mean) => mean.low !== null), { x: "at", y1: "low", y2: "high", stroke: ink, strokeWidth: 2 }),
+        Plot.dot(means, { x: "at", y: "mean", fill: ink, r: 4.5, stroke: "#fff", strokeWidth: 1 }),
+      );
+    else
+      marks.push(
+        Plot.axisX({ label: labels.x, labelArrow: "none", labelAnchor: "center", ticks: 5 }),
+        Plot.line(rows, { x: "x", y: "y", z: (row) => `${row.group} ${row.seed}`, stroke: ink, strokeOpacity: 0.25, strokeWidth: 1 }),
+        Plot.line(means, { x: "x", y: "mean", z: "group", stroke: ink, strokeWidth: 2.5 }),
+      );
+    const domain = kind === "dots" ? [Math.min(...here.map((p) => this.places.indexOf(p))) - 0.5, Math.max(...here.map((p) => this.places.indexOf(p))) + 0.5] : undefined;
+    const plot = Plot.plot({
+      width, height: turned ? 300 : 250, marginLeft: 46, marginBottom: turned ? 78 : 40, style: FULL,
+      x: { domain, insetLeft: 6, insetRight: 6 }, y: { domain: this.range }, marks,
+    });
+    plot.setAttribute("aria-hidden", "true");
+    const box = document.createElement("div");
+    box.className = "explore-panel";
+    box.tabIndex = 0;
+    box.setAttribute("role", "application");
+    box.setAttribute("aria-label", `${panel || "plot"}: ${labels.y} by ${labels.x}. The arrow keys go from value to value.`);
+    const title = document.createElement("p");
+    title.textContent = [panel, labels.y].filter(Boolean).join(" · ");
+    box.append(title, plot);
+    this.answer(box, plot, rows);
+    return box;
+  }
+
+  // tells the value that is pointed at, or gone to by the arrow keys
+  answer(box, plot, rows) {
+    const { labels } = this.content;
+    const x = plot.scale("x"), y = plot.scale("y");
+    const points = rows.map((row) => ({ row, left: x.apply(row.at), top: y.apply(row.y) })).sort((a, b) => a.left - b.left || a.top - b.top);
+    const ring = document.createElementNS("http://www.w3.org/2000/svg", "circle");
+    for (const [key, value] of Object.entries({ r: 6, fill: "none", stroke: "#000", "stroke-width": 2, visibility: "hidden" })) ring.setAttribute(key, value);
+    plot.append(ring);
+    let current = -1;
+    const tell = (k) => {
+      current = k;
+      const { row, left, top } = points[k];
+      ring.setAttribute("cx", left);
+      ring.setAttribute("cy", top);
+      ring.setAttribute("visibility", "visible");
+      const seed = row.seed === undefined ? "" : `, ${labels.seed} ${row.seed}`;
+      const place = typeof row.x === "number" ? `${labels.x} ${short(row.x)}` : row.x;
+      this.told.textContent = `${row.group}${seed}, ${[row.panel, place].filter(Boolean).join(", ")}: ${labels.y} ${short(row.y)}`;
+    };
+    plot.addEventListener("pointermove", (event) => {
+      const frame = plot.getBoundingClientRect();
+      const [left, top] = [event.clientX - frame.left, event.clientY - frame.top];
+      let best = -1, least = 900;
+      points.forEach((point, k) => {
+        const distance = (point.left - left) ** 2 + (point.top - top) ** 2;
+        if (distance < least) [best, least] = [k, distance];
+      });
+      if (best >= 0) tell(best);
+    });
+    plot.addEventListener("pointerleave", () => ring.setAttribute("visibility", "hidden"));
+    box.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (step === undefined || points.length === 0) return;
+      event.preventDefault();
+      tell((current + step + points.length + (current < 0 && step < 0)) % points.length);
+    });
+  }
+}
+
+for (const place of document.querySelectorAll(".interactive")) {
+  const content = JSON.parse(place.querySelector("script").textContent);
+  const figure = document.getElementById(content.figure);
+  if (figure) new Exploration(content, figure);
+}
