@@ -280,13 +280,8 @@ class Chapter:
             f"{', '.join(sorted(set(runs.cpu)))}."
         )
         sentence += f" **Missing of this profile: {counted(missing, 'run')}.**" if missing else ""
-        unrun = [name for name in self.parameters.known if name not in self.parameters.usual]
-        unrun = (
-            [name for name in unrun if name not in set(runs["network.name"])]
-            if self.parameters.networks == "all"
-            else []
-        )
-        sentence += f" Not yet run: {', '.join(f'`{name}`' for name in unrun)}." if unrun else ""
+        unrun = set(self.parameters.known) - set(self.parameters.usual) if self.parameters.networks == "all" else set()
+        sentence += f" Not yet run: {', '.join(f'`{name}`' for name in sorted(unrun))}." if unrun else ""
         if self.parameters.changes():
             published = self.root / "book" / "results"
             sentence += "\n\n" + answer(experiment, runs, published, self.parameters.changes())
