@@ -38,8 +38,10 @@ __all__ = [
 def __getattr__(name: str):
     # the small library does not need what reads published records
     if name == "load_pretrained":
-        from .experiments.pretrained import load_pretrained
-
+        try:
+            from .experiments.pretrained import load_pretrained
+        except ModuleNotFoundError as error:
+            raise ImportError(f"load_pretrained needs {error.name}: pip install 'spikepropamine[walk]'") from error
         return load_pretrained
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

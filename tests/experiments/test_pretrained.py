@@ -23,6 +23,14 @@ def test_a_pretrained_network_does_as_its_record_says(repository, monkeypatch, t
 def test_the_package_imports_without_it_and_names_what_it_lacks():
     code = "import sys, spikepropamine; assert 'pandas' not in sys.modules and 'spikepropamine.experiments' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+    code = (
+        "import sys; sys.modules['pandas'] = None\n"
+        "import spikepropamine\n"
+        "try: spikepropamine.load_pretrained\n"
+        "except ImportError as error: assert 'needs pandas: pip install' in str(error), error\n"
+        "else: raise AssertionError"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
     with pytest.raises(AttributeError, match="has no attribute 'load_trained'"):
         _ = spikepropamine.load_trained
 

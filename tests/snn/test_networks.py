@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from spikepropamine.snn.networks import NETWORKS, build
+from spikepropamine.snn import networks
+from spikepropamine.snn.networks import NETWORKS, NetworkOptions, build, rule_of, scaled
 
 
 def spikes(T=60, B=4, P=6):
@@ -78,3 +79,20 @@ def test_a_recording_is_what_the_network_did(name):
 def test_bad_values_are_refused_by_name(arguments, named):
     with pytest.raises(ValueError, match=named):
         build(**dict(name="snn", n_inputs=2, n_hidden=2, n_outputs=2) | arguments)
+
+
+def test_options_of_a_rule_start_it_and_are_scaled_with_its_rates(monkeypatch):
+    monkeypatch.setitem(networks.NETWORKS, "dp-stdp", ("stdp", False))
+    rule = build("dp-stdp", 6, 5, 2, rule=dict(eta_minus=0.5)).synapses.rule
+    assert rule.eta.item() == pytest.approx(1.0) and rule.eta_minus.item() == pytest.approx(0.5)
+    options = scaled(NetworkOptions(rule=dict(eta_minus=0.5)), "dp-stdp", 0.2)
+    assert options.rule == pytest.approx(dict(eta_plus=0.2, eta_minus=0.1))
+    assert scaled(NetworkOptions(), "dp-stdp", 1.0) == NetworkOptions()
+    published = scaled(NetworkOptions(), "dp-oja", 0.2)
+    assert published.rule == {} and (published.eta_oja, published.eta_bcm) == (1.0, 4.0)
+    assert build("dp-oja", 6, 5, 2, rule=dict(eta=0.3)).synapses.rule.eta.item() == pytest.approx(0.3)
+    assert rule_of("snn") is None and rule_of("ndp-bcm").tau_theta == 500.0
+    with pytest.raises(ValueError, match="rule = .*must be empty for snn, which has no rule"):
+        build("snn", 6, 5, 2, rule=dict(eta=0.3))
+    with pytest.raises(ValueError, match="name = 'dp-gru': must be one of 'snn'"):
+        rule_of("dp-gru")

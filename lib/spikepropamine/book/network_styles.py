@@ -45,7 +45,7 @@ def network_styles(names: Iterable[str]) -> dict[str, Style]:
     """
     names = list(names)
     require(len(set(names)) == len(names), "names", names, "each name once")
-    known = [name for name in dict.fromkeys((*POLICIES, *CONTROLS)) if name not in _FIXED]
+    known = [name for name in dict.fromkeys((*CONTROLS, *POLICIES)) if name not in _FIXED]
     number = {name: k for k, name in enumerate(known)}
     new = count(len(known))
     styles = {}
