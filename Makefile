@@ -78,7 +78,7 @@ clean:
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 $(VENV)/ready: pyproject.toml requirements.lock
 	@"$(PYTHON)" -c '$(WORKS)' || { echo "This needs a Python from 3.11 to 3.14 with its modules venv and ensurepip: PYTHON=\"$(PYTHON)\" is none. Install one, or say where it is: make PYTHON=/path/to/python3.13"; exit 1; }
-	"$(PYTHON)" -m venv --clear $(VENV)
+	test "$$(cat $@ 2> /dev/null)" = "$(MADE_FOR)" || "$(PYTHON)" -m venv --clear $(VENV)
 	$(PIP) --no-deps --require-hashes --requirement requirements.lock
 	$(PIP) $(TORCH)
 	$(PIP) --no-deps --no-build-isolation --editable .

@@ -9,6 +9,7 @@ import pytest
 from docutils import nodes, utils
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_ext"))
+import citation
 import items
 import search_texts
 import unexecuted
@@ -73,3 +74,16 @@ def test_a_page_that_was_not_run_says_so_and_shows_the_committed_figures(tmp_pat
     section = document[0]
     assert [type(node).__name__ for node in section] == ["title", "warning", "figure", "paragraph"]
     assert "make book" in section[1].astext() and section[2]["ids"] == ["fig-here"]
+
+
+def test_reference_managers_find_the_book_in_the_head_of_a_page():
+    told = {
+        "title": 'Plasticity & "spikes"',
+        "authors": [{"name": "Maintainers"}, {"family-names": "A", "given-names": "B"}],
+    }
+    told |= {"date-released": "2026-11-24"}
+    found = citation.tags(told)
+    assert '<meta name="citation_title" content="Plasticity &amp; &quot;spikes&quot;">' in found
+    assert found.count("citation_author") == 2 and 'content="A, B"' in found and 'content="2026/11/24"' in found
+    assert "citation_doi" not in found and "citation_public_url" not in found
+    assert 'citation_doi" content="10.1/2"' in citation.tags(told | {"doi": "10.1/2"})

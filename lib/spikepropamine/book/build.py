@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from ..records.atomic import read_json
 from .readme import write_results
 from .research_object import seal
 
@@ -70,6 +71,9 @@ def run_chapter(chapter: Path, stage: Path) -> None:
     # a chapter reads its own code for its items' provenance; this copy is too old to count as a page
     shutil.copy(chapter, page)
     os.utime(page, (0, 0))
+    for facts in stage.glob("figures/*/provenance.json"):  # of an earlier run, which may have had other items
+        if read_json(facts)["chapter"] == chapter.stem:
+            shutil.rmtree(facts.parent)
     subprocess.run(
         [sys.executable, "-m", "spikepropamine.book.private_kernel", "--cwd", str(stage / "book"), "--no-progress-bar"]
         + ["--log-level", "WARNING", str(chapter), str(draft)],
