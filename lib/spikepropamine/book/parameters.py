@@ -11,6 +11,7 @@ from ..checks import require, require_choice, require_count
 from ..experiments.changes import Changes, parse
 from ..experiments.choices import PROFILES, PUBLISHED_NETWORKS, PUBLISHED_POLICIES, check_networks, check_workers
 from ..snn.networks import NETWORKS
+from ..walking.memory_policies import MEMORIES
 from ..walking.policies import POLICIES
 
 
@@ -97,3 +98,11 @@ class WalkingParameters(ChapterParameters):
 
     known: ClassVar[tuple[str, ...]] = POLICIES
     usual: ClassVar[tuple[str, ...]] = PUBLISHED_POLICIES
+
+
+@dataclass(frozen=True)
+class MemoryParameters(ChapterParameters):
+    """The parameters of the chapter on adaptation, where policies with another kind of memory are a choice too."""
+
+    known: ClassVar[tuple[str, ...]] = MEMORIES
+    usual: ClassVar[tuple[str, ...]] = MEMORIES

@@ -283,7 +283,11 @@ def adaptation_of(adapted: pd.DataFrame) -> pd.DataFrame:
     """Rewards of each way and quarter as a share of the first quarter's; cells in which no episode got that far are left out."""
     keys = ["environment", "network", "seed", "condition", "way"]
     before = adapted[adapted.quarter == 1].set_index(keys).reward.rename("before")
-    return adapted.merge(before, left_on=keys, right_index=True).assign(share=lambda t: t.reward / t.before).dropna(subset=["share"])
+    return (
+        adapted.merge(before, left_on=keys, right_index=True)
+        .assign(share=lambda t: t.reward / t.before)
+        .dropna(subset=["share"])
+    )
 
 
 def free_less_frozen(adapted: pd.DataFrame) -> pd.DataFrame:
@@ -307,8 +311,9 @@ def adaptation_in_a_sentence(adapted: pd.DataFrame) -> str:
     found = by_policies(adapted)
     more = [f"{name} on {robot}" for (robot, name), i in found.items() if i.low > 0]
     less = [f"{name} on {robot}" for (robot, name), i in found.items() if i.high < 0]
+    how = "does not adapt" if not more else "hardly adapts" if len(more) <= len(found) / 2 else "adapts"
     return (
-        f"**Plasticity {'adapts in some cases' if more else 'does not adapt the walk'} within an episode.** With E free rather than "
+        f"**Plasticity {how} the walk within an episode.** With E free rather than "
         f"frozen at the change, {len(more)} of {len(found)} cases earn more in the last quarter"
         + (f" ({', '.join(more)})" if more else "")
         + (f", and {len(less)} earn less ({', '.join(less)})" if less else "")

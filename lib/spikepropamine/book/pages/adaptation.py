@@ -1,0 +1,333 @@
+"""Figures, tables and sentences of the chapter on the walk that must be learned within the episode."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ...experiments.adaptation_task import E_LESIONS, GAPS_S, LESIONS, TESTED, TwoTrialsConfig
+from ...records.statistics import Interval, interquartile_mean
+from ...snn.networks import NETWORKS
+from ...walking.two_trials import STEP_S, TwoTrials
+from .. import figures, plots
+from ..figures import Drawing
+from ..judges.judge import Definitions
+from .locomotion import between, plastic_of
+
+INTACT = "as it is"
+_IN_WORDS = {
+    "all forgotten": "everything forgotten",
+    "all swapped": "everything swapped",
+    "E alone kept": "all but E forgotten",
+    "E forgotten": "E forgotten",
+    "E swapped": "E swapped",
+    "E frozen": "E frozen",
+    "α = 0": "E not read (α = 0)",
+}
+
+
+def tidy(runs: pd.DataFrame) -> pd.DataFrame:
+    """``runs`` with the column ``network``."""
+    return runs.rename(columns={"network.name": "network"})
+
+
+def with_curves(curves: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """``curves`` with the network of their runs."""
+    return curves.merge(runs[["config_hash", "seed", "network"]], on=["config_hash", "seed"])
+
+
+def long(runs: pd.DataFrame, variants: Sequence[str]) -> pd.DataFrame:
+    """``score`` and ``right`` of each run as it is and in each of ``variants``, lesions or gaps: a row each."""
+    rows = []
+    for name in (INTACT, *variants):
+        end = "" if name == INTACT else f".{name}"
+        if f"score{end}" in runs:
+            part = runs[["network", "seed", f"score{end}", f"right{end}"]]
+            rows.append(part.set_axis(["network", "seed", "score", "right"], axis=1).assign(variant=name).dropna())
+    return pd.concat(rows, ignore_index=True)
+
+
+# ---------------------------------------------------------------- what we found
+
+
+def remembers(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> dict[str, tuple[Interval, str]]:
+    """By network the share that went the right way, and whether it remembers, forgets, or neither, by the interval's end."""
+    found = {}
+    for name in names:
+        of_it = runs[runs.network == name]
+        if len(of_it):
+            share = interquartile_mean(of_it.right, confidence=definitions.confidence)
+            low, high = (share.mean, share.mean) if np.isnan(share.low) else (share.low, share.high)
+            how = (
+                "remembers"
+                if low >= definitions.remembers_at_least
+                else "forgets"
+                if high <= definitions.forgets_at_most
+                else "neither"
+            )
+            found[name] = share, how
+    return found  # fmt: skip
+
+
+def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> str:
+    """Three to five sentences, as a list."""
+    found, lines = remembers(runs, names, definitions), []
+    plastic = [name for name in plastic_of(names) if name in found]
+    if plastic:
+        able = [name for name in plastic if found[name][1] == "remembers"]
+        lines.append(
+            f"**Does plasticity carry what was learned a moment ago? {_answer(len(able), len(plastic))}.** "
+            f"{len(able)} of {len(plastic)} plastic networks remember which way to run: "
+            + ", ".join(f"{name} goes the right way in {found[name][0].mean:.0%} of its episodes" for name in plastic)
+            + " (chance is 50%)."
+        )
+        if able:
+            lines.append(_efficacies(runs, able))
+            lines.append(_gaps(runs, able))
+    without = [name for name in ("snn", "mlp") if name in found]
+    if without:
+        lines.append(
+            "**Without a memory nothing is remembered.** "
+            + " and ".join(f"{name} goes the right way in {found[name][0].mean:.0%}" for name in without)
+            + "."
+        )
+    others = [name for name in names if name in found and name not in (*NETWORKS, "mlp")]
+    if others:
+        best = max(plastic, key=lambda name: _score(runs, name)) if plastic else None
+        lines.append(
+            "**Other kinds of memory**: "
+            + ", ".join(f"{name} goes the right way in {found[name][0].mean:.0%} and runs {_score(runs, name):.2f} m" for name in others)
+            + (f"; the best plastic network, {best}, runs {_score(runs, best):.2f} m." if best else ".")
+        )  # fmt: skip
+    return "\n".join(f"- {line}" for line in map(figures.minus, lines))
+
+
+def _answer(able: int, of: int) -> str:
+    return "Yes" if able == of else "In some networks" if able else "Not here"
+
+
+def _score(runs: pd.DataFrame, name: str, column: str = "score") -> float:
+    return interquartile_mean(runs[runs.network == name][column].dropna()).mean
+
+
+def _right(runs: pd.DataFrame, name: str, variant: str) -> float:
+    return interquartile_mean(runs[runs.network == name][f"right.{variant}"].dropna()).mean
+
+
+def _efficacies(runs: pd.DataFrame, able: Sequence[str]) -> str:
+    told = "; ".join(
+        f"{name} {_right(runs, name, 'E alone kept'):.0%} with all but E forgotten, {_right(runs, name, 'E swapped'):.0%} with E "
+        f"swapped with an episode of the other direction, {_right(runs, name, 'α = 0'):.0%} with α = 0"
+        for name in able
+    )
+    return f"**What is remembered lies in E.** Going the right way: {told}."
+
+
+def _gaps(runs: pd.DataFrame, able: Sequence[str]) -> str:
+    gaps = [f"gap {gap:g} s" for gap in GAPS_S if f"right.gap {gap:g} s" in runs]
+    told = "; ".join(
+        f"{name} " + ", ".join(f"{_right(runs, name, gap):.0%} after a {gap}" for gap in gaps) for name in able
+    )
+    return f"**It outlasts a gap that was never trained.** {told}."
+
+
+# ---------------------------------------------------------------- the task
+
+
+def described(config: TwoTrialsConfig) -> str:
+    """The task, the policies and their training in words, all values from one configuration."""
+    task, training, policy = config.task, config.training, config.network
+    n_inputs, n_actions = task.sizes()
+    steps = training.updates(task) * training.episodes * int(task.simulated.sum())
+    return (
+        f"An episode has two trials. In the first, of {task.shown} control steps ({task.shown * STEP_S:g} s), one input says what "
+        "a metre forward earns, +1 or −1. Then HalfCheetah is put back to its start; in the second trial, of "
+        f"{task.scored} steps ({task.scored * STEP_S:g} s), that input is silent. Reward is speed in the right direction, and the "
+        "score is how many metres the second trial went that way. A policy that does not remember scores 0 on average and goes "
+        "the right way in half of its episodes.\n\n"
+        "The task was to show the reward itself. A policy has to put reward and speed together to know the direction from that, an "
+        "exclusive-or, and in the steps at hand neither a GRU nor a plastic network learned it (up to 166,000 steps, one seed); "
+        "so the direction is shown. What is asked is therefore whether a policy *remembers*, not whether it *finds out*.\n\n"
+        f"All policies have {n_inputs} inputs, {n_actions} actions and {policy.n_hidden} units a layer: the six of "
+        "[](locomotion.ipynb), `rsnn`, whose second population hears its own spikes, and `gru`, a gated recurrent unit "
+        f"{{cite:p}}`cho2014`. PPO over whole episodes: {training.episodes} between updates, {training.epochs} epochs, "
+        f"{training.minibatches} minibatches, {steps:,} steps; gradients run from the second trial back through the first. The "
+        "critic, which only training uses, also reads the hidden direction and the time {cite:p}`pinto2018`. The full list is "
+        "`WholeEpisodes` in `lib/spikepropamine/training/whole_episode.py`."
+    )
+
+
+def draw_task(task: TwoTrials) -> Drawing:
+    """One episode as a timeline."""
+    gap = max(task.gap_s, 0.0)
+    first, second = task.shown * STEP_S, task.scored * STEP_S
+    figure, axis = figures.grid(1, 1, height=1.7)
+    parts = [
+        ("first trial", 0.0, first, "#F0E442", "shown: ±1, what a\nmetre forward earns"),
+        ("second trial", first + gap, second, "#56B4E9", "not shown; scored: metres in the right direction"),
+    ]
+    rows = []
+    for name, start, lasts, colour, text in parts:
+        axis.broken_barh([(start, lasts)], (0, 1), facecolors=colour, alpha=0.6, lw=0)
+        axis.text(start + lasts / 2, 0.5, text, ha="center", va="center", fontsize=8)
+        axis.text(start + lasts / 2, 1.08, name, ha="center", fontsize=9)
+        rows.append({"panel": name, "time_s": start, "value": lasts, "quantity": "seconds"})
+    axis.annotate(
+        "put back to its start", (first, 0), (first, -0.55), ha="center", fontsize=8, arrowprops={"arrowstyle": "->"}
+    )
+    axis.set(xlim=(0, first + gap + second), ylim=(-0.1, 1.3), yticks=[], xlabel="time in the episode (s)")
+    axis.spines["left"].set_visible(False)
+    axis.xaxis.set_label_coords(0.8, -0.3)
+    return Drawing(
+        figure,
+        pd.DataFrame(rows),
+        "Nothing but the policy's own state tells the second trial what the first one showed: an episode of the task.",
+        f"A timeline: a first trial of {first:g} s in which the direction is shown, the robot put back to its start, and a second "
+        f"trial of {second:g} s in which it is not shown and which is scored.",
+    )
+
+
+# ---------------------------------------------------------------- learning, scores, lesions, gaps
+
+
+def draw_learning(curves: pd.DataFrame, names: Sequence[str]) -> Drawing:
+    """Score in the course of training."""
+    styles = figures.network_styles(names)
+    figure, axis = figures.grid(1, 1, height=2.9)
+    data = curves[["network", "seed", "step", "score", "right"]].dropna().assign(thousands=lambda t: t.step / 1e3)
+    data["window"] = data.groupby(["network", "seed"]).score.transform(lambda s: s.rolling(3, min_periods=1).mean())
+    plots.band(axis, data, "thousands", "window", styles)
+    axis.axhline(0, color="0.5", lw=0.8, ls=":")
+    axis.set(xlabel="control steps (thousands)", ylabel="score (m), with exploration")
+    plots.legend_above(figure, {name: styles[name] for name in names if name in set(data.network)}, columns=4)
+    end = data[data.step == data.step.max()].groupby("network").score.mean()
+    learned = [name for name in names if name in end and end[name] > 0.3]
+    told = ", ".join(f"{name} {end[name]:.2f} m" for name in names if name in end)
+    return Drawing(
+        figure,
+        data[["network", "seed", "step", "score", "right"]],
+        figures.minus(
+            (f"Of {len(end)} policies {', '.join(learned)} learn within {data.step.max():,} steps: " if learned else "No policy learns: ")
+            + "score of the episodes of an update, mean of three entries, interquartile mean over seeds with 95% bootstrap intervals."
+        ),
+        figures.minus(f"Learning curves of the score in metres. At the end: {told}."),
+    )  # fmt: skip
+
+
+def draw_scores(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> Drawing:
+    """The share that went the right way and how far, of every seed."""
+    styles = figures.network_styles(names)
+    figure, axes = figures.grid(1, 2, height=3.0, sharey=True)
+    plots.seeds_and_interval(axes[0], runs, "right", styles, horizontal=True)
+    limits = {"chance": 0.5, "remembers": definitions.remembers_at_least}
+    plots.limits(axes[0], limits, horizontal=True)
+    axes[0].set(xlim=(0, 1.03), xlabel="share that went the right way")
+    plots.seeds_and_interval(axes[1], runs, "score", styles, horizontal=True)
+    axes[1].axvline(0, color="0.4", lw=0.8, ls=":")
+    axes[1].set(xlabel="metres in the right direction")
+    found = remembers(runs, names, definitions)
+    able = [name for name, (_, how) in found.items() if how == "remembers"]
+    told = "; ".join(f"{name} {share:.2f} and {_score(runs, name):.2f} m" for name, (share, _) in found.items())
+    return Drawing(
+        figure,
+        runs[["network", "seed", "right", "score"]],
+        (f"{', '.join(able)} remember which way to run" if able else "No policy remembers which way to run")
+        + f": {TESTED} held-out episodes of every seed (faint), and interquartile mean with 95% bootstrap interval.",
+        figures.minus(f"Dot plots, policies down the side. Share that went the right way and metres: {told}."),
+    )
+
+
+def draw_lesions(runs: pd.DataFrame, names: Sequence[str]) -> Drawing:
+    """The share that went the right way after each lesion between the trials, of the plastic policies."""
+    plastic = plastic_of(names)
+    data = long(runs[runs.network.isin(plastic)], [*LESIONS, *E_LESIONS])
+    order = [INTACT, *[name for name in _IN_WORDS if name in set(data.variant)]]
+    data = data.assign(lesion=data.variant.map({INTACT: INTACT, **_IN_WORDS}))
+    data = data.sort_values("variant", key=lambda column: column.map(order.index), kind="stable")
+    styles = figures.network_styles([name for name in plastic if name in set(data.network)])
+    figure, axis = figures.grid(1, 1, height=4.4)
+    plots.seeds_and_interval(axis, data, "right", styles, at="lesion", horizontal=True)
+    plots.limits(axis, {"chance": 0.5}, horizontal=True)
+    axis.set(xlim=(-0.03, 1.03), xlabel="share that went the right way")
+    plots.legend_above(figure, styles)
+    means = data.groupby(["network", "lesion"]).right.mean()
+    intact = means.xs(INTACT, level="lesion")
+    best = intact.idxmax()
+    told = "; ".join(f"{name}, {lesion}: {value:.2f}" for (name, lesion), value in means.items())
+    return Drawing(
+        figure,
+        data[["network", "seed", "lesion", "right", "score"]],
+        f"The memory is E: {best} goes the right way in {means[best, _IN_WORDS['E alone kept']]:.0%} of its episodes when all but E "
+        f"is forgotten between the trials, and in {means[best, _IN_WORDS['E swapped']]:.0%} when E is swapped with an episode of the "
+        "other direction. Every seed (faint), interquartile mean with 95% bootstrap interval.",
+        f"Dot plot, lesions down the side. Means: {told}.",
+    )
+
+
+def draw_gaps(runs: pd.DataFrame, names: Sequence[str]) -> Drawing:
+    """The share that went the right way against the gap between the trials."""
+    gaps = {INTACT: 0.0} | {f"gap {gap:g} s": gap for gap in GAPS_S if gap}
+    data = long(runs, [name for name in gaps if name != INTACT])
+    data["delay_s"] = data.variant.map(gaps)
+    styles = figures.network_styles(names)
+    figure, axis = figures.grid(1, 1, height=2.8)
+    places = sorted(set(data.delay_s))
+    for k, name in enumerate(name for name in names if name in set(data.network)):
+        for place in places:
+            values = data[(data.network == name) & (data.delay_s == place)].right
+            at = places.index(place) + 0.08 * (k - len(names) / 2)
+            plots.error_interval(
+                axis, at, interquartile_mean(values), color=styles[name]["color"], marker=styles[name]["marker"]
+            )
+    axis.set_xticks(range(len(places)), [f"{place:g} s" for place in places])
+    plots.limits(axis, {"chance": 0.5})
+    axis.set(ylim=(0, 1.03), xlabel="gap between the trials", ylabel="share that went the right way")
+    plots.legend_above(figure, {name: styles[name] for name in names if name in set(data.network)}, columns=4)
+    longest = data[data.delay_s == max(places)].groupby("network").right.mean()
+    still = [name for name in names if name in longest and longest[name] >= 0.75]
+    told = ", ".join(f"{name} {longest[name]:.2f}" for name in names if name in longest)
+    return Drawing(
+        figure,
+        data[["network", "seed", "delay_s", "right", "score"]],
+        (f"After {max(places):g} s {', '.join(still)} still know the way" if still else f"After {max(places):g} s no policy knows the way")
+        + ": share of held-out episodes that went the right way, by gap; no gap was trained. Interquartile mean over seeds with "
+        "95% bootstrap interval.",
+        f"Intervals at gaps of {between(places, 'g')} s. After the longest gap: {told}.",
+    )  # fmt: skip
+
+
+def shown_scores(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> pd.DataFrame:
+    """The table as it is read, a row a policy."""
+    rows = []
+    for name, (share, how) in remembers(runs, names, definitions).items():
+        of_it = runs[runs.network == name]
+        rows.append(
+            {
+                "policy": name,
+                "seeds": len(of_it),
+                "right way": f"{share:.2f}",
+                "stands": {"neither": "in between"}.get(how, how),
+                "score (m)": f"{interquartile_mean(of_it.score):.2f}",
+                "all forgotten (m)": f"{interquartile_mean(of_it['score.all forgotten']):.2f}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def shown_search(tried: pd.DataFrame, chosen: dict[str, tuple[float, float]], eta: float) -> pd.DataFrame:
+    """The search as it is read: every try of every policy."""
+    rows = []
+    for run in tidy(tried).itertuples():
+        one = tried.loc[run.Index]
+        key = one["training.learning_rate"], round(one["network.options.eta_oja"] / eta, 6)
+        plastic = bool(plastic_of([run.network]))
+        rows.append(
+            {
+                "policy": run.network,
+                "learning rate": f"{key[0]:g}",
+                "initial η": f"×{key[1]:g}" if plastic else "–",
+                "score (m)": f"{run.score:.2f}" + (" (chosen)" if chosen.get(run.network) == key else ""),
+                "right way": f"{run.right:.2f}",
+            }
+        )
+    return pd.DataFrame(rows)

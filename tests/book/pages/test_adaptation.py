@@ -1,0 +1,93 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from spikepropamine.book import claims
+from spikepropamine.book.pages import adaptation as page
+from spikepropamine.experiments.adaptation_task import E_LESIONS, GAPS_S, LESIONS
+from spikepropamine.walking.memory_policies import MEMORIES
+from spikepropamine.walking.two_trials import TwoTrials
+
+NAMES = list(MEMORIES)
+
+
+def runs_of(right, seeds=5):
+    """Runs in which each network goes the right way in that share of its episodes, and E is what is remembered with."""
+    rows = []
+    for name in NAMES:
+        for seed in range(seeds):
+            share = right.get(name, 0.5) + 0.01 * (seed - 2)
+            row = {"network": name, "seed": seed, "right": share, "score": 2 * share - 1, "config_hash": name}
+            changed = {"all forgotten": 0.5, "all swapped": 1 - share, "gap 1 s": share, "gap 5 s": (share + 0.5) / 2}
+            if "dp" in name:
+                changed |= {
+                    "E alone kept": share,
+                    "E forgotten": 0.5,
+                    "E swapped": 1 - share,
+                    "E frozen": share,
+                    "α = 0": 0.5,
+                }
+            for key, value in changed.items():
+                row |= {f"right.{key}": value, f"score.{key}": 2 * value - 1}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def definitions(repository):
+    rounds = claims.load_rounds(repository / "book" / "claims.yml")
+    return next(one.definitions for one in rounds if one.part == "adaptation")
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def test_what_is_found_follows_who_remembers(definitions):
+    some = page.what_we_found(runs_of({"dp-bcm": 0.95, "ndp-bcm": 0.9, "gru": 0.97}), NAMES, definitions)
+    assert "In some networks" in some and "2 of 4 plastic networks remember" in some
+    assert "dp-bcm 95% with all but E forgotten, 5% with E swapped" in some and "gru goes the right way in 97%" in some
+    none = page.what_we_found(runs_of({}), NAMES, definitions)
+    assert "Not here" in none and "lies in E" not in none
+    every = page.what_we_found(runs_of({name: 0.95 for name in NAMES if "dp" in name}), NAMES, definitions)
+    assert "moment ago? Yes" in every
+
+
+def test_remembering_is_judged_by_the_end_of_the_interval(definitions):
+    found = page.remembers(runs_of({"dp-oja": 0.76, "dp-bcm": 0.9}), NAMES, definitions)
+    assert [found[n][1] for n in ("dp-oja", "dp-bcm", "snn")] == ["neither", "remembers", "forgets"]
+    one_seed = page.remembers(runs_of({"dp-bcm": 0.9}, seeds=1), NAMES, definitions)
+    assert one_seed["dp-bcm"][1] == "remembers"
+
+
+def test_lesions_are_drawn_of_plastic_policies_and_the_message_says_where_the_memory_is():
+    drawing = page.draw_lesions(runs_of({"dp-bcm": 0.95}), NAMES)
+    assert set(drawing.data.network) == {n for n in NAMES if "dp" in n}
+    assert len(set(drawing.data.lesion)) == 1 + len(LESIONS) + len(E_LESIONS)
+    assert drawing.caption.startswith("The memory is E: dp-bcm goes the right way in 95%")
+
+
+def test_scores_and_gaps_are_drawn_of_every_policy(definitions):
+    runs = runs_of({"dp-bcm": 0.95, "gru": 0.95})
+    scores, gaps = page.draw_scores(runs, NAMES, definitions), page.draw_gaps(runs, NAMES)
+    assert set(scores.data.network) == set(gaps.data.network) == set(NAMES)
+    assert scores.caption.startswith("dp-bcm, gru remember") and set(gaps.data.delay_s) == set(GAPS_S)
+    assert gaps.caption.startswith("After 5 s") and len(page.shown_scores(runs, NAMES, definitions)) == len(NAMES)
+
+
+def test_learning_names_who_learns():
+    steps = np.repeat(np.arange(1, 7) * 1000, 2)
+    curves = pd.concat(
+        pd.DataFrame({"network": n, "seed": [0, 1] * 6, "step": steps, "score": s, "right": 0.5}) for n, s in (("snn", 0.0), ("dp-bcm", 0.8))
+    )  # fmt: skip
+    assert page.draw_learning(curves, ["snn", "dp-bcm"]).caption.startswith(
+        "Of 2 policies dp-bcm learn within 6,000 steps"
+    )
+
+
+def test_the_timeline_is_that_of_the_task():
+    data = page.draw_task(TwoTrials(shown=10, scored=40, gap_s=0.5)).data
+    assert data.time_s.tolist() == [0, 1.0] and data.value.tolist() == [0.5, 2.0]
