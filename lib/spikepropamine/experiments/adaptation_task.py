@@ -179,6 +179,8 @@ _SEEDS = {"smoke": 1, "quick": 1, "paper": 5}
 # What the search below found best for each policy: (learning rate, factor on the rules' initial η).
 CHOSEN: dict[str, tuple[float, float]] = {}
 
+UNSEARCHED = (2e-3, 0.04)  # of a policy that no search has chosen for
+
 # What is changed of the main experiment, by what follows its name.
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "": {},
@@ -216,7 +218,7 @@ def two_trials(
     changed, configs = VARIANTS[variant], []
     for name in policies:
         require_choice("policies", name, MEMORIES)
-        rate, factor = CHOSEN[name]
+        rate, factor = CHOSEN.get(name, UNSEARCHED)
         training = WholeEpisodes(**_TRAINING[profile] | changed.get("training", {}) | {"learning_rate": rate})
         configs.append(TwoTrialsConfig(TwoTrials(**changed.get("task", {})), policy(name, factor), training))
     seeds = tuple(range(seeds or _SEEDS[profile]))
