@@ -4,7 +4,16 @@ import gymnasium
 import numpy as np
 import pytest
 
-from spikepropamine.walking.conditions import CONDITIONS, TRAINING, Kind, ModelChange, impose, motors
+from spikepropamine.experiments.novel_conditions import suited
+from spikepropamine.walking.conditions import (
+    CONDITIONS,
+    TRAINING,
+    Kind,
+    ModelChange,
+    conditions_of,
+    impose,
+    motors,
+)
 from spikepropamine.walking.robots import ENVIRONMENTS, Locomotion, Normalised
 
 MODEL_FIELDS = ("geom_friction", "body_mass", "body_inertia", "actuator_gear", "jnt_range", "dof_damping", "geom_size")
@@ -218,3 +227,31 @@ def test_a_step_before_the_first_reset_is_refused(name):
     with pytest.raises(gymnasium.error.ResetNeeded, match="step: must come after reset"):
         env.step(env.action_space.sample())
     env.close()
+
+
+def test_a_condition_that_a_robot_does_not_have_is_refused_by_name_before_anything_runs(monkeypatch):
+    class ThirdLeg(ModelChange):
+        """The third leg at ``strength`` of its torque."""
+
+        fields = ("actuator_gear",)
+
+        def change(self, model):
+            model.actuator_gear[motors(model, ("hip_3", "ankle_3"))] *= self.strength
+
+    monkeypatch.setitem(CONDITIONS, "third leg", Kind(ThirdLeg, (0.5, 0.0), 0.5, "× torque", robots=("Ant-v5",)))
+    assert impose(Locomotion("Ant-v5").make(), "third leg").strength == 0.5
+    with pytest.raises(
+        ValueError, match="condition on HalfCheetah-v5 = 'third leg': must be one of 'training', 'low friction'"
+    ):
+        impose(Locomotion("HalfCheetah-v5").make(), "third leg")
+    assert "third leg" in conditions_of("Ant-v5") and "third leg" not in conditions_of("HalfCheetah-v5")
+    assert suited((TRAINING, *list(CONDITIONS)[:-1]), "HalfCheetah-v5")[-1] == "slope"
+    with pytest.raises(ValueError, match="third leg"):
+        suited(["third leg"], "HalfCheetah-v5")
+    with pytest.raises(ValueError, match="robots = 'Hopper'"):
+        Kind(ThirdLeg, (0.5,), 0.5, "× torque", robots=("Hopper",))
+
+
+def test_motors_of_a_leg_that_a_robot_does_not_have_are_refused_with_its_own_joints():
+    with pytest.raises(ValueError, match="joint = 'hip_1': must be one of .*'fthigh'"):
+        motors(Locomotion("HalfCheetah-v5").make().unwrapped.model, ("hip_1",))

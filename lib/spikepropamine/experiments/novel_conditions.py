@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from .. import records
 from ..checks import require, require_choice
-from ..walking.conditions import CONDITIONS, TRAINING, impose
+from ..walking.conditions import CONDITIONS, TRAINING, conditions_of, impose
 from ..walking.evaluation import EPISODES, summary, walk, without_plasticity
 from ..walking.robots import Locomotion, Normalised
 from .choices import check_workers
@@ -49,7 +49,8 @@ def fare(
     torch.set_num_threads(1)
     policy, statistics = revive(config, store.weights(experiment, config, seed))
     said, rows = _said(config, seed), []
-    for condition, strength in [(one, strength) for one in conditions for strength in _strengths(one, size)]:
+    tested = suited(conditions, config.task.environment)
+    for condition, strength in [(one, strength) for one in tested for strength in _strengths(one, size)]:
         found = walk(policy, statistics, config.task, condition, strength, episodes=size.episodes, steps=size.steps)
         rows.append(
             said
@@ -57,6 +58,20 @@ def fare(
             | summary(found)
         )
     return rows
+
+
+def suited(conditions: Sequence[str], environment: str) -> list[str]:
+    """``conditions`` as they are tested on a robot: of ALL those that it has what they take for, and otherwise all that were named.
+
+    Raises:
+        ValueError: a condition that was named and that the robot does not have, before anything runs.
+    """
+    possible = [TRAINING, *conditions_of(environment)]
+    if tuple(conditions) == ALL:
+        return possible
+    for name in conditions:
+        require_choice(f"condition on {environment}", name, possible)
+    return list(conditions)
 
 
 def _strengths(condition: str, size: Size) -> tuple[float | None, ...]:
@@ -78,7 +93,7 @@ def adapt(
     torch.set_num_threads(1)
     policy, statistics = revive(config, store.weights(experiment, config, seed))
     onset, said, rows = size.quarter, _said(config, seed), []
-    for condition in conditions:
+    for condition in suited(conditions, config.task.environment):
         for way, later in (("E free", None), ("E frozen", without_plasticity(policy))):
             found = walk(policy, statistics, config.task, condition, None, onset, size.episodes, size.steps, later)
             counted = ~found.diverged & np.isfinite(found.rewards[:, : onset + 1]).all(1)
@@ -229,7 +244,7 @@ def measure(
     size, left = SIZES[profile], []
     held = set() if earlier is None else set(zip(earlier.config_hash, earlier.seed, earlier.condition))
     for name, config, seed in jobs(size, policies, store, seeds):
-        missing = [condition for condition in conditions if (config.hash, seed, condition) not in held]
+        missing = [one for one in suited(conditions, config.task.environment) if (config.hash, seed, one) not in held]
         if missing:
             left.append((name, config, seed, missing))
     table, facts = earlier, {"episodes": size.episodes, "rehearsal": rehearse()}

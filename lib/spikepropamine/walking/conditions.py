@@ -15,6 +15,7 @@ import mujoco
 import numpy as np
 
 from ..checks import require, require_choice, require_count
+from .robots import ENVIRONMENTS
 
 
 class Condition(gymnasium.Wrapper):
@@ -195,7 +196,14 @@ _STIFF = {8: "ankle_1", 6: "fshin"}
 
 
 def motors(model: mujoco.MjModel, joints: Sequence[str]) -> list[int]:
-    """The motors that drive ``joints``."""
+    """The motors that drive ``joints``.
+
+    Raises:
+        ValueError: a joint that the robot does not have, with those that it has.
+    """
+    known = [model.joint(k).name for k in range(model.njnt)]
+    for name in joints:
+        require_choice("joint", name, known)
     wanted = {model.joint(name).id for name in joints}
     return [motor for motor in range(model.nu) if model.actuator_trnid[motor, 0] in wanted]
 
@@ -241,9 +249,12 @@ class Kind:
     strengths: tuple[float, ...]  # from weak to strong
     moderate: float  # the one that the claim is judged at, named before the runs
     unit: str
+    robots: tuple[str, ...] = ENVIRONMENTS  # that have what it changes
 
     def __post_init__(self):
         require_choice("moderate", self.moderate, self.strengths)
+        for robot in self.robots:
+            require_choice("robots", robot, ENVIRONMENTS)
 
 
 CONDITIONS: dict[str, Kind] = {
@@ -263,6 +274,12 @@ CONDITIONS: dict[str, Kind] = {
 TRAINING = "training"  # the condition in which nothing is different
 
 
+def conditions_of(environment: str) -> list[str]:
+    """The conditions that a robot has what it takes for."""
+    require_choice("environment", environment, ENVIRONMENTS)
+    return [name for name, kind in CONDITIONS.items() if environment in kind.robots]
+
+
 def impose(env: gymnasium.Env, condition: str, strength: float | None = None, onset: int = 0) -> gymnasium.Env:
     """``env``, of Ant or HalfCheetah and with normalised observations, under a condition from step ``onset`` on.
 
@@ -273,9 +290,12 @@ def impose(env: gymnasium.Env, condition: str, strength: float | None = None, on
         onset: control step of each episode at which it sets in.
 
     Raises:
-        ValueError: naming the parameter, its value and what is allowed.
+        ValueError: naming the parameter, its value and what is allowed; a condition that the robot has not what it takes for
+            is refused so before anything runs.
     """
     require_choice("condition", condition, (TRAINING, *CONDITIONS))
+    robot = env.unwrapped.spec.id
+    require_choice(f"condition on {robot}", condition, (TRAINING, *conditions_of(robot)))
     require_count("onset", onset, at_least=0)
     if condition == TRAINING:
         require(strength is None, "strength", strength, "None under the training condition")
