@@ -170,7 +170,6 @@ def test_a_choice_of_networks_leaves_baselines_among_the_measurements(workshop, 
 
 def test_published_records_are_whole(repository):
     folders = {p.name: p for p in (repository / "book" / "results").iterdir()}
-    folders.pop("page-times", None)
     for name in ALL_MEASUREMENTS:
         table, manifest = records.load_measurements(folders.pop(name))
         assert re.fullmatch("[0-9a-f]{40}", manifest["git_commit"]) and not table.empty

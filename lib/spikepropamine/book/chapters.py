@@ -210,7 +210,7 @@ class Chapter:
             ]
         )
         made = [(runs, experiment) for runs, experiment in made if len(runs)]
-        took = [self._took(made)] if made else self._page_time()
+        took = [self._took(made)] if made else []
         return Markdown(
             "From the root of the repository, in the environment that `make book` sets up:\n\n"
             f"```bash\n. .venv/bin/activate\npapermill book/{self.name}.ipynb out.ipynb {given}\njupyter nbconvert --to html out.ipynb"
@@ -250,16 +250,6 @@ class Chapter:
         return (
             told
             + f": at the speed of these, {_minutes(sum(expected_hours(experiment, runs) for runs, experiment in made) / 2)} on two cores."
-        )
-
-    def _page_time(self) -> list[str]:
-        """How long the command takes of a page that makes no runs, where it was measured."""
-        folder = self.root / "book" / "results" / "page-times"
-        times = records.load_measurements(folder)[0].set_index("chapter").seconds if folder.exists() else {}
-        return (
-            [f"The command took {_minutes(times[self.name] / 3600)} on two cores when that was measured."]
-            if self.name in times
-            else []
         )
 
     def _binder(self) -> str:

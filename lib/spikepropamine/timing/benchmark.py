@@ -351,7 +351,7 @@ def plan(profile: str, networks: list[str]) -> list[tuple[str, Entries, int]]:
     both, fused_only = ("straightforward loop", "fused path"), ("fused path",)
     if profile == "smoke":
         return [("headline", [(Workload(n, 4, 8, 8, 20), (*both, "snnTorch")) for n in networks], 2)]
-    headline = ("headline", [(Workload(n), ()) for n in networks], 5 if profile == "quick" else 7)
+    headline = ("headline", [(Workload(n), ()) for n in networks], 3)
     plastic = [n for n in networks if n != "snn"]
     if profile == "quick" or not plastic:
         return [headline]
@@ -361,7 +361,7 @@ def plan(profile: str, networks: list[str]) -> list[tuple[str, Entries, int]]:
     batch = [(Workload(name, batch), both) for batch in (8, 16, 32, 64, 128)]
     synapses = [(Workload(name, 16, size, size), both) for size in (16, 32, 64, 128)]
     synapses += [(Workload(name, 16, size, size), fused_only) for size in (256, 512)]
-    return [headline, ("ticks", ticks, 5), ("batch", batch, 5), ("synapses", synapses, 5)]
+    return [headline, ("ticks", ticks, 2), ("batch", batch, 2), ("synapses", synapses, 2)]
 
 
 def run_plan(profile: str, networks: list[str]) -> tuple[pd.DataFrame, dict[str, float]]:
