@@ -121,7 +121,7 @@ def rehearse() -> dict[str, float]:
     """What each condition does, in a number: how far what is sensed in a fixed walk is from what is sensed without it."""
     found = {}
     for name, environment in EXPERIMENTS.items():
-        sensed = {condition: _fixed_walk(Locomotion(environment), condition) for condition in ALL}
+        sensed = {one: _fixed_walk(Locomotion(environment), one) for one in suited(ALL, environment)}
         for condition, observations in sensed.items():
             other = 0 if condition == TRAINING else sensed[TRAINING]
             found[f"{name}, {condition}"] = float(np.abs(observations - other).sum())
