@@ -179,7 +179,7 @@ _SEEDS = {"smoke": 1, "quick": 1, "paper": 5}
 # What the search below found best for each policy: (learning rate, factor on the rules' initial η).
 CHOSEN: dict[str, tuple[float, float]] = {
     "snn": (4e-3, 1.0),
-    "dp-oja": (2e-3, 0.04),
+    "dp-oja": (2e-3, 0.2),
     "dp-bcm": (2e-3, 0.04),
     "ndp-oja": (2e-3, 0.04),
     "ndp-bcm": (2e-3, 0.04),
