@@ -133,6 +133,7 @@ def measure(
     The runs that ``earlier`` tells of, such a table, are not measured again: their weights need not be at hand any more.
     """
     check_workers(workers)
+    require_choice("profile", profile, TRIALS)
     plastic = [name for name in networks if rule_of(name) is not None]
     held = run_keys(earlier)
     jobs = [

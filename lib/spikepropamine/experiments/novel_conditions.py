@@ -241,6 +241,7 @@ def measure(
         ValueError: no weights.
     """
     check_workers(workers)
+    require_choice("profile", profile, SIZES)
     size, left = SIZES[profile], []
     held = set() if earlier is None else set(zip(earlier.config_hash, earlier.seed, earlier.condition))
     for name, config, seed in jobs(size, policies, store, seeds):

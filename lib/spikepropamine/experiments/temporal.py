@@ -88,6 +88,8 @@ def controls(
     """Controls at low noise on one of TASKS, trained as the networks of :func:`temporal` are."""
     require_choice("task", task, TASKS)
     require_choice("profile", profile, PROFILES)
+    if seeds is not None:
+        require_count("seeds", seeds)
     configs = tuple(_configuration(task, "low", name, profile) for name in check_networks(networks, tuple(CONTROLS)))
     return Experiment(
         named(f"{task}-controls", profile), profile, configs, tuple(range(seeds or _CONTROL_SEEDS[profile]))
