@@ -45,7 +45,10 @@ def test_the_latest_round_that_was_run_stands_first_and_the_others_are_linked(ju
     later = replace(j, round=second, decision=claims.NOT_YET_RUN)
     row = next(line for line in index.grid([*judgements, later]).data.splitlines() if "learned together" in line)
     assert "[◐ partly reproduced](#claim-1-round-1) ([round 2](#claim-1-round-2): not yet run)" in row
-    assert "Round 2 is registered and not yet run." in index.answer([*judgements, later]).data
+    assert (
+        "Round 2 is registered, and none of its 1 claims and questions have been run so far"
+        in index.answer([*judgements, later]).data
+    )
     run = replace(j, round=second, decision=j.decision._replace(verdict="not reproduced"))
     row = next(line for line in index.grid([*judgements, run]).data.splitlines() if "learned together" in line)
     assert "[○ not reproduced](#claim-1-round-2) ([round 1](#claim-1-round-1): partly reproduced)" in row

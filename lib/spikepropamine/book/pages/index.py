@@ -26,9 +26,7 @@ def answer(judgements: Sequence[Judgement]) -> Markdown:
     claims = [j for j in newest.values() if not j.claim.ours]
     counts = {v: sum(j.verdict == v for j in claims) for v in VERDICTS}
     told = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
-    waiting = sorted({j.round.number for j in judgements if not j.decision.found and newest[j.id] is not j})
-    more = f" Round {waiting[0]} is registered and not yet run." if waiting else ""
-    sentences = [f"**Of the {len(claims)} claims of the abstract, {told}.**{more}"]
+    sentences = [f"**Of the {len(claims)} claims of the abstract, {told}.**{_rounds(judgements)}"]
     sentences += [tell(newest) for tell in (_tasks, _memories, _walking)]
     return Markdown(figures.minus("\n\n".join(filter(None, sentences))))
 
@@ -44,13 +42,13 @@ def grid(judgements: Sequence[Judgement]) -> Markdown:
         tables.append(_table(rows, columns, judgements))
     waiting = [f"[{j.claim.title}](#{anchor(j)})" for j in newest if not _columns(j)]
     if waiting:
-        tables.append(f"Registered and not yet run: {'; '.join(waiting)}.")
+        tables.append(f":::{{container}} claims-grid\nRegistered and not yet run: {'; '.join(waiting)}.\n:::")
     legend = " · ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
     legend += (
         ". Counts: networks that meet the criterion. The number is the one that decides, against its threshold. What dp-oja and "
         "its kin are: [names of the networks](#names-of-the-networks)."
     )
-    return Markdown(figures.minus("\n\n".join([*tables, legend])))
+    return Markdown(figures.minus("\n\n".join([*tables, f":::{{container}} claims-grid\n{legend}\n:::"])))
 
 
 def beside(text: Markdown, item: Item) -> Markdown:
@@ -144,6 +142,15 @@ def _returns(results: Records) -> pd.DataFrame:
 
 
 _COLUMNS = ["measure", "place", "network", "seed", "value"]
+
+
+def _rounds(judgements: Sequence[Judgement]) -> str:
+    """How much of the latest round has been run, where it is not all of it."""
+    last = max(j.round.number for j in judgements)
+    judged = [bool(j.decision.found) for j in judgements if j.round.number == last]
+    if all(judged):
+        return ""
+    return f" Round {last} is registered, and {sum(judged) or 'none'} of its {len(judged)} claims and questions {'has' if sum(judged) == 1 else 'have'} been run so far; elsewhere, round {last - 1} stands."  # fmt: skip
 
 
 def _tasks(newest: Mapping[str, Judgement]) -> str:
