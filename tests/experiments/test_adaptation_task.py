@@ -8,6 +8,7 @@ import torch
 
 from spikepropamine.experiments import adaptation_task as task
 from spikepropamine.experiments.adaptation_task import E_LESIONS, LESIONS, TwoTrialsConfig
+from spikepropamine.records import runs as records
 from spikepropamine.training.whole_episode import WholeEpisodes
 from spikepropamine.walking.memory_policies import MEMORIES, MemoryPolicy
 from spikepropamine.walking.two_trials import TwoTrials
@@ -110,3 +111,15 @@ def test_variants_differ_in_what_they_say():
         task.two_trials("-moon")
     with pytest.raises(ValueError, match="policies = 'lstm'"):
         task.two_trials(policies=["lstm"])
+
+
+def test_what_was_chosen_is_what_the_published_search_found_best(repository):
+    folder = repository / "book" / "results" / "two-trials-search"
+    if not folder.exists():
+        pytest.skip("the search is not published")
+    found = records.load_published(folder).runs
+    for name, cell in found.groupby("network.name"):
+        best = cell.loc[cell["score"].idxmax()]
+        rate, factor = task.CHOSEN[name]
+        assert rate == best["training.learning_rate"]
+        assert task.policy(name, factor).options.eta_oja == pytest.approx(best["network.options.eta_oja"])
