@@ -61,7 +61,10 @@ def _of_task(task: str) -> dict[str, Make]:
 ROUND_ONE = {name: make for task in PUBLISHED_TASKS for name, make in _of_task(task).items()}
 ROUND_ONE |= {"cue-reward-controls-longer": partial(temporal.longer, "cue-reward")}
 TEMPORAL = _with_quick(ROUND_ONE)
-ROUND_TWO: dict[str, Make] = {"round-two-search": temporal_round_two.search}
+ROUND_TWO: dict[str, Make] = {
+    "round-two-search": temporal_round_two.search,
+    "round-two-search-extended": temporal_round_two.extended_search,
+}
 if temporal_round_two.CHOSEN:  # by that search
     ROUND_TWO |= {f"{cell}-round-two": partial(temporal_round_two.round_two, cell) for cell in temporal_round_two.CELLS}
 ROUND_TWO |= {f"{adaptation_task.MAIN}-search": adaptation_task.search}
