@@ -3,7 +3,7 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from spikepropamine.book import chapters
+from spikepropamine.book import chapters, rerun
 from spikepropamine.book.parameters import ChapterParameters
 from spikepropamine.experiments import temporal
 
@@ -67,3 +67,34 @@ def test_the_panel_tells_what_the_page_took_and_what_its_command_will(repository
     assert (
         f"makes 60 runs, which took {max(1, round(seconds / 2))} minute on two cores when they were published" in told
     )
+
+
+def test_a_panel_names_binder_where_the_repository_is_public_and_is_silent_elsewhere(tmp_path):
+    (tmp_path / "CITATION.cff").write_text("repository-code: https://github.com/someone/some-book\n")
+    assert "mybinder.org/v2/gh/someone/some-book/HEAD?urlpath=lab/tree/book/controls.ipynb" in rerun.binder(
+        tmp_path, "controls"
+    )
+    (tmp_path / "CITATION.cff").write_text("title: a book\n")
+    assert rerun.binder(tmp_path, "controls") == ""
+
+
+def test_a_panel_tells_the_command_the_parameters_and_a_question(repository):
+    parameters = dict(profile="paper", recompute=False, seeds=None, networks="all", workers=1, device="cpu")
+    chapter = chapters.Chapter("controls", ChapterParameters(**parameters), repository)
+    told = chapter.panel(
+        "-p seeds 2", asks=("Longer?", "task.delay_ms=2000"), notes={"device": "of no consequence"}
+    ).data
+    assert "papermill book/controls.ipynb out.ipynb -p seeds 2\n" in told and "of no consequence" in told
+    assert 'out.ipynb -p seeds 2 -p change "task.delay_ms=2000"' in told and "`change`" in told
+    plain = chapter.panel("").data
+    assert "Your own question" not in plain and "| `change`" not in plain and "resume" not in plain
+    assert "papermill book/controls.ipynb out.ipynb\n" in plain
+
+
+def test_the_search_table_marks_what_was_chosen(repository):
+    parameters = dict(profile="paper", recompute=False, seeds=None, networks="all", workers=1, device="cpu")
+    chapter = chapters.Chapter("controls", ChapterParameters(**parameters), repository)
+    item = chapter.search_table("recall")
+    assert item.markdown.count("(chosen)") == 5
+    with pytest.raises(ValueError, match="task = 'memory': must be one of"):
+        chapter.search_table("memory")
