@@ -464,11 +464,13 @@ def looked_into(found: Found) -> str:
     if stuck.empty:
         return ""
     told = "; ".join(
-        f"`{r.network}` on {CELLS[r.cell].label} ({r.accuracy:.3f}, {r.firing_rate:.1f} Hz, gradient {r.gradient_norm:.2g})"
+        f"`{r.network}` on {CELLS[r.cell].label} (accuracy {r.accuracy:.3f}, {r.firing_rate:.1f} Hz, gradient {r.gradient_norm:.2g})"
         for r in stuck.itertuples()
     )
+    silent = [f"`{r.network}` on {CELLS[r.cell].label}" for r in stuck.itertuples() if r.firing_rate < 1]
+    said = f"All but silent in the end: {', '.join(silent)}. " if silent else ""
     return (
-        f"Some traditional networks never left chance: {told}. Their neurons fire and gradients flow, so they are not broken, but neither "
-        "the slopes nor the starting values of the search, nor the triangular surrogate that suits LSNN (tried for them beyond the "
-        "registered search), moved them on the task of the search. The verdict rests on LSNN, which learns."
+        f"Some traditional networks never left chance: {told}. {said}Gradients flow in all of them. Neither the slopes nor the starting "
+        "values of the search, nor the triangular surrogate of LSNN, which was tried for them beyond the registered search, took them off "
+        "chance on the task of the search; a curriculum was not tried. The comparison rests on LSNN, which learns."
     )
