@@ -41,6 +41,7 @@ test-slow: $(VENV)/ready
 check: $(VENV)/ready
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
+	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
 figures: $(VENV)/ready

@@ -100,6 +100,7 @@ def run(workshop, chapter, **parameters):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_every_notebook_runs_under_smoke_and_writes_beside_the_published(workshop, chapter):
     run(workshop, chapter, profile="smoke", recompute="true")

@@ -44,7 +44,7 @@ def require_tensor(
     name: str,
     value: Any,
     shape: tuple[int | str, ...],
-    dtype: torch.dtype,
+    dtype: torch.dtype | None,
     device: torch.device | None = None,
     finite: bool = True,
 ) -> None:

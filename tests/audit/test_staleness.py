@@ -146,6 +146,7 @@ def test_an_item_ages_with_its_data_and_its_chapter(repository, tmp_path):
     assert all("cue-association" in line or "tab-claims" in line for line in found)
 
 
+@pytest.mark.slow
 def test_the_published_records_are_not_stale(repository):
     """One configuration of each published experiment, by rehearsing it."""
     for name, make in EXPERIMENTS.items():

@@ -45,9 +45,9 @@ def require_layer(layer: Any) -> None:
     tensors = dict(layer.named_parameters())
     for name, x in tensors.items():
         require_tensor(f"layer.{name}", x, tuple(x.shape), weight.dtype, weight.device, finite=False)
-    expected = {"bias": (layer.out_features,)}
+    expected: dict[str, tuple[int, ...]] = {"bias": (layer.out_features,)}
     if isinstance(layer, PlasticLinear):
-        expected["alpha"] = weight.shape
+        expected["alpha"] = tuple(weight.shape)
         if layer.modulated:
             expected |= {"modulator_weight": (layer.out_features,) * 2, "modulator_bias": (layer.out_features,)}
     for name, shape in expected.items():
@@ -63,7 +63,7 @@ def require_state(layer: PlasticLinear | nn.Linear, state: Any, batch: int) -> d
             f"state is a {type(state).__name__}: must be a HiddenState, as scan returns and initial_state makes it"
         )
     weight, P, Q = layer.weight, layer.in_features, layer.out_features
-    shapes = {"v": (batch, Q)}
+    shapes: dict[str, tuple[int, ...]] = {"v": (batch, Q)}
     tensors = {"v": state.v}
     plastic = isinstance(layer, PlasticLinear)
     if (state.plastic is not None) != plastic or plastic and not hasattr(state.plastic, "_fields"):

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import snntorch
 import torch
@@ -171,9 +171,7 @@ class SpikingNetwork(nn.Module):
         return Recording(*stacked, *[None] * (len(Recording._fields) - len(stacked)))
 
 
-def check_arguments(
-    n_inputs: int, n_hidden: int, n_outputs: int, seed: int, options: dict[str, float]
-) -> NetworkOptions:
+def check_arguments(n_inputs: int, n_hidden: int, n_outputs: int, seed: int, options: dict[str, Any]) -> NetworkOptions:
     """The options of a network, once its sizes, its seed and their names are what they must be."""
     for parameter, value in (("n_inputs", n_inputs), ("n_hidden", n_hidden), ("n_outputs", n_outputs)):
         require_count(parameter, value)
@@ -220,6 +218,7 @@ def build(
     readout_weight = normal(n_outputs, n_hidden, 1 / math.sqrt(n_hidden))
     rule, modulated = rule_of(name, o), NETWORKS[name][1]
     readout = nn.Linear(n_hidden, n_outputs)
+    synapses: nn.Linear | PlasticLinear
     if rule is None:
         synapses = nn.Linear(n_inputs, n_hidden)
     else:
@@ -229,9 +228,9 @@ def build(
         synapses.bias.zero_()
         readout.weight.copy_(readout_weight)
         readout.bias.zero_()
-        if rule is not None:
+        if isinstance(synapses, PlasticLinear):
             synapses.alpha.copy_(normal(n_hidden, n_inputs, o.alpha_scale))
-        if modulated:
+        if isinstance(synapses, PlasticLinear) and modulated:
             scale = o.modulator_scale / math.sqrt(n_hidden)
             synapses.modulator_weight.copy_(normal(n_hidden, n_hidden, scale))
     return SpikingNetwork(synapses, readout, o).to(device=device, dtype=dtype)

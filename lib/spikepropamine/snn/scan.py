@@ -14,8 +14,7 @@
 import logging
 from functools import cache
 from importlib import import_module
-from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import snntorch
 import torch
@@ -154,7 +153,7 @@ def _neurons(
         return reference.integrate(current, v, neuron)
     backend = _backend(current)
     if backend is None:
-        reason = f"the current is on {current.device}"
+        reason: str | None = f"the current is on {current.device}"
     elif current.dtype not in (torch.float32, torch.float64):
         reason = f"the dtype is {current.dtype}"
     else:
@@ -170,7 +169,7 @@ def _tell_once(reason: str) -> None:
     log.warning("the fused path does not apply, taking the reference path: %s", reason)
 
 
-def _backend(spikes: Tensor) -> ModuleType | None:
+def _backend(spikes: Tensor) -> Any:
     """The package that runs what lies on the device of ``spikes``; None without one.
 
     It has ``missing``, ``obstacle``, ``run`` and ``integrate``.
