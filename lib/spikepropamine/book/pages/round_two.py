@@ -68,7 +68,7 @@ def gather(chapter: Chapter, cells: Iterable[str] = tuple(CELLS)) -> Found:
     names = [name for name in COMPARED if name in TRADITIONAL or name in p.network_names()]
     runs, curves, experiments = [], [], {}
     for cell in cells:
-        experiments[cell] = two.round_two(cell, p.profile, p.seeds, names)
+        experiments[cell] = chapter.changed(two.round_two(cell, p.profile, p.seeds, names))
         trained, learning = chapter.at_hand(experiments[cell])
         if len(trained):
             keys = zip(trained["network.name"], trained["network.n_hidden"])
@@ -137,7 +137,7 @@ def draw_accuracy(found: Found, solved: Mapping[str, float]) -> Drawing:
         figure,
         found.runs[["cell", "network", "seed", "accuracy"]],
         f"Solved by: {message}. Every seed (faint), interquartile mean and 95% bootstrap interval; dashed: solved, by the interval's "
-        "lower end. Above the line of each panel's network names: plastic networks after snn, then the traditional ones.",
+        "lower end.",
         f"Dot plot of accuracy, a panel a cell, a row a network. Interquartile means: {told}.",
     )
 

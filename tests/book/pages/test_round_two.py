@@ -1,0 +1,100 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from spikepropamine.book.judges.judge import Definitions
+from spikepropamine.book.pages import round_two as page
+from spikepropamine.experiments import temporal_round_two as two
+
+CELL = "key-value-pairs-low"
+D = Definitions(confidence=0.95, solved_at_least=0.95, failed_at_most=0.6)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def found(accuracy, seeds=10, of=(CELL,), last_gain=0.0):
+    """Runs with ``accuracy(name)`` in every cell of ``of``, and curves that gain ``last_gain`` in the last fifth."""
+    rng, rows, curves = np.random.default_rng(0), [], []
+    experiments = {cell: two.round_two(cell) for cell in of}
+    for cell, experiment in experiments.items():
+        for config in experiment.configs:
+            name = two.compared_as(config.network.name, config.network.n_hidden)
+            for seed in experiment.seeds[:seeds]:
+                value = accuracy(name) + rng.normal(0, 0.002)
+                row = {"cell": cell, "network": name, "seed": seed, "config_hash": config.hash, "accuracy": value}
+                rows.append(
+                    row
+                    | {
+                        "git_commit": "0" * 40,
+                        "tested.n_cues.4": value,
+                        "tested.n_cues.8": 0.5,
+                        "tested.delay_ms.400": value,
+                    }
+                )
+                for step in (600, 1200, 1800, 2400, 3000):
+                    at = value - (last_gain if step < 3000 else 0)
+                    curves.append({**row, "step": step, "accuracy": at, "firing_rate": 5.0, "gradient_norm": 0.1})
+    return page.Found(pd.DataFrame(rows), pd.DataFrame(curves), experiments)
+
+
+def level(**others):
+    return lambda name: others.get(name.replace("-", "_"), 0.98 if name in page.PLASTIC else 0.5)
+
+
+def test_every_network_is_plastic_or_traditional_and_sizes_are_told_apart():
+    assert set(page.PLASTIC) == {"dp-oja", "dp-bcm", "ndp-oja", "ndp-bcm"}
+    assert set(page.EQUAL_SIZE) == {"snn", "lsnn", "rsnn-long", "stp"} and page.LARGER == ("lsnn-100",)
+
+
+def test_progress_counts_runs_against_the_plan_and_a_cell_is_whole_or_not():
+    part, whole = found(level(), seeds=3), found(level())
+    assert "27 of 90" in page.progress(part) and "90 of 90" in page.progress(whole)
+    assert part.cells == [CELL] and part.whole == [] and whole.whole == [CELL]
+
+
+def test_gains_are_over_the_best_traditional_network_of_each_size():
+    table = page.gains(found(level(lsnn=0.7, lsnn_100=0.9)), D)
+    assert dict(zip(table.kind, table.against)) == {"of equal size": "lsnn", "with more parameters": "lsnn-100"}
+    assert len(table) == 8 and (table.low > 0).all()
+    assert page.draw_gains(table).caption.startswith(
+        "Plastic networks are better than the best traditional network in 8 of 8"
+    )
+    worse = page.gains(found(level(lsnn_100=0.995)), D)
+    assert (worse[worse.kind == "with more parameters"]["high"] < 0).all()
+    assert "and worse in 4" in page.draw_gains(worse).caption
+
+
+def test_accuracy_names_who_solves_each_cell():
+    drawing = page.draw_accuracy(found(level(dp_oja=0.93)), {CELL: 0.95})
+    assert drawing.caption.startswith("Solved by: key–value pairs, low noise: dp-bcm, ndp-oja, ndp-bcm.")
+    lower = page.draw_accuracy(found(level(dp_oja=0.93)), {CELL: 0.91})
+    assert "dp-oja, dp-bcm" in lower.caption
+
+
+def test_a_curve_that_still_gains_is_said_to():
+    assert page.draw_learning(found(level())).caption.startswith("Every curve is flat")
+    assert page.draw_learning(found(level(), last_gain=0.05)).caption.startswith("Not flat at the end: snn")
+
+
+def test_bits_stored_follow_accuracy_pairs_and_size():
+    table = page.stored(found(level(snn=0.5, ndp_bcm=1.0)), CELL)
+    at = table[(table.value == 4)].groupby("network")[["bits", "bits_per_neuron"]].mean()
+    assert at.bits["ndp-bcm"] > 15 and at.bits["snn"] < 0.1
+    assert at.bits_per_neuron["ndp-bcm"] == pytest.approx(at.bits["ndp-bcm"] / 48)
+    assert "by ndp-bcm" in page.draw_pairs(found(level(ndp_bcm=1.0)), CELL).caption
+
+
+def test_nothing_at_hand_is_said_and_breaks_nothing():
+    nothing = page.Found(pd.DataFrame({"cell": []}), pd.DataFrame({"cell": []}), {CELL: two.round_two(CELL)})
+    assert "0 are made" in page.progress(nothing) and nothing.cells == nothing.whole == []
+    assert page.what_we_found(nothing, D, {}) == page.against_traditional(nothing, D) == page.looked_into(nothing) == ""
+
+
+def test_who_stays_at_chance_is_looked_into_and_who_does_not_is_not():
+    told = page.looked_into(found(level(lsnn=0.7, lsnn_100=0.9)))
+    assert "`stp`" in told and "`rsnn-long`" in told and "`lsnn`" not in told and "`snn`" not in told

@@ -1,0 +1,70 @@
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from spikepropamine.book import claims
+from spikepropamine.book.pages import temporal_tasks as page
+from spikepropamine.book.pages.cue_association import tidy
+from spikepropamine.records import runs as records
+from spikepropamine.tasks import TASKS
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def runs(repository):
+    tables = {
+        task: records.load_published(repository / "book" / "results" / task).runs for task in ("cue-reward", "recall")
+    }
+    return tidy(pd.concat([table.assign(task=task) for task, table in tables.items()], ignore_index=True))
+
+
+@pytest.fixture
+def definitions(repository):
+    return claims.load_claims(repository / "book" / "claims.yml")[0]
+
+
+def test_a_task_is_told_with_its_own_values():
+    assert "6 pairs are shown for 60 ms" in page.pairs_in_words(TASKS["key-value-pairs"](n_cues=6, cue_ms=60.0))
+    assert "After a delay of 500 ms" in page.cue_reward_in_words(TASKS["cue-reward"](delay_ms=500.0))
+    assert "12 random bits" in page.recall_in_words(TASKS["recall"](n_bits=12))
+
+
+def test_each_task_is_drawn_with_its_groups_named():
+    tasks = {name: TASKS[name](noise="high") for name in ("key-value-pairs", "cue-reward", "recall")}
+    drawing = page.draw_trials(tasks)
+    labels = [[tick.get_text() for tick in axis.get_yticklabels()] for axis in drawing.figure.axes]
+    assert labels[0] == ["key", "value", "question"] and labels[1] == ["cue", "reward", "question"]
+    assert set(drawing.data.task) == set(tasks)
+
+
+def test_the_caption_names_every_miss(runs, definitions):
+    caption = page.draw_accuracy(runs, definitions).caption
+    assert caption.startswith("Plastic networks solve 11 of 16 cases; missed by dp-oja on cue-reward at low noise")
+    assert page.draw_accuracy(runs.assign(accuracy=0.99), definitions).caption.startswith(
+        "Plastic networks solve 16 of 16 cases."
+    )
+
+
+def test_p_values_are_adjusted_within_a_noise_level(runs):
+    both = page.compare(runs, [("ndp-oja", "dp-oja")])
+    low = page.compare(runs[runs.noise == "low"], [("ndp-oja", "dp-oja")])
+    assert both[both.noise == "low"].adjusted_p.tolist() == low.adjusted_p.tolist()
+
+
+def test_pooled_means_weigh_tasks_alike(runs, definitions):
+    table = page.pooled(runs, definitions)
+    unequal = runs[(runs.task == "recall") | (runs.seed < 10)]
+    assert len(table) == 10 and (table.low <= table.accuracy).all()
+    assert abs(page.pooled(unequal, definitions).accuracy - table.accuracy).max() < 0.02
+    assert list(page.shown_pooled(table).columns) == ["noise", "snn", "dp-oja", "dp-bcm", "ndp-oja", "ndp-bcm"]
+
+
+def test_what_was_tested_beyond_training_is_one_row_a_run(runs):
+    found = page.tested(runs, "noise")
+    assert set(found.value) == {0.0, 5.0, 10.0, 20.0, 40.0, 80.0, 120.0}
+    assert len(found) == 7 * len(runs) and set(found.columns) >= {"task", "trained_at", "network", "seed", "accuracy"}
