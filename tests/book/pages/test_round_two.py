@@ -98,3 +98,11 @@ def test_nothing_at_hand_is_said_and_breaks_nothing():
 def test_who_stays_at_chance_is_looked_into_and_who_does_not_is_not():
     told = page.looked_into(found(level(lsnn=0.7, lsnn_100=0.9)))
     assert "`stp`" in told and "`rsnn-long`" in told and "`lsnn`" not in told and "`snn`" not in told
+
+
+def test_what_we_found_says_who_is_ahead_and_how_much_is_stored():
+    told = page.what_we_found(found(level(lsnn=0.7, lsnn_100=0.8, ndp_bcm=0.99)), D, {CELL: 0.95})
+    assert "`ndp-bcm` at 0.99" in told and "is ahead of the best traditional one, `lsnn-100` at 0.80" in told
+    assert "of the 16 bits of a trial" in told and "runs so far" not in told
+    part = page.what_we_found(found(level(lsnn=0.99), seeds=3), D, {CELL: 0.95})
+    assert "(27 of 90 runs so far)" in part and "is behind the best traditional one, `lsnn`" in part and "bits" not in part

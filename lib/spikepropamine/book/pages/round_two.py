@@ -345,22 +345,38 @@ def verdicts(judgements: Sequence[Judgement], cells: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def what_we_found(found: Found, d: Mapping[str, float], thresholds: Mapping[str, float]) -> str:
-    """Round two in sentences; empty where no run is at hand."""
+def what_we_found(found: Found, d: Definitions, solved: Mapping[str, float]) -> str:
+    """Round two in sentences, a line a cell; empty where no run is at hand."""
     lines = []
     for cell in found.cells:
         networks = found.networks(cell)
-        means = {name: interquartile_mean(runs.accuracy) for name, runs in networks.items()}
-        plastic = {name: i for name, i in means.items() if name in PLASTIC}
-        others = {name: i for name, i in means.items() if name in TRADITIONAL}
-        if not plastic or not others:
+        means = {name: interquartile_mean(runs.accuracy, confidence=d.confidence) for name, runs in networks.items()}
+        kinds = [tuple(name for name in names if name in means) for names in (PLASTIC, TRADITIONAL)]
+        if not all(kinds):
             continue
-        first, second = (max(of, key=lambda name: of[name].mean) for of in (plastic, others))
-        solved = [name for name, i in means.items() if i.low >= thresholds.get(cell, 0.95)]
+        first, second = (best(names, networks, d) for names in kinds)
+        who = [f"`{name}`" for name, i in means.items() if i.low >= solved.get(cell, d.solved_at_least)]
+        part = f" ({len(found.runs[found.runs.cell == cell])} of {len(found.experiments[cell].runs)} runs so far)"
+        ahead = "ahead of" if means[first].mean > means[second].mean else "behind"
         lines.append(
-            f"**{CELLS[cell].label.capitalize()}**: the best plastic network, `{first}`, reaches {plastic[first]:.3f}; the best traditional "
-            f"one, `{second}`, {others[second]:.3f}. Solved by {', '.join(f'`{name}`' for name in solved) or 'no network'}."
+            f"**{CELLS[cell].label[0].upper() + CELLS[cell].label[1:]}**{'' if cell in found.whole else part}: the best plastic network, "
+            f"`{first}` at {means[first]:.3f}, is {ahead} the best traditional one, `{second}` at {means[second]:.3f}. Solved by "
+            f"{', '.join(who) or 'no network'}."
         )
+    for cell in found.whole:
+        if isinstance(CELLS[cell].task, KeyValuePairs):
+            at = (
+                stored(found, cell)
+                .loc[lambda table, k=CELLS[cell].task.n_cues: table.value == k]
+                .groupby("network")
+                .bits.mean()
+            )
+            most, other = (at[list(n for n in names if n in at)].idxmax() for names in (PLASTIC, TRADITIONAL))
+            shown = CELLS[cell].task.n_cues * CELLS[cell].task.value_bits
+            lines.append(
+                f"Binding is what plasticity is for: of the {shown} bits of a trial of {CELLS[cell].label} `{most}` keeps {at[most]:.1f}, and "
+                f"`{other}`, the best traditional network, {at[other]:.1f}."
+            )
     return figures.minus("\n".join(f"- {line}" for line in lines))
 
 
