@@ -1,0 +1,56 @@
+"""The gallery: a card for every figure and table of the book, by chapter."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from IPython.display import Markdown
+
+from ...records.atomic import load_yaml, read_json
+
+ROWS, COLUMNS = 3, 3  # of a table that its card shows
+
+
+def gallery(root: Path) -> Markdown:
+    """Every item of ``figures/``, a section for each chapter of the table of contents that has any."""
+    pages = [entry["file"].removeprefix("book/") for entry in load_yaml(root / "_toc.yml")["chapters"]]
+    pages.insert(0, "index")
+    items = [read_json(path) for path in sorted((root / "figures").glob("*/provenance.json"))]
+    sections = [_section(page, [item for item in items if item["chapter"] == page], root) for page in pages]
+    return Markdown("\n\n".join(filter(None, sections)) or "No figure has been made here yet.")
+
+
+def message(caption: str) -> str:
+    """The first sentence of a caption, which is its message."""
+    first = re.split(r"\. (?=[A-Z])|: (?=[a-z])", " ".join(caption.split()), maxsplit=1)[0]
+    return first.rstrip(".:") + "."
+
+
+def _section(page: str, items: Sequence[Mapping[str, Any]], root: Path) -> str:
+    if not items:
+        return ""
+    cards = "\n\n".join(_card(item, root) for item in items)
+    return f"## [](/book/{page})\n\n::::{{grid}} 1 2 2 3\n:gutter: 2\n\n{cards}\n::::"
+
+
+def _card(item: Mapping[str, Any], root: Path) -> str:
+    id, is_figure = item["id"], item["id"].startswith("fig-")
+    picture = f":img-top: ../figures/{id}/figure.png\n:img-alt: {' '.join(item['alt'].split())}\n" if is_figure else ""
+    preview = "" if is_figure else _preview((root / "figures" / id / "table.md").read_text(encoding="utf-8"))
+    return (
+        f":::{{grid-item-card}} {{numref}}`{id}`\n:link: {id}\n:link-type: ref\n:class-card: gallery-card\n{picture}\n"
+        f"{preview}{message(item['caption'])}\n:::"
+    )
+
+
+def _preview(table: str) -> str:
+    """The first rows and columns of a table, as it is read."""
+    lines = [line for line in table.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")][:COLUMNS] for line in lines[: ROWS + 2]]
+    return "\n".join("| " + " | ".join(_plain(cell) for cell in row) + " |" for row in cells) + "\n\n"
+
+
+def _plain(cell: str) -> str:
+    """A cell without links, which a card, a link itself, cannot hold."""
+    return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", cell)

@@ -1,0 +1,36 @@
+from spikepropamine.book.pages import reproduced_figures as page
+from spikepropamine.records.atomic import write_json
+
+
+def item(root, id, chapter, caption="A message. More words.", **more):
+    folder = root / "figures" / id
+    folder.mkdir(parents=True)
+    facts = {"id": id, "chapter": chapter, "caption": caption} | more
+    write_json(folder / "provenance.json", facts)
+    return folder
+
+
+def test_every_item_has_a_card_on_the_section_of_its_chapter(tmp_path):
+    (tmp_path / "_toc.yml").write_text("chapters:\n- file: book/recall\n- file: book/empty\n")
+    item(tmp_path, "fig-index-one", "index", alt="A line\nthat rises.")
+    folder = item(tmp_path, "tab-recall", "recall")
+    rows = ["A message.", "", "| a | b | c | d |", "|:--|:--|:--|:--|"] + [
+        f"| [x{k}](#claim-1) | 1 | 2 | 3 |" for k in range(9)
+    ]
+    (folder / "table.md").write_text("\n".join(rows), encoding="utf-8")
+    text = page.gallery(tmp_path).data
+    first, second = text.split("## [](/book/recall)")
+    assert first.startswith("## [](/book/index)") and "empty" not in text
+    assert "{numref}`fig-index-one`" in first and ":img-alt: A line that rises." in first and "A message.\n:::" in first
+    assert "| x0 | 1 | 2 |" in second and "x3" not in second and "claim-1" not in second and "| 3 |" not in second
+
+
+def test_the_message_is_the_first_sentence_of_a_caption():
+    assert page.message("Plastic networks solve it. Dashed: 0.95.") == "Plastic networks solve it."
+    assert page.message("Accuracy reaches 0.95 of 1. Dotted: chance.") == "Accuracy reaches 0.95 of 1."
+    assert page.message("Accuracy of each network: every seed (marks).") == "Accuracy of each network."
+
+
+def test_a_book_without_figures_says_so(tmp_path):
+    (tmp_path / "_toc.yml").write_text("chapters: []\n")
+    assert page.gallery(tmp_path).data == "No figure has been made here yet."
