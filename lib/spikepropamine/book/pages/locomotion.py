@@ -401,8 +401,8 @@ def films_in_words(facts: Mapping) -> str:
         )  # fmt: skip
         condition = "nothing is different" if first.condition == TRAINING else f"{first.condition}{strength}"
         lines.append(
-            f"- {{download}}`{film.replace('-', ' ').capitalize()} (MP4) <results/gait/film-{film}.mp4>`: {condition}. From left "
-            f"to right {told}, in the first 10 s of the same episode."
+            f":::{{film}} results/gait/film-{film}.mp4\n**{film.replace('-', ' ').capitalize()}**: {condition}. From left "
+            f"to right {told}, in the first 10 s of the same episode.\n:::\n"
         )
     return figures.minus("\n".join(lines))
 
