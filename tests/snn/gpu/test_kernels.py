@@ -122,6 +122,14 @@ def test_every_rule_of_the_form_has_its_kernels():
             assert gpu.obstacle(layer, neuron, spikes) == "the rule has an update of its own"
 
 
+def test_the_surrogate_of_snntorch_keeps_its_slope():
+    layer, _ = layer_of("dp-oja", 8, 6, torch.float32, scale=1.0)
+    gradient = snntorch.surrogate.fast_sigmoid(slope=7)
+    neuron = snntorch.Leaky(beta=0.8, reset_mechanism="subtract", spike_grad=gradient).to(DEVICE)
+    state = [x.float() for x in state_of(2, 8, 6)]
+    assert_same(layer, neuron, spikes_of(6, 2, 8, dtype=torch.float32), state, 1e-4, 1e-3)
+
+
 @pytest.mark.parametrize("modulated", [False, True])
 def test_a_rule_runs_by_its_two_functions_alone(modulated):
     torch.manual_seed(0)

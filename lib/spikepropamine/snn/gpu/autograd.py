@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from ..layers import PlasticLinear, PlasticState
 from ..plasticity import Rule
 from ..surrogates import slope_of
+from ..surrogates import slope_of
 from . import kernels, tiled
 from .kernels import Given, Gradients, Kept, Scratch, State
 from .sizes import PROGRAMS, Tiles, power_of_two, tiles
@@ -33,6 +34,8 @@ def plastic_scan(
     if len(spikes) == 0:
         return v.new_zeros(0, *v.shape), v, plastic
     cut = tiles(layer.in_features, layer.out_features, spikes.shape[1], layer.modulated, spikes.itemsize)
+    if cut is None:
+        raise ValueError(f"layer = {layer}: must be one that gpu.obstacle says nothing about")
     # what does not depend on E, for all ticks at once: autograd takes care of W, b and its part of the spikes' gradient
     current = F.linear(spikes, layer.weight, layer.bias)
     modulator = (layer.modulator_weight, layer.modulator_bias) if layer.modulated else (None, None)
@@ -53,12 +56,12 @@ class Setting(NamedTuple):
 
 
 def _numbers(neuron: snntorch.Leaky, like: Tensor, *more: float) -> Tensor:
-    # β, threshold, k of the surrogate and more, where the kernels read them; k has no meaning for a readout
+    # β, threshold, k of the surrogate and more, where the kernels read them
     slope = slope_of(neuron)
     # snnTorch holds β within 0 and 1 where it uses it
     of_neuron = [x.detach().to(like).reshape(1) for x in (neuron.beta.clamp(0, 1), neuron.threshold)]
     # filled on the device, for a CUDA graph cannot record a copy from the CPU
-    return torch.cat([*of_neuron, *(like.new_full((1,), x) for x in (slope, *more))])
+    return torch.cat([*of_neuron, *(like.new_full((1,), x) for x in (slope_of(neuron), *more))])
 
 
 @cache
