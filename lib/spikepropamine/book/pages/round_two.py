@@ -418,7 +418,7 @@ def searched(chapter: Chapter) -> pd.DataFrame:
     for name, values, options in points:
         found = accuracy.get(two.searched_as(name, values, options).hash)
         if found is not None:
-            chosen = two.CHOSEN.get(name) == values and two.CHOSEN_OPTIONS.get(name, {}) == options
+            chosen = two.CHOSEN.get(name) == values and not options
             rows.append(
                 {
                     "network": name,
