@@ -58,6 +58,12 @@ class Chapter:
         """``experiment`` with what the parameter ``change`` asks for; as it is where that is empty."""
         return changed(experiment, self.parameters.changes())
 
+    def asked(self, *found: tuple[Experiment, pd.DataFrame]) -> Markdown | None:
+        """What came of the reader's own question: of each experiment, before its change, and the runs with it; None without one."""
+        changes, published = self.parameters.changes(), self.root / "book" / "results"
+        told = [answer(self.changed(experiment), runs, published, changes) for experiment, runs in found]
+        return Markdown("\n\n".join(told)) if changes else None
+
     def results(self, experiment: Experiment) -> tuple[pd.DataFrame, pd.DataFrame]:
         """The runs of ``experiment`` and their curves: found, or made if there are none or on request.
 

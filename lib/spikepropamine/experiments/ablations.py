@@ -18,6 +18,7 @@ from ..snn.networks import NETWORKS, Run, SpikingNetwork, rule_of
 from ..snn.scan import HiddenState
 from ..tasks.task import Task
 from ..training.supervised import REHEARSE, evaluate, generator
+from .changes import Changes, changed
 from .choices import check_workers
 from .config import Config
 from .sweeps import Store, in_parallel
@@ -127,10 +128,12 @@ def measure(
     store: Store,
     workers: int | str = 1,
     earlier: pd.DataFrame | None = None,
+    changes: Changes | None = None,
 ) -> tuple[pd.DataFrame, dict]:
     """Every ablation of every plastic network whose weights ``store`` holds, on every task; how many trials each, and what ablations do.
 
     The runs that ``earlier`` tells of, such a table, are not measured again: their weights need not be at hand any more.
+    ``changes`` are those of :mod:`spikepropamine.experiments.changes`, for networks that were trained with them.
     """
     check_workers(workers)
     require_choice("profile", profile, TRIALS)
@@ -139,7 +142,7 @@ def measure(
     jobs = [
         (task, experiment.name, config, seed)
         for task in TASKS
-        for experiment in ([temporal(task, profile, seeds, plastic)] if plastic else [])
+        for experiment in ([changed(temporal(task, profile, seeds, plastic), changes or {})] if plastic else [])
         for config, seed in experiment.runs
         if (config.hash, seed) not in held and store.has_weights(experiment.name, config, seed)
     ]

@@ -21,6 +21,7 @@ PARTS = ("task", "network", "training")
 _MILLISECONDS, _HERTZ = {"ms": 1.0, "s": 1000.0}, {"Hz": 1.0, "kHz": 1000.0}
 _UNITS = {
     r".*_ms|dt|tau_.*": _MILLISECONDS,
+    r".*_s": {"s": 1.0, "ms": 0.001},
     r".*_hz|noise|cue_rate|rate_target": _HERTZ,
 }
 _NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([a-zA-Z]*)")

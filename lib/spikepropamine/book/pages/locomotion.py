@@ -222,7 +222,7 @@ def draw_learning(curves: pd.DataFrame, names: Sequence[str]) -> Drawing:
 
 def _leader(ends: Mapping[tuple[str, str], float], robot: str) -> str:
     of = {name: value for (at, name), value in ends.items() if at == robot}
-    return max(of, key=lambda name: of[name])
+    return max(of, key=lambda name: of[name], default="")
 
 
 def draw_returns(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions, episodes: int) -> Drawing:
