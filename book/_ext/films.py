@@ -1,8 +1,8 @@
 """Sphinx: a directive ``film``, a video with controls above a text that tells what is seen.
 
-    :::{film} results/gait/film-lame-leg.mp4
-    Three walkers with a lame leg, from left to right ...
-    :::
+:::{film} results/gait/film-lame-leg.mp4
+Three walkers with a lame leg, from left to right ...
+:::
 """
 
 import posixpath
@@ -34,7 +34,9 @@ class Film(Directive):
 
 def visit_film(self, node):
     file = posixpath.join(self.builder.dlpath, node[0].get("filename", ""))
-    self.body.append(f'<video controls preload="metadata" muted playsinline src="{file}" aria-label="Film; the text below tells what it shows">')
+    self.body.append(
+        f'<video controls preload="metadata" muted playsinline src="{file}" aria-label="Film; the text below tells what it shows">'
+    )
 
 
 def depart_film(self, node):

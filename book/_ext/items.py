@@ -39,19 +39,31 @@ def finish_items(app, doctree, docname):
         path = app.env.relfn2path(node["reftarget"], docname)[0]
         if "filename" in node and path in app.env.dlfiles:
             node["filename"] = app.env.dlfiles[path][1]
-    numbers = {}
-    for name, kind in (("figure", "Figure"), ("table", "Table")):
-        for id, number in app.env.toc_fignumbers.get(docname, {}).get(name, {}).items():
-            numbers[id] = f"{kind} {'.'.join(map(str, number))}"
-    for node in doctree.findall(nodes.literal_block):
-        text = re.sub(
-            r"\bItem ((?:fig|tab)-[a-z0-9-]+)",
-            lambda found: f"{numbers[found[1]]} ({found[1]})" if found[1] in numbers else found[0],
-            node.astext(),
-        )
+    numbers = _numbers(app.env)
+    for node in list(doctree.findall(nodes.literal_block)):
+        text = _with_numbers(node.astext(), numbers)
         if text != node.astext():
             node.rawsource, node.children = text, []
             node += nodes.Text(text)
+
+
+def _numbers(env) -> dict[str, str]:
+    """Of each item in the book its number in words."""
+    kinds = {"figure": "Figure", "table": "Table"}
+    return {
+        id: f"{word} {'.'.join(map(str, number))}"
+        for of_page in env.toc_fignumbers.values()
+        for kind, word in kinds.items()
+        for id, number in of_page.get(kind, {}).items()
+    }
+
+
+def _with_numbers(text: str, numbers: dict[str, str]) -> str:
+    return re.sub(
+        r"\bItem ((?:fig|tab)-[a-z0-9-]+)",
+        lambda found: f"{numbers[found[1]]} ({found[1]})" if found[1] in numbers else found[0],
+        text,
+    )
 
 
 def setup(app):

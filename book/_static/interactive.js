@@ -27,9 +27,6 @@ class Exploration {
     this.means = summaries(content);
     this.panels = [...new Set(this.rows.map((row) => row.panel))];
     this.places = [...new Set(this.rows.map((row) => row.x))];
-    const all = [...this.rows.map((row) => row.y), ...(content.threshold === null ? [] : [content.threshold])];
-    const margin = 0.04 * (Math.max(...all) - Math.min(...all) || 1);
-    this.range = [Math.min(...all) - margin, Math.max(...all) + margin];
     this.build();
     this.draw();
     let width = this.plots.clientWidth;
@@ -71,11 +68,27 @@ class Exploration {
     set(true);
   }
 
+  // what is marked in a panel: one value or none
+  threshold(panel) {
+    const { threshold } = this.content;
+    const value = typeof threshold === "object" ? threshold?.[panel] : threshold;
+    return value === undefined ? [] : [value];
+  }
+
+  // the range of y of a panel, or of all
+  range(panel) {
+    const { shared } = this.content;
+    const all = this.rows.filter((row) => shared || row.panel === panel).map((row) => row.y);
+    all.push(...this.threshold(panel));
+    const margin = 0.04 * (Math.max(...all) - Math.min(...all) || 1);
+    return [Math.min(...all) - margin, Math.max(...all) + margin];
+  }
+
   // where a group stands within its place
   at(row) {
     if (this.content.kind === "lines") return row.x;
     const count = this.names.length;
-    return this.places.indexOf(row.x) + (count > 1 ? (this.names.indexOf(row.group) / (count - 1) - 0.5) * 0.62 : 0);
+    return this.places.indexOf(row.x) + (count > 1 && this.content.side_by_side ? (this.names.indexOf(row.group) / (count - 1) - 0.5) * 0.62 : 0);
   }
 
   draw() {
@@ -86,7 +99,7 @@ class Exploration {
   }
 
   drawPanel(panel, width) {
-    const { kind, labels, threshold, colours } = this.content;
+    const { kind, labels, colours } = this.content;
     const seen = (row) => row.panel === panel && !this.hidden.has(row.group);
     const rows = this.rows.filter(seen).map((row) => ({ ...row, at: this.at(row) }));
     const means = this.means.filter(seen).map((mean) => ({ ...mean, at: this.at(mean) }));
@@ -94,7 +107,7 @@ class Exploration {
     const turned = kind === "dots" && here.length * 60 > width;
     const ink = (row) => colours[row.group];
     const marks = [Plot.gridY({ strokeOpacity: 0.12 }), Plot.axisY({ label: null, ticks: 5, tickFormat: short })];
-    if (threshold !== null) marks.push(Plot.ruleY([threshold], { strokeDasharray: "4,3", strokeOpacity: 0.6 }));
+    marks.push(Plot.ruleY(this.threshold(panel), { strokeDasharray: "4,3", strokeOpacity: 0.6 }));
     if (kind === "dots")
       marks.push(
         Plot.axisX(here.map((place) => this.places.indexOf(place)), { tickFormat: (k) => String(this.places[k]), tickRotate: turned ? -35 : 0, label: turned ? null : labels.x, labelArrow: "none", labelAnchor: "center", tickSize: 0 }),
@@ -111,7 +124,7 @@ class Exploration {
     const domain = kind === "dots" ? [Math.min(...here.map((p) => this.places.indexOf(p))) - 0.5, Math.max(...here.map((p) => this.places.indexOf(p))) + 0.5] : undefined;
     const plot = Plot.plot({
       width, height: turned ? 300 : 250, marginLeft: 46, marginBottom: turned ? 78 : 40, style: FULL,
-      x: { domain, insetLeft: 6, insetRight: 6 }, y: { domain: this.range }, marks,
+      x: { domain, insetLeft: 6, insetRight: 6 }, y: { domain: this.range(panel) }, marks,
     });
     plot.setAttribute("aria-hidden", "true");
     const box = document.createElement("div");

@@ -30,7 +30,8 @@ def interactive(
     seed: str | None = "seed",
     kind: str = "dots",
     labels: Mapping[str, str] = MappingProxyType({}),
-    threshold: float | None = None,
+    threshold: float | Mapping[str, float] | None = None,
+    shared: bool = True,
 ) -> Item:
     """``item`` and its values to explore.
 
@@ -45,7 +46,8 @@ def interactive(
         kind: "dots", each observation beside the interquartile mean and its interval; or "lines", one for each seed, and a
             thick one for the interquartile mean.
         labels: the words to show for columns.
-        threshold: a value of ``y`` to mark.
+        threshold: a value of ``y`` to mark, or one for each panel.
+        shared: whether all panels have the same range of ``y``.
 
     Raises:
         ValueError: naming the argument, its value and what is allowed.
@@ -66,7 +68,9 @@ def interactive(
         "figure": name[1],
         "kind": kind,
         "labels": {role: labels.get(column, column.replace("_", " ")) for role, column in columns.items()},
-        "threshold": threshold,
+        "threshold": dict(threshold) if isinstance(threshold, Mapping) else threshold,
+        "shared": shared,
+        "side_by_side": x != group,
         "colours": {one: look["color"] for one, look in network_styles(groups).items()},
         "rows": {role: _listed(shown[column]) for role, column in columns.items()},
         "means": {role: _listed(means[column]) for role, column in columns.items() if column in places}
