@@ -104,13 +104,21 @@ class Exploration {
     const rows = this.rows.filter(seen).map((row) => ({ ...row, at: this.at(row) }));
     const means = this.means.filter(seen).map((mean) => ({ ...mean, at: this.at(mean) }));
     const here = this.places.filter((place) => this.rows.some((row) => row.panel === panel && row.x === place));
-    const turned = kind === "dots" && here.length * 60 > width;
+    // names of places: broken into lines where their words fit, else turned
+    const slot = (width - 60) / here.length;
+    const names = kind === "dots" ? here.map(String) : [];
+    const turned = Math.max(0, ...names.flatMap((name) => name.split(/[\s-]+/)).map((word) => word.length)) * 6.6 > slot;
+    const lines = Math.max(1, ...names.map((name) => Math.ceil((name.length * 7.2) / slot)));
+    const cut = (name) => (turned && name.length > 22 ? `${name.slice(0, 21)}…` : name);
+    const below = turned ? 28 + 4 * Math.min(22, Math.max(...names.map((name) => name.length))) : kind === "dots" ? 24 + 13 * lines : 40;
     const ink = (row) => colours[row.group];
     const marks = [Plot.gridY({ strokeOpacity: 0.12 }), Plot.axisY({ label: null, ticks: 5, tickFormat: short })];
     marks.push(Plot.ruleY(this.threshold(panel), { strokeDasharray: "4,3", strokeOpacity: 0.6 }));
     if (kind === "dots")
       marks.push(
-        Plot.axisX(here.map((place) => this.places.indexOf(place)), { tickFormat: (k) => String(this.places[k]), tickRotate: turned ? -35 : 0, label: turned ? null : labels.x, labelArrow: "none", labelAnchor: "center", tickSize: 0 }),
+        Plot.axisX(here.map((place) => this.places.indexOf(place)), {
+          tickFormat: (k) => cut(String(this.places[k])), tickRotate: turned ? -35 : 0, lineWidth: turned ? Infinity : slot / 12, label: null, tickSize: 0,
+        }),
         Plot.dot(rows, { x: "at", y: "y", fill: ink, fillOpacity: 0.3, r: 2.5 }),
         Plot.ruleX(means.filter((mean) => mean.low !== null), { x: "at", y1: "low", y2: "high", stroke: ink, strokeWidth: 2 }),
         Plot.dot(means, { x: "at", y: "mean", fill: ink, r: 4.5, stroke: "#fff", strokeWidth: 1 }),
@@ -123,7 +131,7 @@ class Exploration {
       );
     const domain = kind === "dots" ? [Math.min(...here.map((p) => this.places.indexOf(p))) - 0.5, Math.max(...here.map((p) => this.places.indexOf(p))) + 0.5] : undefined;
     const plot = Plot.plot({
-      width, height: turned ? 300 : 250, marginLeft: 46, marginBottom: turned ? 78 : 40, style: FULL,
+      width, height: 200 + below, marginLeft: 46, marginTop: 8, marginBottom: below, style: FULL,
       x: { domain, insetLeft: 6, insetRight: 6 }, y: { domain: this.range(panel) }, marks,
     });
     plot.setAttribute("aria-hidden", "true");
@@ -133,7 +141,7 @@ class Exploration {
     box.setAttribute("role", "application");
     box.setAttribute("aria-label", `${panel || "plot"}: ${labels.y} by ${labels.x}. The arrow keys go from value to value.`);
     const title = document.createElement("p");
-    title.textContent = [panel, labels.y].filter(Boolean).join(" · ");
+    title.textContent = [panel, labels.y].filter(Boolean).join(" · ") + (kind === "dots" && labels.x !== labels.group ? ` by ${labels.x}` : "");
     box.append(title, plot);
     this.answer(box, plot, rows);
     return box;

@@ -61,7 +61,7 @@ def interactive(
     shown = data.dropna(subset=[y]).sort_values([x], kind="stable") if kind == "lines" else data.dropna(subset=[y])
     require(0 < len(shown) <= MOST_ROWS, "data", len(shown), f"1 to {MOST_ROWS} rows with a value of {y}")
     require(kind == "dots" or pd.api.types.is_numeric_dtype(shown[x]), "x", x, "a column of numbers for kind 'lines'")
-    places = [column for column in (panel, x, group) if column]
+    places = list(dict.fromkeys(column for column in (panel, x, group) if column))
     means = intervals(shown, y, places)
     groups = list(dict.fromkeys(shown[group]))
     content = {
