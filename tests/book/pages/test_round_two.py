@@ -105,4 +105,6 @@ def test_what_we_found_says_who_is_ahead_and_how_much_is_stored():
     assert "`ndp-bcm` at 0.99" in told and "is ahead of the best traditional one, `lsnn-100` at 0.80" in told
     assert "of the 16 bits of a trial" in told and "runs so far" not in told
     part = page.what_we_found(found(level(lsnn=0.99), seeds=3), D, {CELL: 0.95})
-    assert "(27 of 90 runs so far)" in part and "is behind the best traditional one, `lsnn`" in part and "bits" not in part
+    assert (
+        "(27 of 90 runs so far)" in part and "is behind the best traditional one, `lsnn`" in part and "bits" not in part
+    )
