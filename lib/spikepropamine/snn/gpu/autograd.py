@@ -16,7 +16,6 @@ from torch.nn import functional as F
 from ..layers import PlasticLinear, PlasticState
 from ..plasticity import Rule
 from ..surrogates import slope_of
-from ..surrogates import slope_of
 from . import kernels, tiled
 from .kernels import Given, Gradients, Kept, Scratch, State
 from .sizes import PROGRAMS, Tiles, power_of_two, tiles
@@ -57,7 +56,6 @@ class Setting(NamedTuple):
 
 def _numbers(neuron: snntorch.Leaky, like: Tensor, *more: float) -> Tensor:
     # β, threshold, k of the surrogate and more, where the kernels read them
-    slope = slope_of(neuron)
     # snnTorch holds β within 0 and 1 where it uses it
     of_neuron = [x.detach().to(like).reshape(1) for x in (neuron.beta.clamp(0, 1), neuron.threshold)]
     # filled on the device, for a CUDA graph cannot record a copy from the CPU
