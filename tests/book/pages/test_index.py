@@ -23,7 +23,7 @@ def judgements(repository, results):
 def test_the_answer_counts_verdicts_and_cells(judgements):
     answer = index.answer(judgements).data
     assert "Of the 6 claims of the abstract, 1 reproduced, 5 partly reproduced." in answer
-    assert "in 11 of 12 cases and in 8 of 12 cases under significant noise; every miss is on cue-reward" in answer
+    assert "in 11 of 12 cases and in 8 of 12 cases under significant noise; what they miss is on cue-reward" in answer
     assert "this holds in part, in 15 of 18 cases (slstm on cue-association, accuracy: 1.000 ≥ 0.950)" in answer
     assert "3 of 4 plastic networks walk" in answer and "dp-bcm keeps the least, 93%" in answer
     assert len(answer.split("\n\n")) == 4

@@ -28,7 +28,16 @@ def test_every_item_has_a_card_on_the_section_of_its_chapter(tmp_path):
 def test_the_message_is_the_first_sentence_of_a_caption():
     assert page.message("Plastic networks solve it. Dashed: 0.95.") == "Plastic networks solve it."
     assert page.message("Accuracy reaches 0.95 of 1. Dotted: chance.") == "Accuracy reaches 0.95 of 1."
-    assert page.message("Accuracy of each network: every seed (marks).") == "Accuracy of each network."
+
+
+def test_items_stand_in_the_order_of_their_page(tmp_path):
+    (tmp_path / "_toc.yml").write_text("chapters:\n- file: book/recall\n")
+    for name in ("fig-a", "fig-b", "fig-c"):
+        item(tmp_path, name, "recall", alt="x")
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "recall.ipynb").write_text("fig-c, then fig-a")
+    text = page.gallery(tmp_path).data
+    assert text.index("fig-c") < text.index("fig-a") < text.index("fig-b")
 
 
 def test_a_book_without_figures_says_so(tmp_path):

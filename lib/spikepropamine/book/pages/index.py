@@ -160,7 +160,7 @@ def _tasks(newest: Mapping[str, Judgement]) -> str:
         return ""
     told = [f"in {j.cells[0]} of {j.cells[1]} cases{how}" for j, how in zip(judged, ("", " under significant noise"))]
     missed = dict.fromkeys(task for j in judged for task, one in j.decision.found.items() if one.met < one.of)
-    where = f"; every miss is on {' or '.join(missed)}" if missed else ""
+    where = f"; what they miss is on {', '.join(missed)}" if missed else ""
     return f"Plastic networks solve temporal tasks that a spiking network without memory fails {' and '.join(told)}{where}."
 
 

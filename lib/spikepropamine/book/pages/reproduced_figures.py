@@ -17,14 +17,22 @@ def gallery(root: Path) -> Markdown:
     pages = [entry["file"].removeprefix("book/") for entry in load_yaml(root / "_toc.yml")["chapters"]]
     pages.insert(0, "index")
     items = [read_json(path) for path in sorted((root / "figures").glob("*/provenance.json"))]
-    sections = [_section(page, [item for item in items if item["chapter"] == page], root) for page in pages]
+    sections = [_section(page, _in_order(root, page, items), root) for page in pages]
     return Markdown("\n\n".join(filter(None, sections)) or "No figure has been made here yet.")
 
 
 def message(caption: str) -> str:
     """The first sentence of a caption, which is its message."""
-    first = re.split(r"\. (?=[A-Z])|: (?=[a-z])", " ".join(caption.split()), maxsplit=1)[0]
-    return first.rstrip(".:") + "."
+    first = re.split(r"\. (?=[A-Z])", " ".join(caption.split()), maxsplit=1)[0]
+    return first.rstrip(".") + "."
+
+
+def _in_order(root: Path, page: str, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The items of a page, in the order in which it shows them."""
+    path = root / "book" / f"{page}.ipynb"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    of_page = [item for item in items if item["chapter"] == page]
+    return sorted(of_page, key=lambda item: text.find(item["id"]) if item["id"] in text else len(text))
 
 
 def _section(page: str, items: Sequence[Mapping[str, Any]], root: Path) -> str:
