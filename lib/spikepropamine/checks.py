@@ -75,11 +75,10 @@ def require_finite(tensors: Mapping[str, torch.Tensor]) -> None:
     if torch.jit.is_tracing():
         return
     try:
-        with torch.no_grad():
-            # a sum is finite only if its terms are: one quick pass, and one wait for a GPU, where all is well
-            if math.isfinite(sum(x.detach().sum() for x in tensors.values())):
-                return
-            bad = {name: int((~torch.isfinite(x)).sum()) for name, x in tensors.items()}
+        # a sum is finite only if its terms are: one quick pass, and one wait for a GPU, where all is well
+        if math.isfinite(sum(x.detach().sum() for x in tensors.values())):
+            return
+        bad = {name: int((~torch.isfinite(x)).sum()) for name, x in tensors.items()}
     except RuntimeError:  # under torch.func and on the meta device there are no values
         return
     for name, count in bad.items():

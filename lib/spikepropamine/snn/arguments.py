@@ -36,24 +36,25 @@ def put_weights_in_place(layer: Any) -> None:
                 hook(layer, None)
 
 
-def require_layer(layer: Any) -> None:
-    """Refuse what is not a layer of synapses with one weight for each input and neuron."""
+def require_layer(layer: Any) -> dict[str, Tensor]:
+    """Refuse what is not a layer of synapses with one weight for each input and neuron; its parameters by name."""
     if not isinstance(layer, (nn.Linear, PlasticLinear)):
         raise TypeError(f"layer = {type(layer).__name__}: must be an nn.Linear or a PlasticLinear")
-    weight = layer.weight
-    require_tensor("layer.weight", weight, (layer.out_features, layer.in_features), weight.dtype, finite=False)
-    tensors = dict(layer.named_parameters())
-    for name, x in tensors.items():
-        require_tensor(f"layer.{name}", x, tuple(x.shape), weight.dtype, weight.device, finite=False)
-    expected: dict[str, tuple[int, ...]] = {"bias": (layer.out_features,)}
+    weight, P, Q = layer.weight, layer.in_features, layer.out_features
+    shapes: dict[str, tuple[int, ...]] = {"weight": (Q, P), "bias": (Q,)}
     if isinstance(layer, PlasticLinear):
-        expected["alpha"] = tuple(weight.shape)
+        shapes["alpha"] = (Q, P)
         if layer.modulated:
-            expected |= {"modulator_weight": (layer.out_features,) * 2, "modulator_bias": (layer.out_features,)}
-    for name, shape in expected.items():
+            shapes |= {"modulator_weight": (Q, Q), "modulator_bias": (Q,)}
+    for name, shape in shapes.items():
         x = getattr(layer, name)
-        if x is not None:
-            require(x.shape == shape, f"layer.{name}.shape", tuple(x.shape), str(tuple(shape)))
+        if x is not None or name != "bias":
+            require_tensor(f"layer.{name}", x, shape, weight.dtype, weight.device, finite=False)
+    parameters = {f"layer.{name}": x for name, x in layer.named_parameters()}
+    for name, x in parameters.items():
+        if x.dtype != weight.dtype or x.device != weight.device:
+            require_tensor(name, x, tuple(x.shape), weight.dtype, weight.device, finite=False)
+    return parameters
 
 
 def require_state(layer: PlasticLinear | nn.Linear, state: Any, batch: int) -> dict[str, Tensor]:

@@ -27,8 +27,12 @@ def of_setting(*tensors: Tensor) -> str | None:
         return "forward-mode differentiation is on"
     if any(getattr(nn.modules.module, f"_global{name}") for name in _HOOKS):
         return "a hook is registered for all modules"
-    other = next((type(x).__name__ for x in tensors if type(x) not in (Tensor, nn.Parameter)), None)
-    return other and f"a tensor is a {other}"
+    for x in tensors:
+        if type(x) not in (Tensor, nn.Parameter):
+            return f"a tensor is a {type(x).__name__}"
+        if x.is_neg():
+            return "a tensor is a negated view, which resolve_neg makes plain"
+    return None
 
 
 def to_compiled(tensors: Sequence[Tensor], modules: Iterable[nn.Module]) -> str | None:
@@ -76,23 +80,20 @@ def of_neuron(neuron: nn.Module, reset: str = "subtract") -> str | None:
     if type(neuron) is not snntorch.Leaky:
         return f"the neuron is a {type(neuron).__name__}"
     state_function = snntorch.Leaky._base_int if reset == "none" else snntorch.Leaky._base_sub
-    tensors = neuron.beta, neuron.threshold, neuron.graded_spikes_factor
-    obstacles = {
-        f"the neuron's reset is {neuron.reset_mechanism!r}": neuron.reset_mechanism != reset
-        or getattr(neuron.state_function, "__func__", None) is not state_function,
-        "the neuron resets without delay": not neuron.reset_delay,
-        "the neuron's β or threshold is learned": any(x.requires_grad or isinstance(x, nn.Parameter) for x in tensors),
-        "the neurons differ in β or threshold": any(x.numel() > 1 for x in tensors[:2]),
-        "the neuron has an option of snnTorch's that is not fused": bool(
-            neuron.inhibition or neuron.state_quant or neuron.init_hidden
-        )
-        or (neuron.graded_spikes_factor.numel() != 1 or neuron.graded_spikes_factor.item() != 1),
-        "the neuron has methods of its own": not _computes_as(
-            neuron, snntorch.Leaky, "forward", "__call__", "fire", "mem_reset", "_base_state_function"
-        ),
-    }
-    reason = next((reason for reason, holds in obstacles.items() if holds), None)
-    return reason or of_hooks(neuron) or (_of_surrogate(neuron) if reset != "none" else None)
+    if neuron.reset_mechanism != reset or getattr(neuron.state_function, "__func__", None) is not state_function:
+        return f"the neuron's reset is {neuron.reset_mechanism!r}"
+    if not neuron.reset_delay:
+        return "the neuron resets without delay"
+    factor = neuron.graded_spikes_factor
+    if any(x.requires_grad or isinstance(x, nn.Parameter) for x in (neuron.beta, neuron.threshold, factor)):
+        return "the neuron's β or threshold is learned"
+    if neuron.beta.numel() > 1 or neuron.threshold.numel() > 1:
+        return "the neurons differ in β or threshold"
+    if neuron.inhibition or neuron.state_quant or neuron.init_hidden or factor.numel() != 1 or factor.item() != 1:
+        return "the neuron has an option of snnTorch's that is not fused"
+    if not _computes_as(neuron, snntorch.Leaky, "forward", "__call__", "fire", "mem_reset", "_base_state_function"):
+        return "the neuron has methods of its own"
+    return of_hooks(neuron) or (_of_surrogate(neuron) if reset != "none" else None)
 
 
 def _of_surrogate(neuron: snntorch.Leaky) -> str | None:
@@ -110,9 +111,10 @@ def _of_surrogate(neuron: snntorch.Leaky) -> str | None:
 
 def _computes_as(module: nn.Module, kind: type, *methods: str) -> bool:
     """Whether ``module`` is of ``kind`` and goes by its methods."""
-    return isinstance(module, kind) and not any(
-        getattr(type(module), name) is not getattr(kind, name) or name in vars(module) for name in methods
-    )
+    its, own = type(module), vars(module)
+    if not isinstance(module, kind) or not own.keys().isdisjoint(methods):
+        return False
+    return its is kind or all(getattr(its, name) is getattr(kind, name) for name in methods)
 
 
 def of_hooks(*modules: nn.Module) -> str | None:

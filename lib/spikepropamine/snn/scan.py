@@ -81,7 +81,7 @@ def scan(
     """
     require_choice("path", path, PATHS)
     put_weights_in_place(layer)
-    require_layer(layer)
+    parameters = require_layer(layer)
     require_neuron(neuron)
     weight = layer.weight
     require_tensor("spikes", spikes, ("T", "B", layer.in_features), weight.dtype, weight.device, finite=False)
@@ -89,7 +89,7 @@ def scan(
     if state is None:
         state = initial_state(layer, int(spikes.shape[1]))
     values = {"spikes": spikes, **require_state(layer, state, spikes.shape[1])}
-    require_finite(values | {f"layer.{name}": p for name, p in layer.named_parameters()})
+    require_finite(values | parameters)
     if path == "reference":
         return reference.run(layer, neuron, spikes, state)
     reason = obstacle(layer, neuron, *values.values())

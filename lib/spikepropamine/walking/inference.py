@@ -14,7 +14,7 @@ from torch import Tensor
 from ..checks import require_tensor
 from ..snn.fused import prepare
 from ..snn.scan import HiddenState, obstacle
-from .policies import PolicyState, SpikingPolicy, TanhPolicy, require_policy_state
+from .policies import PolicyState, SpikingPolicy, TanhPolicy, each, require_policy_state
 
 Act = Callable[[Tensor, Any], tuple[Tensor, Any]]
 
@@ -51,15 +51,23 @@ def _spiking(policy: SpikingPolicy) -> Act:
     encoder, hidden = prepare(policy.encoder, policy.neuron), prepare(network.synapses, network.neuron)
     readout = prepare(network.readout, network.integrator)
 
+    known: tuple[PolicyState, int] | None = None  # the state returned last, and its batch
+
     @torch.no_grad()
     def act(observations: Tensor, state: PolicyState) -> tuple[Tensor, PolicyState]:
         require_tensor("observations", observations, ("B", policy.encoder.in_features), policy.encoder.weight.dtype)
-        require_policy_state(state, policy, len(observations))
+        nonlocal known
+        batch = observations.shape[0]
+        if known is None or known[0] is not state or known[1] != batch:
+            require_policy_state(state, policy, batch)
+            state = each(Tensor.resolve_neg, state)
         inner, y = state.network
         spikes, outer = encoder(observations.repeat(policy.ticks, 1, 1), state.encoder)
         out, inner = hidden(spikes, inner)
         # the mean of the action is the readout's potential at the last tick
         _, (y, _) = readout(out, HiddenState(y, None))
-        return y, PolicyState(outer, (inner, y))
+        state = PolicyState(outer, (inner, y))
+        known = state, batch
+        return y, state
 
     return act

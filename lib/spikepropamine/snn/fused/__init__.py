@@ -10,6 +10,7 @@ from typing import Any
 import snntorch
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..layers import PlasticLinear, PlasticState
 from .autograd import LeakyScan, Learned, PlasticScan, Prepared, leak, run_leaky
@@ -49,11 +50,11 @@ def integrate(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tenso
 def prepare(layer: PlasticLinear | nn.Linear, neuron: snntorch.Leaky) -> Callable[[Tensor, Any], tuple[Tensor, Any]]:
     """:func:`run` of spikes and state alone, without gradients, with the weights that ``layer`` has now laid out once."""
     if isinstance(layer, nn.Linear):
-        constants = leak(neuron, layer.weight)
+        constants, weight = leak(neuron, layer.weight), layer.weight.detach()
+        bias = None if layer.bias is None else layer.bias.detach()
 
-        @torch.no_grad()
         def run(spikes: Tensor, state: Any) -> tuple[Tensor, Any]:
-            out, _, v = run_leaky(layer(spikes), state.v, constants)
+            out, _, v = run_leaky(F.linear(spikes, weight, bias), state.v, constants)
             return out, state._replace(v=v)
 
     else:

@@ -14,15 +14,12 @@ from . import simd
 
 def numpy_views(*tensors: Tensor) -> tuple[np.ndarray, ...]:
     """Flat arrays on the tensors' memory, or on a copy of one that is not contiguous."""
-    return tuple((x.detach() if x.requires_grad else x).contiguous().resolve_neg().numpy().reshape(-1) for x in tensors)
+    return tuple((x.detach() if x.requires_grad else x).contiguous().numpy().reshape(-1) for x in tensors)
 
 
 def copies(*tensors: Tensor) -> list[Tensor]:
     """Contiguous copies without gradients, for compiled code to overwrite."""
-    return [
-        (x.detach() if x.requires_grad else x).resolve_neg().clone(memory_format=torch.contiguous_format)
-        for x in tensors
-    ]
+    return [(x.detach() if x.requires_grad else x).clone(memory_format=torch.contiguous_format) for x in tensors]
 
 
 def scalar_type(x: Tensor) -> type[np.generic]:

@@ -86,6 +86,7 @@ def adaptive(
         Spikes, (T, B, Q), and the last state.
     """
     _require_sizes(current, v=state[0], a=state[1], s=state[2])
+    current, *state = (x.resolve_neg() for x in (current, *state))
     out, *state = _Adaptive.apply(current, *state, beta, decay, rise, steepness)
     return out, tuple(state)
 
@@ -190,6 +191,7 @@ def recurrent(
     Q = current.shape[2]
     require_tensor("weight", weight, (Q, Q), current.dtype, current.device)
     require_tensor("bias", bias, (Q,), current.dtype, current.device)
+    current, weight, bias, *state = (x.resolve_neg() for x in (current, weight, bias, *state))
     out, *state = _Recurrent.apply(current, *state, weight, bias, beta, threshold, steepness)
     return out, tuple(state)
 
