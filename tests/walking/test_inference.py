@@ -80,3 +80,40 @@ def test_observations_that_make_no_sense_are_refused_by_name(name, observations,
     policy = Policy(name, n_hidden=5).build(7, 2, 0)
     with pytest.raises(error, match=named):
         acting(policy)(observations, policy.initial_state(2))
+
+
+@pytest.mark.parametrize("name", ["dp-oja", "snn", "mlp"])
+def test_weights_that_are_not_finite_are_refused_by_name(name):
+    policy = Policy(name, n_hidden=5).build(7, 2, 0)
+    part, weight = next(iter(policy.named_parameters()))
+    with torch.no_grad():
+        weight.view(-1)[0] = torch.nan
+    with pytest.raises(ValueError, match=f"{part} = '1 of .* must be finite everywhere"):
+        acting(policy)
+
+
+@pytest.mark.parametrize("name", ["dp-oja", "snn"])
+def test_a_state_that_does_not_fit_is_refused_by_name(name):
+    policy = Policy(name, n_hidden=5).build(7, 2, 0)
+    act = acting(policy)
+    with pytest.raises(ValueError, match=r"state.v.shape = \(3, 5\): must be \(2, 5\)"):
+        act(torch.ones(2, 7), policy.initial_state(3))
+    with pytest.raises(TypeError, match="state is a NoneType: must be a PolicyState"):
+        act(torch.ones(2, 7), None)
+    # also after a state of its own
+    _, state = act(torch.ones(2, 7), policy.initial_state(2))
+    with pytest.raises(ValueError, match="state.v.shape"):
+        act(torch.ones(4, 7), state)
+    hidden, y = state.network
+    broken = state._replace(network=(hidden._replace(v=hidden.v * torch.nan), y))
+    with pytest.raises(ValueError, match="network.state.v = '10 of 10 entries NaN"):
+        act(torch.ones(2, 7), broken)
+
+
+def test_a_policy_is_built_of_sizes_that_make_sense():
+    with pytest.raises(ValueError, match="n_inputs = 0"):
+        Policy("snn").build(0, 2, 0)
+    with pytest.raises(ValueError, match="n_outputs = 0"):
+        Policy("mlp").build(7, 0, 0)
+    with pytest.raises(ValueError, match=r"seed = 18446744073709551616: must be less than 2\*\*64"):
+        Policy("snn").build(7, 2, 2**64)

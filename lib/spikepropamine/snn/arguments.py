@@ -50,7 +50,7 @@ def require_layer(layer: Any) -> dict[str, Tensor]:
         x = getattr(layer, name)
         if x is not None or name != "bias":
             require_tensor(f"layer.{name}", x, shape, weight.dtype, weight.device, finite=False)
-    parameters = {f"layer.{name}": x for name, x in layer.named_parameters()}
+    parameters: dict[str, Tensor] = {f"layer.{name}": x for name, x in layer.named_parameters()}
     for name, x in parameters.items():
         if x.dtype != weight.dtype or x.device != weight.device:
             require_tensor(name, x, tuple(x.shape), weight.dtype, weight.device, finite=False)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checks import require_tensor
+from ..checks import require_finite, require_tensor
 from ..snn.fused import prepare
 from ..snn.scan import HiddenState, obstacle
 from .policies import PolicyState, SpikingPolicy, TanhPolicy, each, require_policy_state
@@ -25,7 +25,11 @@ def acting(policy: SpikingPolicy | TanhPolicy) -> Act:
     Returns:
         A function of observations, (B, inputs), and the policy's state that returns means of actions, (B, actions), and
         the state after this control step. It raises as ``policy.run`` does.
+
+    Raises:
+        ValueError: weights that are not finite.
     """
+    require_finite(dict(policy.named_parameters()))
     if isinstance(policy, SpikingPolicy) and _fused(policy):
         return _spiking(policy)
 
