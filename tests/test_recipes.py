@@ -159,6 +159,13 @@ def test_a_network(repository, copy, before):
 def test_a_task(repository, copy, before):
     followed(repository, copy, "A temporal task", before)
     run_tests(copy, "tests/tasks", "-k", "ideal_observer_is_perfect or variants")
+    said = python(
+        copy,
+        "from spikepropamine.book.chapters import open_chapter\n"
+        "chapter = open_chapter('temporal_tasks', profile='paper', recompute=False)\n"
+        "print(chapter.tasks_not_yet_run())",
+    )
+    assert said.startswith("Not yet run: ") and "`flag`" in said and "`recall`" not in said
     said = python(copy, "from spikepropamine.experiments.temporal import temporal; temporal('flags')", fails=True)
     assert "task = 'flags': must be one of 'flag', 'cue-association'" in said
     python(
@@ -181,6 +188,16 @@ def test_a_condition(repository, copy, before):
         fails=True,
     )
     assert "condition = 'thick mud': must be one of 'training', 'thick oil', 'low friction'" in said
+    said = python(
+        copy,
+        "from pathlib import Path\n"
+        "from spikepropamine import records\n"
+        "from spikepropamine.book.pages import novel_conditions as page\n"
+        "walks, facts = records.load_measurements(Path('book/results/novel-conditions'))\n"
+        "print(page.measured_in_words(walks, 20, 1.0, 0))\n"
+        "print(page.conditions_table())",
+    )
+    assert "Not yet run: thick oil." in said and said.count("thick oil") == 2
     # what was measured is kept, and the new condition alone is left to measure
     python(
         copy,

@@ -120,6 +120,12 @@ class Chapter:
             return pd.DataFrame()
         return records.load_measurements(folder)[0]
 
+    def tasks_not_yet_run(self) -> str:
+        """A sentence that names the tasks of which nothing is published; empty where there are none."""
+        results = self.root / "book" / "results"
+        missing = [f"`{task}`" for task in TASKS if not any(results.glob(f"{task}*/runs.parquet"))]
+        return f"Not yet run: {', '.join(missing)}." if missing else ""
+
     def weights(self, experiment: Experiment, config: Config, seed: int) -> dict[str, torch.Tensor]:
         """The trained weights of one run."""
         return self.store.weights(experiment.name, config, seed)

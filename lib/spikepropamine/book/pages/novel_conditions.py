@@ -38,8 +38,14 @@ def measured_in_words(walks: pd.DataFrame, episodes: int, hours: float, unknown:
         f"Measured on {episodes} episodes of each policy under each condition and strength, all from the same starting states: "
         + "; ".join(f"on {e} " + ", ".join(f"{n} of {name}" for name, n in seeds[e].items()) for e in dict.fromkeys(walks.environment))
         + f". That took {hours:.2f} core hours" + (f", not counting {unknown} policies measured before the time was kept" if unknown else "")
-        + f". {diverged_in_words(walks)}"
+        + f". {diverged_in_words(walks)}{_not_yet_run(walks)}"
     )  # fmt: skip
+
+
+def _not_yet_run(walks: pd.DataFrame) -> str:
+    """The conditions that can be imposed and that no policy has walked under."""
+    missing = [condition for condition in CONDITIONS if condition not in set(walks.condition)]
+    return f" Not yet run: {', '.join(missing)}." if missing else ""
 
 
 def diverged_in_words(walks: pd.DataFrame) -> str:
