@@ -108,3 +108,12 @@ def test_what_we_found_says_who_is_ahead_and_how_much_is_stored():
     assert (
         "(27 of 90 runs so far)" in part and "is behind the best traditional one, `lsnn`" in part and "bits" not in part
     )
+
+
+def test_headings_that_ask_are_answered_by_the_runs():
+    assert page.who_binds(found(level(dp_oja=0.93)), {CELL: 0.95}).startswith("Most do: 3 of 4 cases")
+    assert page.who_binds(found(level(), seeds=3), {CELL: 0.95}) == ""
+    assert page.long_enough(found(level())).startswith("Yes, by what the curves show: none of 9")
+    assert "`snn`" not in page.long_enough(found(level())) and "0 of 9 curves" in page.long_enough(
+        found(level(), last_gain=0.05)
+    )

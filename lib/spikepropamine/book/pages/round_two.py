@@ -490,3 +490,37 @@ def looked_into(found: Found) -> str:
         "values of the search, nor the triangular surrogate of LSNN, which was tried for them beyond the registered search, took them off "
         "chance on the task of the search; a curriculum was not tried. The comparison rests on LSNN, which learns."
     )
+
+
+def who_binds(found: Found, solved: Mapping[str, float]) -> str:
+    """How many plastic and how many traditional networks solve the cells whose answer is a binding, in a sentence."""
+    cells = [cell for cell in found.whole if CELLS[cell].task.name in ("key-value-pairs", "cue-reward")]
+    counts = []
+    for names in (PLASTIC, TRADITIONAL):
+        runs = [found.networks(cell).get(name) for cell in cells for name in names]
+        low = [interquartile_mean(one.accuracy).low >= solved[one.cell.iloc[0]] for one in runs if one is not None]
+        counts.append((sum(low), len(low)))
+    if not cells:
+        return ""
+    (plastic, of), (others, of_others) = counts
+    return (
+        f"{'Most do' if plastic > of / 2 else 'Few do'}: {plastic} of {of} cases (plastic networks × cells) are solved, and {others} of "
+        f"{of_others} of the traditional ones."
+    )
+
+
+def long_enough(found: Found) -> str:
+    """How many learning curves were flat at the end, in a sentence."""
+    if not found.cells:
+        return ""
+    ended = end_of_training(found.of(*found.cells))
+    still = int((ended.last_gain > FLAT).sum())
+    most = ended.loc[ended.last_gain.idxmax()]
+    if not still:
+        return (
+            f"Yes, by what the curves show: none of {len(ended)} gains more than {FLAT} in the last fifth of training."
+        )
+    return (
+        f"For most: {len(ended) - still} of {len(ended)} curves gain at most {FLAT} in the last fifth of training. The others still learn, most of "
+        f"all `{most.network}` on {CELLS[most.cell].label} ({most.last_gain:+.3f})."
+    )
