@@ -1,7 +1,7 @@
 """Figures, tables and sentences of the chapter on performance."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,11 @@ def span(values: Sequence[float], digits: int = 1) -> str:
     """From the least to the most of ``values``: "2.0 to 3.5", or one number where they read alike."""
     low, high = (f"{v:.{digits}f}" for v in (min(values), max(values)))
     return low if low == high else f"{low} to {high}"
+
+
+def _listed(said: Iterable[str]) -> str:
+    *others, last = [*said] or [""]
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _said(x: float, form: str) -> str:
@@ -178,10 +183,10 @@ def what_we_found(table: pd.DataFrame, on_gpu: pd.DataFrame) -> str:
         others = {
             name: times_faster(rows, name) for name in ("torch.compile", "gradient checkpointing", *benchmark.JAX)
         }
-        beside = ", ".join(f"{span(found, 0)} times faster than {name}" for name, found in others.items() if found)
+        beside = _listed(f"{span(found, 0)} times faster than {name}" for name, found in others.items() if found)
         said.append(
             f"**On one CPU core** a training step of a plastic network is {span(gains, 0)} times faster on the fused path than the loop of tensor "
-            f"operations that people write (batch {size.batch}, {size.inputs}×{size.hidden} synapses, {size.ticks} ticks){f', and {beside}' if beside else ''}."
+            f"operations that people write (batch {size.batch}, {size.inputs}×{size.hidden} synapses, {size.ticks} ticks){f'; it is {beside}' if beside else ''}."
         )
     if (table.series == "ticks").any():
         both = table[table.series == "ticks"].pivot(
