@@ -117,3 +117,14 @@ def test_headings_that_ask_are_answered_by_the_runs():
     assert "`snn`" not in page.long_enough(found(level())) and "0 of 9 curves" in page.long_enough(
         found(level(), last_gain=0.05)
     )
+
+
+def test_noise_that_costs_the_observer_is_answered_when_its_runs_are_whole():
+    weak = "weak-cues-high"
+    told = page.under_noise(
+        found(level(dp_oja=0.8, dp_bcm=0.8, ndp_oja=0.83, ndp_bcm=0.8, lsnn=0.88), of=(weak,)), D, {weak: 0.914}
+    )
+    assert told.startswith("No: on weak cues 0 of 4") and "`ndp-oja`, has 0.8" in told and "`lsnn`, 0.8" in told
+    assert page.under_noise(found(level(), of=(weak,)), D, {weak: 0.914}).startswith("Yes: on weak cues 4 of 4")
+    assert page.under_noise(found(level(), seeds=3, of=(weak,)), D, {weak: 0.914}) == "Not yet run to the end."
+    assert page.under_noise(found(level()), D, {weak: 0.914}) == ""

@@ -524,3 +524,21 @@ def long_enough(found: Found) -> str:
         f"For most: {len(ended) - still} of {len(ended)} curves gain at most {FLAT} in the last fifth of training. The others still learn, most of "
         f"all `{most.network}` on {CELLS[most.cell].label} ({most.last_gain:+.3f})."
     )
+
+
+def under_noise(found: Found, d: Definitions, solved: Mapping[str, float], cell: str = "weak-cues-high") -> str:
+    """Whether networks do a task whose noise costs the ideal observer, in two sentences; empty until its runs are whole."""
+    if cell not in found.whole:
+        return "Not yet run to the end." if cell in found.experiments else ""
+    networks, limit = found.networks(cell), solved[cell]
+    who = [name for name, runs in networks.items() if interquartile_mean(runs.accuracy).low >= limit]
+    plastic = [name for name in who if name in PLASTIC]
+    first, other = (
+        best(tuple(name for name in names if name in networks), networks, d) for names in (PLASTIC, TRADITIONAL)
+    )
+    reached = {name: interquartile_mean(networks[name].accuracy) for name in (first, other)}
+    return figures.minus(
+        f"{'Yes' if len(plastic) == len(PLASTIC) else 'Some do' if plastic else 'No'}: on {CELLS[cell].label} {len(plastic)} of {len(PLASTIC)} "
+        f"plastic networks reach the {limit:.3f} that count as solved there, and {len(who) - len(plastic)} of the traditional ones. The best "
+        f"plastic network, `{first}`, has {reached[first]:.3f}, the best traditional one, `{other}`, {reached[other]:.3f}."
+    )
