@@ -74,7 +74,9 @@ def follow(step, root):
 def python(root, code, fails=False):
     """Run Python in ``root`` with its package; what it prints, or how it fails."""
     environment = os.environ | {"PYTHONPATH": str(root / "lib"), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True, encoding="utf-8"
+    )
     assert (done.returncode != 0) == fails, done.stderr[-3000:]
     return done.stderr if fails else done.stdout
 
@@ -82,7 +84,7 @@ def python(root, code, fails=False):
 def run_tests(root, *arguments):
     environment = os.environ | {"PYTHONPATH": str(root / "lib"), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "0", *arguments]
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stdout[-3000:]
 
 
@@ -90,7 +92,7 @@ def chapter(root, name, *parameters):
     environment = os.environ | {"PYTHONPATH": str(root / "lib"), "OMP_NUM_THREADS": "1"}
     given = [word for one in parameters for word in ("-p", *one.split(" ", 1))]
     command = [sys.executable, "-m", "papermill", f"book/{name}.ipynb", "out.ipynb", "--no-progress-bar", *given]
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr[-3000:]
     page = json.loads((root / "out.ipynb").read_text(encoding="utf-8"))
     outputs = [output for cell in page["cells"] for output in cell.get("outputs", [])]

@@ -31,7 +31,7 @@ def test_imports_are_read_in_every_form(tmp_path):
         "side/c.py": "from .. import down\nfrom demo import up\n",
     }.items():
         (package / name).parent.mkdir(parents=True, exist_ok=True)
-        (package / name).write_text(text)
+        (package / name).write_text(text, encoding="utf-8")
     found = architecture.imports(package).set_index(["importer", "imported"]).modules.to_dict()
     assert found == {("up", "down"): 3, ("up", "side"): 1, ("side", "down"): 1, ("side", "up"): 1}
     assert architecture.sizes(package).to_dict() == {"up": 3, "down": 1, "side": 1}

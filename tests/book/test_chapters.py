@@ -70,11 +70,11 @@ def test_the_panel_tells_what_the_page_took_and_what_its_command_will(repository
 
 
 def test_a_panel_names_binder_where_the_repository_is_public_and_is_silent_elsewhere(tmp_path):
-    (tmp_path / "CITATION.cff").write_text("repository-code: https://github.com/someone/some-book\n")
+    (tmp_path / "CITATION.cff").write_text("repository-code: https://github.com/someone/some-book\n", encoding="utf-8")
     assert "mybinder.org/v2/gh/someone/some-book/HEAD?urlpath=lab/tree/book/controls.ipynb" in rerun.binder(
         tmp_path, "controls"
     )
-    (tmp_path / "CITATION.cff").write_text("title: a book\n")
+    (tmp_path / "CITATION.cff").write_text("title: a book\n", encoding="utf-8")
     assert rerun.binder(tmp_path, "controls") == ""
 
 

@@ -7,7 +7,9 @@ from playwright.sync_api import expect
 
 from browsers import BUILT, needs_book, needs_browser
 
-WITH_FIGURES = [p.stem for p in sorted((BUILT / "book").glob("*.html")) if 'class="interactive"' in p.read_text()]
+WITH_FIGURES = [
+    p.stem for p in sorted((BUILT / "book").glob("*.html")) if 'class="interactive"' in p.read_text(encoding="utf-8")
+]
 
 pytestmark = [needs_book, needs_browser]
 

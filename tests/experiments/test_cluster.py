@@ -65,6 +65,7 @@ def cluster(tmp_path):
         process.wait()
 
 
+@pytest.mark.slow
 def test_a_sweep_on_a_cluster_loses_nothing_when_a_worker_dies(tmp_path, cluster):
     address, workers = cluster
     there, here = Store(tmp_path / "there"), Store(tmp_path / "here")

@@ -102,7 +102,7 @@ def entry(function):
 
     def noted(data):
         if LAST:
-            LAST.write_text(f"{function.__name__} {data!r}")
+            LAST.write_text(f"{function.__name__} {data!r}", encoding="utf-8")
         function(data)
 
     quiet = [HealthCheck.too_slow, HealthCheck.data_too_large]

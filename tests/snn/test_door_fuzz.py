@@ -15,8 +15,9 @@ def run(tmp_path, examples):
         env=environment,
         capture_output=True,
         text=True,
+        encoding="utf-8",
     )
-    return child, last.read_text() if last.exists() else "nothing"
+    return child, last.read_text(encoding="utf-8") if last.exists() else "nothing"
 
 
 def test_whatever_does_not_fit_is_refused_by_name_and_the_rest_is_right(tmp_path):

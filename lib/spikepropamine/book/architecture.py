@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parent.parent
 
 def rooms(pyproject: Path) -> list[str]:
     """The rooms from top to bottom, as the contract in ``pyproject.toml`` has them; single modules are left out."""
-    contracts = tomllib.loads(pyproject.read_text())["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads(pyproject.read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
     return [name for name in layers if (PACKAGE / name).is_dir()]
 
@@ -128,7 +128,7 @@ def what_rooms_hold(names: list[str]) -> pd.DataFrame:
 def _imported(path: Path, package: Path) -> Iterator[str]:
     """The first name inside the package of each import of a module."""
     folder = path.relative_to(package.parent).parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             base = folder[: len(folder) - node.level + 1] if node.level else ()
             whole = (*base, *(node.module or "").split(".")) if node.module else base
@@ -143,5 +143,5 @@ def _imported(path: Path, package: Path) -> Iterator[str]:
 
 
 def _opening(path: Path) -> str:
-    text = ast.get_docstring(ast.parse(path.read_text())) or ""
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return text.split("\n")[0].strip()

@@ -11,7 +11,7 @@ def item(root, id, chapter, caption="A message. More words.", **more):
 
 
 def test_every_item_has_a_card_on_the_section_of_its_chapter(tmp_path):
-    (tmp_path / "_toc.yml").write_text("chapters:\n- file: book/recall\n- file: book/empty\n")
+    (tmp_path / "_toc.yml").write_text("chapters:\n- file: book/recall\n- file: book/empty\n", encoding="utf-8")
     item(tmp_path, "fig-index-one", "index", alt="A line\nthat rises.")
     folder = item(tmp_path, "tab-recall", "recall")
     rows = ["A message.", "", "| a | b | c | d |", "|:--|:--|:--|:--|"] + [
@@ -31,15 +31,15 @@ def test_the_message_is_the_first_sentence_of_a_caption():
 
 
 def test_items_stand_in_the_order_of_their_page(tmp_path):
-    (tmp_path / "_toc.yml").write_text("chapters:\n- file: book/recall\n")
+    (tmp_path / "_toc.yml").write_text("chapters:\n- file: book/recall\n", encoding="utf-8")
     for name in ("fig-a", "fig-b", "fig-c"):
         item(tmp_path, name, "recall", alt="x")
     (tmp_path / "book").mkdir()
-    (tmp_path / "book" / "recall.ipynb").write_text("fig-c, then fig-a")
+    (tmp_path / "book" / "recall.ipynb").write_text("fig-c, then fig-a", encoding="utf-8")
     text = page.gallery(tmp_path).data
     assert text.index("fig-c") < text.index("fig-a") < text.index("fig-b")
 
 
 def test_a_book_without_figures_says_so(tmp_path):
-    (tmp_path / "_toc.yml").write_text("chapters: []\n")
+    (tmp_path / "_toc.yml").write_text("chapters: []\n", encoding="utf-8")
     assert page.gallery(tmp_path).data == "No figure has been made here yet."

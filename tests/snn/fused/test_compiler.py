@@ -17,7 +17,11 @@ print(build("snn", 5, 6, 2)(spikes).sum().item(), build_control("alif", 5, 6, 2)
 def run(**environment):
     search = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, "-c", RUN], env=os.environ | search | environment, capture_output=True, text=True
+        [sys.executable, "-c", RUN],
+        env=os.environ | search | environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
 
 

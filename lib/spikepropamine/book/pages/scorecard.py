@@ -133,7 +133,7 @@ def _card(j: Judgement, root: Path) -> str:
 def behind(j: Judgement, root: Path) -> str:
     """One line of links: the chapter, the figure or table, the records."""
     kind = "figure" if j.claim.item.startswith("fig") else "table"
-    pages = (root / "_toc.yml").read_text().split()
+    pages = (root / "_toc.yml").read_text(encoding="utf-8").split()
     links = [f"[chapter]({j.claim.chapter}.ipynb)"] if f"book/{j.claim.chapter}" in pages else []
     if (root / "figures" / j.claim.item).exists():
         links.append(f"[{kind}](#{j.claim.item})")
