@@ -17,7 +17,8 @@ pytestmark = [needs_book, needs_browser]
 def explored(open_page, name, **options):
     page = open_page(f"book/{name}", **options)
     page.locator(".explore-panel svg").first.wait_for()
-    return page, page.locator("figure.explored").first
+    id = page.locator("figure.explored").first.get_attribute("id")
+    return page, page.locator(f"figure#{id}")
 
 
 def test_the_main_chapters_have_figures_that_answer():
