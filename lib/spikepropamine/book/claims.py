@@ -11,7 +11,6 @@ import pandas as pd
 from .. import records
 from ..checks import require, require_choice, require_count, require_not_negative
 from ..records.atomic import load_yaml
-from ..snn.networks import NETWORKS
 from .judges import JUDGES, KNOWN_CONDITIONS, KNOWN_NETWORKS, KNOWN_TASKS
 from .judges.judge import NOT_YET_RUN, VERDICTS, Claim, Decision, Definitions, Measure, Records, Round
 
@@ -29,7 +28,6 @@ __all__ = [
 ]
 
 _OF_OURS = dict(zip(VERDICTS, ("holds", "holds in part", "does not hold", "not yet run")))
-PLASTIC = tuple(name for name, (rule, _) in NETWORKS.items() if rule is not None)
 _ROUND = ("round", "definitions", "tasks", "networks", "conditions", "claims")
 _CLAIM = ("id", "statement", "judge", "criterion", "chapter", "item")
 

@@ -54,7 +54,9 @@ def decided_by(measure: Measure) -> str:
 
 
 def shown(judgements: Iterable[Judgement]) -> pd.DataFrame:
-    """The table of all claims as it is read, a row a claim and round."""
+    """The table of all claims as it is read, a row a claim and round; the rounds of a claim stand together."""
+    judgements = list(judgements)
+    order = list(dict.fromkeys(j.id for j in judgements))
     return pd.DataFrame(
         [
             {
@@ -64,7 +66,7 @@ def shown(judgements: Iterable[Judgement]) -> pd.DataFrame:
                 "verdict": f"{MARKS[j.verdict]} {j.read()}" + (f", {_of(*j.cells)} cells" if j.decision.found else ""),
                 "decided by": against(j.deciding) or "–",
             }
-            for j in judgements
+            for j in sorted(judgements, key=lambda j: (order.index(j.id), j.round.number))
         ]
     )
 
