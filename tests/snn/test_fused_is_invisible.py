@@ -444,6 +444,7 @@ def test_torch_compile_around_it(make):
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 @every_network
 def test_tracing_and_export_see_every_operation(name):
     network, spikes = network_of(name), spikes_of()

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 RUN = """
 import logging, torch
 logging.basicConfig()
@@ -30,6 +32,7 @@ def numbers(child):
     return [round(float(x), 3) for x in child.stdout.split()]
 
 
+@pytest.mark.slow
 def test_without_numba_s_compiler_the_reference_path_runs_and_files_of_its_cache_may_be_damaged(tmp_path):
     first = run(NUMBA_CACHE_DIR=str(tmp_path))
     assert "damaged" not in first.stderr
