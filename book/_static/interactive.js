@@ -92,7 +92,7 @@ class Exploration {
   }
 
   draw() {
-    if (!this.figure.classList.contains("explored")) return;
+    if (this.plots.clientWidth < 50) return; // not shown: the cited figure is, or the page is printed
     const columns = Math.max(1, Math.min(this.panels.length, Math.floor(this.plots.clientWidth / 300), 3));
     const width = Math.floor(this.plots.clientWidth / columns) - 8;
     this.plots.replaceChildren(...this.panels.map((panel) => this.drawPanel(panel, width)));

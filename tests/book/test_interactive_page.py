@@ -70,6 +70,8 @@ def test_the_cited_figure_is_one_click_away_and_what_is_printed(open_page, name)
 
 
 @pytest.mark.parametrize("name", WITH_FIGURES[:1])
-def test_without_scripts_the_cited_figure_is_shown(open_page, name):
-    page = open_page(f"book/{name}", java_script_enabled=False)
+def test_without_scripts_the_cited_figure_is_shown(browser, address, name):
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(f"{address}/book/{name}.html")
     assert page.locator("figure img").first.is_visible() and page.locator(".explore").count() == 0
+    page.close()
