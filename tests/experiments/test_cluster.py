@@ -1,6 +1,7 @@
 """A sweep on a real Dask scheduler with two workers, one of which is killed half way."""
 
 import json
+import operator
 import os
 import signal
 import subprocess
@@ -8,10 +9,12 @@ import sys
 import threading
 import time
 
+import joblib
 import pytest
+from distributed import LocalCluster
 
 from spikepropamine.book.parameters import ChapterParameters
-from spikepropamine.experiments.sweeps import Store, sweep
+from spikepropamine.experiments.sweeps import Store, in_parallel, sweep
 from spikepropamine.experiments.temporal import temporal
 
 EXPERIMENT = temporal("recall", "smoke", seeds=4, networks=("snn", "dp-oja"))
@@ -91,6 +94,16 @@ def test_a_sweep_on_a_cluster_loses_nothing_when_a_worker_dies(tmp_path, cluster
         .reset_index(drop=True)
         .equals(here.results(EXPERIMENT)[0][key].sort_values(key).reset_index(drop=True))
     )
+
+
+def test_results_come_in_the_order_of_the_jobs_from_a_scheduler_as_from_processes():
+    jobs = [joblib.delayed(operator.add)(k, 10) for k in range(6)]
+    here = LocalCluster(n_workers=2, threads_per_worker=1, processes=False, protocol="tcp://", dashboard_address=":0")
+    with here as cluster:
+        assert list(in_parallel(jobs, cluster.scheduler_address)) == list(range(10, 16))
+    for workers in (1, 2):
+        assert list(in_parallel(jobs, workers)) == list(range(10, 16))
+    assert sorted(in_parallel(jobs, 2, ordered=False)) == list(range(10, 16))
 
 
 @pytest.mark.parametrize("workers", ["two", "tcp://nowhere", "http://127.0.0.1:8786", ""])
