@@ -13,6 +13,7 @@ import torch
 from spikepropamine import records
 from spikepropamine.book.parameters import ChapterParameters
 from spikepropamine.experiments import sweeps, temporal
+from spikepropamine.experiments.choices import PUBLISHED_CONTROLS, PUBLISHED_NETWORKS
 from spikepropamine.experiments.sweeps import Store, sweep
 from spikepropamine.experiments.temporal import TASKS
 from spikepropamine.records.atomic import DamagedRecord
@@ -61,7 +62,8 @@ def test_the_chosen_values_are_the_best_of_the_published_search(repository, task
         .groupby(["network.name", "training.learning_rate", "factor"])
         .accuracy.mean()
     )
-    for name, chosen in temporal.CHOSEN[task].items():
+    for name in PUBLISHED_NETWORKS:
+        chosen = TASKS[task].choice(name)
         assert mean[(name, *chosen)] == mean[name].max()
 
 
@@ -242,7 +244,8 @@ def test_the_chosen_rates_of_the_controls_are_the_best_of_the_published_search(r
     published = records.load_published(folder)
     assert published.manifest["runs"] == published.manifest["expected_runs"]
     mean = published.runs.groupby(["network.name", "training.learning_rate"]).accuracy.mean()
-    for name, rate in temporal.CHOSEN_CONTROLS[task].items():
+    for name in PUBLISHED_CONTROLS:
+        rate, _ = TASKS[task].choice(name)
         assert mean[name, rate] == mean[name].max()
 
 

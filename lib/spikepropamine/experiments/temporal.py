@@ -9,8 +9,6 @@ from ..snn.controls import CONTROLS
 from ..snn.networks import NetworkOptions, rule_of, scaled
 from ..tasks import TASKS
 from ..tasks.task import NOISE_HZ
-from ..tasks.task import TESTED_DELAY_FACTORS as TESTED_DELAY_FACTORS
-from ..tasks.task import TESTED_NOISE_HZ as TESTED_NOISE_HZ
 from ..training.supervised import Training
 from .choices import PROFILES, PUBLISHED_CONTROLS, PUBLISHED_NETWORKS, check_networks
 from .config import Config, Experiment, Network, RestrictedNetwork, named
@@ -167,9 +165,3 @@ def sizes(
 def network(name: str, eta_factor: float) -> Network:
     """A network of the default size with its rule's initial η multiplied by ``eta_factor``."""
     return Network(name, options=scaled(NetworkOptions(), name, eta_factor))
-
-
-# The same by task, for pages that show them beside the searches.
-CHOSEN = {task: {name: kind.choice(name) for name in PUBLISHED_NETWORKS} for task, kind in TASKS.items()}
-CHOSEN_CONTROLS = {task: {name: kind.choice(name)[0] for name in PUBLISHED_CONTROLS} for task, kind in TASKS.items()}
-TESTED_SIZES = {task: kind.beyond for task, kind in TASKS.items()}
