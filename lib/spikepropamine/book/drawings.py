@@ -178,6 +178,8 @@ def robots(environments: Sequence[str] = ("Ant-v5", "HalfCheetah-v5")) -> Drawin
             axis.plot(
                 [x0, x1], [y0, y1], color=colour, lw=width, solid_capstyle="round", zorder=4 if limb == "torso" else 3
             )
+            if (x0, y0) == (x1, y1):  # a sphere, of which a line would show nothing
+                axis.plot(x0, y0, "o", color=colour, ms=width, zorder=4)
             rows.append({"environment": name, "limb": limb, "x_m": ends[:, 0].mean(), "y_m": ends[:, across[1]].mean()})
         _name_limbs(axis, name, rows)
         axis.annotate(
