@@ -99,6 +99,12 @@ def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definit
             + ", ".join(f"{name} goes the right way in {found[name][0].mean:.0%} and runs {_score(runs, name):.2f} m" for name in others)
             + (f"; the best plastic network, {best}, runs {_score(runs, best):.2f} m." if best else ".")
         )  # fmt: skip
+    fewest = min(runs.groupby("network").seed.nunique())
+    if fewest < definitions.adaptation_seeds_at_least:
+        lines.append(
+            f"**Not judged yet**: {fewest} of {definitions.adaptation_seeds_at_least} seeds of the network with the fewest are "
+            "run, so the sentences above rest on these alone."
+        )
     return "\n".join(f"- {line}" for line in map(figures.minus, lines))
 
 
@@ -126,7 +132,8 @@ def _efficacies(runs: pd.DataFrame, able: Sequence[str]) -> str:
 def _gaps(runs: pd.DataFrame, able: Sequence[str]) -> str:
     gaps = [f"gap {gap:g} s" for gap in GAPS_S if f"right.gap {gap:g} s" in runs]
     told = "; ".join(
-        f"{name} " + ", ".join(f"{_right(runs, name, gap):.0%} after a {gap}" for gap in gaps) for name in able
+        f"{name} " + ", ".join(f"{_right(runs, name, gap):.0%} after {gap.removeprefix('gap ')}" for gap in gaps)
+        for name in able
     )
     return f"**It outlasts a gap that was never trained.** {told}."
 
