@@ -53,7 +53,7 @@ STAGE := _build/stage
 SINGLE := _build/single/_build/singlehtml
 pdf: book
 	@command -v $(CHROMIUM) > /dev/null || { echo "make pdf needs Chromium: install it, or say where it is with CHROMIUM=…"; exit 1; }
-	$(BIN)/python -m jupyter_book build $(STAGE) --path-output _build/single --builder custom --custom-builder singlehtml --quiet
+	$(BIN)/jupyter-book build $(STAGE) --path-output _build/single --builder custom --custom-builder singlehtml --quiet
 	$(BIN)/python -m spikepropamine.book.one_page $(SINGLE)/book/index.html $(SINGLE)/book.html
 	$(CHROMIUM) --headless=new --no-sandbox --disable-gpu --virtual-time-budget=60000 --no-pdf-header-footer \
 		--generate-pdf-document-outline --print-to-pdf=_build/book.pdf "file://$(CURDIR)/$(SINGLE)/book.html" 2> _build/pdf.log

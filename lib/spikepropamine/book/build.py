@@ -20,6 +20,10 @@ from .research_object import seal
 STAGE = "SPIKEPROPAMINE_STAGE"  # set in the environment of a chapter whose figures are those to be published
 LAST = ("reproduced_figures.ipynb",)  # shows what the other chapters drew
 
+_JUPYTER_BOOK = (
+    "from jupyter_book.cli.main import main; main()"  # it is no module to run, and its script is elsewhere on Windows
+)
+
 
 def build(root: Path, workers: int) -> Path:
     """Build the book of the repository at ``root``, ``workers`` chapters at a time.
@@ -97,7 +101,7 @@ def render(root: Path, stage: Path, pages: Iterable[Path]) -> Path:
         for path in (*book.glob("*.md"), *book.glob("*.bib")):
             shutil.copy(path, stage / "book")
         shutil.copy(root / "_config.yml", stage)
-        command = [sys.executable, "-m", "jupyter_book", "build", str(stage), "--path-output", str(root)]
+        command = [sys.executable, "-c", _JUPYTER_BOOK, "build", str(stage), "--path-output", str(root)]
         subprocess.run([*command, "-W", "-n", "--keep-going", "--quiet"], check=True)
         (html / ".nojekyll").touch()  # GitHub Pages leaves out folders with an underscore otherwise
         built.touch()
