@@ -18,10 +18,10 @@ from .locomotion import ANT, between, plastic_of
 
 STRENGTHS = {"moderate": kept.MODERATE, "strongest": kept.STRONGEST}
 REGISTERED, *STRICTER = kept.MEASURES
-_SHORT = {
-    REGISTERED: "return, middle half\n(as registered)",
+SHORT = {
+    REGISTERED: "return (as registered)",
     STRICTER[0]: "progress",
-    STRICTER[1]: "progress,\neach at most 100%",
+    STRICTER[1]: "progress, at most 100%",
     STRICTER[2]: "progress, strongest",
 }
 
@@ -210,7 +210,7 @@ def draw_robustness(walks: pd.DataFrame, names: Sequence[str], definitions: Defi
     figure, axes = figures.grid(1, len(robots), height=4.2, sharey=True, squeeze=False)
     for axis, robot in zip(axes[0], robots):
         shown = data[(data.environment == robot) & data.network.isin(names)].assign(
-            place=lambda t: t.measure.map(_SHORT)
+            place=lambda t: t.measure.map(SHORT)
         )
         plots.seeds_and_interval(axis, shown, "share", styles, at="place", horizontal=True)
         limits = {"partly": definitions.keeps_partly_at_least, "kept": definitions.keeps_at_least}
