@@ -185,6 +185,7 @@ CHOSEN: dict[str, tuple[float, float]] = {
     "ndp-bcm": (2e-3, 0.04),
     "mlp": (2e-3, 1.0),
     "rsnn": (4e-3, 1.0),
+    "gru": (2e-3, 1.0),
 }
 
 UNSEARCHED = (2e-3, 0.04)  # of a policy that no search has chosen for

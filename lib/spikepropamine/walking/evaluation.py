@@ -16,6 +16,7 @@ from .policies import each
 from .robots import Locomotion, Normalised
 
 EPISODES = 20  # of an evaluation
+_NO_RATE = -1e4  # whose softplus is zero, to the last bit
 _EVALUATION_SEED = 1_000_000  # episode k starts from this seed + k, whatever the policy and the condition
 
 
@@ -104,7 +105,7 @@ def without_plasticity(policy: nn.Module) -> nn.Module:
     frozen = copy.deepcopy(policy)
     with torch.no_grad():
         for raw in frozen.network.synapses.rule.parameters():
-            raw.fill_(-math.inf)
+            raw.fill_(_NO_RATE)
     return frozen
 
 
