@@ -36,7 +36,7 @@ def test_a_page_shows_its_images_and_its_mathematics(open_page, name):
     formulas = page.locator(".math")
     page.wait_for_function("[...document.querySelectorAll('.math')].every(m => m.querySelector('mjx-container'))")
     assert page.locator("mjx-merror").count() == 0
-    assert (formulas.count() > 0) == (name == "plasticity_rules")
+    assert formulas.count() > 0 or name != "plasticity_rules"
 
 
 @needs_book
@@ -77,7 +77,7 @@ def test_the_keyboard_reaches_the_text_first_and_the_menu_after(open_page):
 @needs_browser
 def test_a_citation_is_copied_by_one_click(open_page):
     page = open_page("book/cue_association", permissions=["clipboard-read", "clipboard-write"])
-    box = page.locator(".item-links details:has(summary:text('Cite'))").first
+    box = page.locator(".item-links details").filter(has_text="schmidgall2021").first
     box.locator("summary").click()
     assert "Figure " in box.inner_text() and ", version " in box.inner_text()
     box.locator("button.copybtn").first.click()
