@@ -72,6 +72,12 @@ def remembers(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions
 def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> str:
     """Three to five sentences, as a list."""
     found, lines = remembers(runs, names, definitions), []
+    fewest = min(runs.groupby("network").seed.nunique())
+    if fewest < definitions.adaptation_seeds_at_least:
+        lines.append(
+            f"**Not judged yet.** {fewest} of {definitions.adaptation_seeds_at_least} seeds of the network with the fewest are "
+            "run; the sentences below rest on these alone."
+        )
     plastic = [name for name in plastic_of(names) if name in found]
     if plastic:
         able = [name for name in plastic if found[name][1] == "remembers"]
@@ -99,12 +105,6 @@ def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definit
             + ", ".join(f"{name} goes the right way in {found[name][0].mean:.0%} and runs {_score(runs, name):.2f} m" for name in others)
             + (f"; the best plastic network, {best}, runs {_score(runs, best):.2f} m." if best else ".")
         )  # fmt: skip
-    fewest = min(runs.groupby("network").seed.nunique())
-    if fewest < definitions.adaptation_seeds_at_least:
-        lines.append(
-            f"**Not judged yet**: {fewest} of {definitions.adaptation_seeds_at_least} seeds of the network with the fewest are "
-            "run, so the sentences above rest on these alone."
-        )
     return "\n".join(f"- {line}" for line in map(figures.minus, lines))
 
 
