@@ -56,7 +56,7 @@ def runs(accuracy, seeds=10, change=0.5):
 
 def decided(judge, table, round=None):
     round, how = round or a_round(), judges.JUDGES[judge]
-    claim = Claim("claim", "", judge, "", "", "", False, {})
+    claim = Claim("claim", "", "", judge, "", "", "", False, {})
     assert how.rests_on(claim, round) == [f"{CELL}-round-two"]
     evidence = how.gather({f"{CELL}-round-two": table}, claim, round)
     return None if evidence is None else how.decide(evidence, round)

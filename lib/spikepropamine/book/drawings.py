@@ -119,7 +119,10 @@ def timelines(tasks: Mapping[str, Task]) -> Drawing:
         for part in list(groups.values())[1:]:
             axis.axhline(part.start - 0.5, color="0.8", lw=0.6)
         axis.set_title(name, loc="left", pad=14, weight="bold")
-        rows += [{"task": name, "window": what, "start_ms": start, "stop_ms": stop} for what, start, stop in windows]
+        rows += [
+            {"task": name, "window": f"item {what}" if what.isdigit() else what, "start_ms": start, "stop_ms": stop}
+            for what, start, stop in windows
+        ]
         told.append(f"{name}: " + ", ".join(f"{what} {start:g} to {stop:g} ms" for what, start, stop in windows))
     axes[-1, 0].set_xlabel("time (ms)")
     caption = (
