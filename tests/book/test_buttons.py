@@ -8,8 +8,8 @@ from browsers import PAGES, needs_book, needs_browser
 
 CHAPTER = "book/cue_association"
 KINDS_OF_PAGE = [
-    *("book/index", "book/plasticity_rules", CHAPTER, "book/scorecard", "book/reproduced_figures", "book/api"),
-    *("search", "genindex"),
+    *("book/index", "book/plasticity_rules", CHAPTER, "book/locomotion", "book/scorecard", "book/reproduced_figures"),
+    *("book/api", "search", "genindex"),
 ]
 WIDTHS = [390, 768, 991, 1280]
 BUTTONS = "button, summary, [role=button], input[type=submit], a.download"
@@ -138,6 +138,40 @@ def downloads(page, button, how):
     assert download.value.path().stat().st_size > 0
 
 
+def plays_the_synapse(page, button, how):
+    told, rate = page.locator(".synapse-told"), page.locator(".synapse-controls [name=preRate]")
+    before = told.inner_text()
+    press(button, how)
+    name = button.inner_text()
+    if name == "Pause":
+        press(button, how)
+        page.wait_for_function("before => document.querySelector('.synapse-told').textContent !== before", arg=before)
+        assert button.inner_text() == "Play"
+    elif name == "New spikes":
+        page.wait_for_function("before => document.querySelector('.synapse-told').textContent !== before", arg=before)
+    else:
+        assert name == "Reset"
+        start = rate.input_value()
+        rate.focus()
+        page.keyboard.press("End")
+        assert rate.input_value() == "100"
+        press(button, how)
+        page.wait_for_function("start => document.querySelector('[name=preRate]').value === start", arg=start)
+
+
+def hides_a_group(page, button, how):
+    for shown in ("false", "true"):
+        press(button, how)
+        assert button.get_attribute("aria-pressed") == shown
+
+
+def shows_the_cited_figure(page, button, how):
+    cited = button.locator("xpath=ancestor::figure").locator("a.image-reference")
+    for shown in (True, False):
+        press(button, how)
+        cited.wait_for(state="visible" if shown else "hidden")
+
+
 # what a button is known by, and what it has to do
 KINDS = {
     ".primary-toggle": opens_the_chapters,
@@ -149,6 +183,9 @@ KINDS = {
     ".copybtn": copies,
     "summary": opens_and_closes,
     "a.download": downloads,
+    ".synapse-buttons button": plays_the_synapse,
+    ".explore-name": hides_a_group,
+    ".explore-toggle": shows_the_cited_figure,
 }
 
 
@@ -175,7 +212,7 @@ def test_every_button_does_what_it_says(open_page, name, width, how):
     for button in visible_buttons(page):
         kind = kind_of(button)
         # of what a page holds dozens of, a few are pressed
-        if kind in ("a.download", "summary", ".copybtn") and pressed.count(kind) >= 4:
+        if kind in ("a.download", "summary", ".copybtn", ".explore-name") and pressed.count(kind) >= 4:
             continue
         KINDS[kind](page, button, how)
         pressed.append(kind)
