@@ -105,6 +105,8 @@ def test_what_a_sweep_would_take_goes_by_the_time_a_step_took():
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_a_sweep_that_is_told_to_end_takes_its_workers_along(tmp_path, sent):
+    (tmp_path / "_toc.yml").touch()
+    (tmp_path / "book" / "results").mkdir(parents=True)
     command = [sys.executable, "-m", "spikepropamine", "sweep", "cue-association", "--workers", "2"]
     heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731, a shell has its background jobs ignore it
     parent, workers = (
