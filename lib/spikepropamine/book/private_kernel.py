@@ -24,8 +24,11 @@ class PrivateEngine(NBClientEngine):
         if sys.platform == "win32":
             return super().execute_managed_notebook(*args, **options)
         with tempfile.TemporaryDirectory() as folder:
-            sockets = Config({"KernelManager": {"transport": "ipc", "ip": str(Path(folder) / "kernel")}})
-            return super().execute_managed_notebook(*args, config=sockets, **options)
+            sockets = {"transport": "ipc", "ip": str(Path(folder) / "kernel")}
+            # a kernel that is told to end may log the interrupt as an error; what fails in a cell is raised all the same
+            quiet = {"extra_arguments": ["--IPKernelApp.log_level=CRITICAL"]}
+            config = Config({"KernelManager": sockets, "NotebookClient": quiet})
+            return super().execute_managed_notebook(*args, config=config, **options)
 
 
 if __name__ == "__main__":
