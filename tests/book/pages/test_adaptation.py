@@ -91,3 +91,18 @@ def test_learning_names_who_learns():
 def test_the_timeline_is_that_of_the_task():
     data = page.draw_task(TwoTrials(shown=10, scored=40, gap_s=0.5)).data
     assert data.time_s.tolist() == [0, 1.0] and data.value.tolist() == [0.5, 2.0]
+
+
+def test_variants_show_who_relies_on_its_state():
+    runs = {"": runs_of({"dp-bcm": 0.95}), "-limb": runs_of({"gru": 0.95}, seeds=1).query("network != 'snn'")}
+    drawing = page.draw_variants(runs, NAMES)
+    assert "as above: dp-bcm; which limb is lame is hidden: gru" in drawing.caption
+    swapped = drawing.data.query("network == 'dp-bcm' and trained_as == 'as above' and state == 'swapped'")
+    assert swapped.score.mean() == pytest.approx(-0.9)
+    assert set(drawing.data[drawing.data.trained_as != "as above"].network) == set(NAMES) - {"snn"}
+    found = page.variants_found(runs, NAMES)
+    assert (
+        "dp-bcm 0.90 m (−0.90 m)" in found
+        and "hidden**, one seed: " in found
+        and "as above**, 5 seeds" in found.lower()
+    )

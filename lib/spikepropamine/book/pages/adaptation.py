@@ -1,6 +1,6 @@
 """Figures, tables and sentences of the chapter on the walk that must be learned within the episode."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -301,6 +301,86 @@ def draw_gaps(runs: pd.DataFrame, names: Sequence[str]) -> Drawing:
         "95% bootstrap interval.",
         f"Intervals at gaps of {between(places, 'g')} s. After the longest gap: {told}.",
     )  # fmt: skip
+
+
+# ---------------------------------------------------------------- trained in other ways
+
+VARIANTS_IN_WORDS = {
+    "": "as above",
+    "-blind-critic": "critic that does\nnot read what is hidden",
+    "-limb": "which limb is\nlame is hidden",
+    "-gap-1s": "trained with\na gap of 1 s",
+    "-gap-5s": "trained with\na gap of 5 s",
+}
+
+
+def variants_found(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> str:
+    """One sentence for each variant that has been run: how far each policy runs, and with its state swapped."""
+    lines = []
+    for variant, of_it in runs.items():
+        told = ", ".join(
+            f"{name} {_score(of_it, name):.2f} m ({_score(of_it, name, 'score.all swapped'):.2f} m)"
+            for name in names
+            if (of_it.network == name).any()
+        )
+        lines.append(f"- **{_one_line(variant).capitalize()}**, {_seeds(of_it)}: {told}.")
+    return figures.minus("\n".join(lines))
+
+
+def _seeds(runs: pd.DataFrame) -> str:
+    counts = runs.groupby("network").seed.nunique()
+    return f"{between(counts, 'd')} seeds" if counts.max() > 1 else "one seed"
+
+
+def draw_variants(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> Drawing:
+    """Score of every policy by how it was trained, as it is and with its state swapped between the trials."""
+    styles = figures.network_styles(names)
+    figure, axes = figures.grid(1, len(runs), height=3.4, sharey=True)
+    rows = []
+    for axis, (variant, of_it) in zip(np.atleast_1d(axes).flat, runs.items()):
+        for k, name in enumerate(names):
+            part = of_it[of_it.network == name]
+            for state, column, shift, face in (
+                (INTACT, "score", -0.15, None),
+                ("swapped", "score.all swapped", 0.2, "none"),
+            ):
+                values = part[column].dropna()
+                if len(values):
+                    look = {"color": styles[name]["color"], "marker": styles[name]["marker"]} | (
+                        {"mfc": face} if face else {}
+                    )
+                    plots.error_interval(axis, k + shift, interquartile_mean(values), horizontal=True, **look)
+                    rows.append(
+                        part[["network", "seed"]].assign(trained_as=_one_line(variant), state=state, score=values)
+                    )
+        axis.set_yticks(range(len(names)), names)
+        axis.set_ylim(len(names) - 0.4, -0.6)
+        axis.axvline(0, color="0.4", lw=0.8, ls=":")
+        axis.grid(axis="x", color="0.9", lw=0.6)
+        axis.set_title(VARIANTS_IN_WORDS[variant], fontsize=8)
+    figure.supxlabel("metres in the right direction", fontsize=9)
+    data = pd.concat(rows, ignore_index=True)
+    kept = {
+        variant: [
+            name
+            for name in names
+            if (of_it.network == name).any() and _score(of_it, name) - _score(of_it, name, "score.all swapped") > 0.5
+        ]
+        for variant, of_it in runs.items()
+    }
+    told = "; ".join(f"{_one_line(variant)}: {', '.join(able) or 'none'}" for variant, able in kept.items())
+    return Drawing(
+        figure,
+        data,
+        f"Policies that run more than half a metre less once their state is swapped between the trials rely on it ({told}). Score "
+        "as the policy is (filled) and with its state swapped with an episode of the other value (open), by how it was trained; "
+        "interquartile mean over seeds with 95% bootstrap interval.",
+        f"Dot plots, policies down the side, a panel for each way of training. Policies that rely on their state: {told}.",
+    )  # fmt: skip
+
+
+def _one_line(variant: str) -> str:
+    return VARIANTS_IN_WORDS[variant].replace("\n", " ")
 
 
 def shown_scores(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> pd.DataFrame:
