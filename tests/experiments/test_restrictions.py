@@ -28,14 +28,17 @@ def trained(name, held):
 @pytest.mark.parametrize("name", PLASTIC)
 def test_what_is_held_stays_and_the_rest_is_trained(name):
     free = trained(name, None)[1]
-    held = {"α at 0": "synapses.alpha", "W at 0": "synapses.weight", "η": "synapses.rule.raw_eta"}
+    held = {
+        **{"α at 0": "synapses.alpha", "W at 0": "synapses.weight", "η": "synapses.rule.raw_eta"},
+        **{"α": "synapses.alpha", "W": "synapses.weight"},
+    }
     assert set(held.values()) <= free
     for restriction, parameter in held.items():
         network, changed, _ = trained(name, restriction)
         assert (
             parameter not in changed and {"readout.bias", "synapses.bias"} <= changed
         )  # with W at 0 no neuron spikes at first
-        if restriction != "η":
+        if restriction.endswith("at 0"):
             assert dict(network.named_parameters())[parameter].abs().max() == 0
 
 
@@ -73,8 +76,10 @@ def test_the_experiment_differs_from_the_free_one_in_nothing_else():
 
 
 def test_bad_values_are_refused_by_name():
-    with pytest.raises(ValueError, match="held = 'V': must be one of"):
-        restrict(build("dp-oja", 4, 4, 2), "V")
+    with pytest.raises(ValueError, match="held = 'U': must be one of"):
+        restrict(build("dp-oja", 4, 4, 2), "U")
+    with pytest.raises(ValueError, match="network = 'not modulated': must be modulated for held = 'V at 0'"):
+        restrict(build("dp-oja", 4, 4, 2), "V at 0")
     with pytest.raises(ValueError, match="network = 'Linear': must be one with plastic synapses"):
         restrict(build("snn", 4, 4, 2), "η")
     with pytest.raises(ValueError, match="held = 'beta'"):

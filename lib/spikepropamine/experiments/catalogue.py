@@ -16,6 +16,7 @@ from ..walking.evaluation import EPISODES
 from . import (
     ablations,
     adaptation_task,
+    closer_look,
     gait,
     locomotion,
     mechanism,
@@ -67,6 +68,7 @@ ROUND_TWO: dict[str, Make] = {
 }
 if temporal_round_two.CHOSEN:  # by that search
     ROUND_TWO |= {f"{cell}-round-two": partial(temporal_round_two.round_two, cell) for cell in temporal_round_two.CELLS}
+ROUND_TWO |= closer_look.CLOSER_LOOK
 ROUND_TWO |= {f"{adaptation_task.MAIN}-search": adaptation_task.search}
 if adaptation_task.CHOSEN:  # by that search
     ROUND_TWO |= {

@@ -29,7 +29,7 @@ from ..training.supervised import (
     loss,
     train,
 )
-from .restrictions import RESTRICTIONS, restrict
+from .restrictions import HELD, RESTRICTIONS, restrict
 
 TESTED_TRIALS = 512  # of each variant of its task that a trained network is tested on
 
@@ -56,11 +56,11 @@ class Network:
 class RestrictedNetwork(Network):
     """A plastic network with one part held fixed while it is trained."""
 
-    held: str = RESTRICTIONS[0]  # one of RESTRICTIONS
+    held: str = RESTRICTIONS[0]  # one of HELD
 
     def __post_init__(self):
         super().__post_init__()
-        require_choice("held", self.held, RESTRICTIONS)
+        require_choice("held", self.held, HELD)
 
     def build(self, n_inputs: int, n_outputs: int, seed: int) -> nn.Module:
         """The untrained network, restricted."""

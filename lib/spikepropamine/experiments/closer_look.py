@@ -1,0 +1,97 @@
+"""A closer look at round two: exploratory experiments on what its networks need. They judge no claim.
+
+On key-value pairs: how the bound of E, the modulator and each learned part matter (:func:`variants`, :func:`smooth_bound`), and
+how much is stored where networks are trained with fewer or more pairs (:func:`trained_with_pairs`). On cue-reward at high noise:
+what the slope of the surrogate did (:func:`steep`). All networks of one experiment are trained alike, for less long than in
+round two where a budget is named here.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+
+from ..tasks.key_value_pairs import KeyValuePairs
+from ..training.supervised import Training
+from .choices import PUBLISHED_PLASTIC
+from .config import Config, Experiment, Network, RestrictedNetwork
+from .temporal_round_two import CELLS, CHOSEN, SEARCH_TASK, SEARCH_TRAINING, SEEDS, network, round_two
+
+SHORTER = Training(steps=1000, batch_size=32, evaluate_every=100, evaluation_trials=1024)
+PAIRS_TRAINING = dataclasses.replace(SHORTER, steps=1500, evaluate_every=150)
+LOOKED_AT = tuple(range(4000, 4005))  # seeds that nothing else uses
+FEWER = LOOKED_AT[:3]
+UNBOUNDED = 1e6  # an E_max that no efficacy comes near
+E_MAX = (1.0, 10.0, UNBOUNDED)  # beside the 3 of every other experiment
+MODULATED = ("ndp-oja", "ndp-bcm")
+PARTS = ("W", "α", "η")  # held where they start
+GATES = ("V", "V at 0")
+PAIRS = (1, 2, 4, 8)
+STORES = (
+    "ndp-bcm",
+    "lsnn",
+    "lsnn-100",
+)  # the best plastic network, and the best other one with as many neurons, or parameters
+
+
+def _trained(task: KeyValuePairs, one: Network, compared: str, training: Training) -> Config:
+    return Config(task, one, dataclasses.replace(training, learning_rate=CHOSEN[compared].learning_rate))
+
+
+def _held(one: Network, held: str) -> RestrictedNetwork:
+    return RestrictedNetwork(**vars(one), held=held)
+
+
+def _with(one: Network, **options: float) -> Network:
+    return dataclasses.replace(one, options=dataclasses.replace(one.options, **options))
+
+
+def variants() -> Experiment:
+    """Plastic networks on four key-value pairs as they are, and with one thing changed.
+
+    A part of PARTS held where it starts; of the modulated ones, E bounded at E_MAX, the gate held (GATES), and the gate at one:
+    the unmodulated network with the values of the modulated one.
+    """
+    task, configs = CELLS["key-value-pairs-low"].task, []
+    for name in PUBLISHED_PLASTIC:
+        one = network(name, CHOSEN[name])
+        changed = [one, *(_held(one, part) for part in PARTS)]
+        if name in MODULATED:
+            changed += [_with(one, e_max=bound) for bound in E_MAX] + [_held(one, gate) for gate in GATES]
+            changed.append(dataclasses.replace(one, name=name.removeprefix("n")))
+        configs += [_trained(task, other, name, SHORTER) for other in changed]
+    return Experiment("key-value-pairs-variants", "paper", tuple(dict.fromkeys(configs)), LOOKED_AT, ())
+
+
+def smooth_bound() -> Experiment:
+    """ndp-bcm on two key-value pairs: E clipped, without a bound, and with a smooth one in place of the clip."""
+    one = network("ndp-bcm", CHOSEN["ndp-bcm"])
+    kinds = (one, _with(one, e_max=UNBOUNDED), _held(one, "smooth bound"))
+    configs = tuple(_trained(SEARCH_TASK, kind, "ndp-bcm", SEARCH_TRAINING) for kind in kinds)
+    return Experiment("key-value-pairs-smooth-bound", "paper", configs, FEWER, ())
+
+
+def trained_with_pairs() -> Experiment:
+    """STORES trained with each of PAIRS pairs."""
+    configs = tuple(
+        _trained(KeyValuePairs(noise="low", n_cues=k), network(name, CHOSEN[name]), name, PAIRS_TRAINING)
+        for k in PAIRS
+        for name in STORES
+    )
+    return Experiment("key-value-pairs-trained-with", "paper", configs, FEWER, ())
+
+
+STEEP = 25.0
+
+
+def steep(networks: Iterable[str] = PUBLISHED_PLASTIC) -> Experiment:
+    """The plastic networks of round two on cue-reward at high noise with the steep surrogate of round one: its first seeds."""
+    gentle = round_two("cue-reward-high", networks=networks)
+    configs = tuple(dataclasses.replace(c, network=_with(c.network, slope=STEEP)) for c in gentle.configs)
+    return Experiment("cue-reward-high-steep", "paper", configs, SEEDS[:3], ())
+
+
+CLOSER_LOOK = {
+    "key-value-pairs-variants": variants,
+    "key-value-pairs-smooth-bound": smooth_bound,
+    "key-value-pairs-trained-with": trained_with_pairs,
+    "cue-reward-high-steep": steep,
+}
