@@ -1,19 +1,33 @@
 """A closer look at round two: exploratory experiments on what its networks need. They judge no claim.
 
 On key-value pairs: how the bound of E, the modulator and each learned part matter (:func:`variants`, :func:`smooth_bound`), and
-how much is stored where networks are trained with fewer or more pairs (:func:`trained_with_pairs`). On cue-reward at high noise:
-what the slope of the surrogate did (:func:`steep`). All networks of one experiment are trained alike, for less long than in
-round two where a budget is named here.
+how much is stored where networks are trained with fewer or more pairs or bits (:func:`trained_with_pairs`). On cue-reward at high noise:
+what the slope of the surrogate did (:func:`steep`). On both: whether traditional networks that stayed at chance learn with a
+curriculum (:func:`curriculum`). All networks of one experiment are trained alike, for less long than in round two where a budget is
+named here.
 """
 
 import dataclasses
 from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
 
 from ..tasks.key_value_pairs import KeyValuePairs
-from ..training.supervised import Training
+from ..training.supervised import Progress, Trained, Training, train
 from .choices import PUBLISHED_PLASTIC
 from .config import Config, Experiment, Network, RestrictedNetwork
-from .temporal_round_two import CELLS, CHOSEN, SEARCH_TASK, SEARCH_TRAINING, SEEDS, network, round_two
+from .temporal_round_two import (
+    CELLS,
+    CHOSEN,
+    SEARCH_TASK,
+    SEARCH_TRAINING,
+    SEEDS,
+    Values,
+    network,
+    round_two,
+)
 
 SHORTER = Training(steps=1000, batch_size=32, evaluate_every=100, evaluation_trials=1024)
 PAIRS_TRAINING = dataclasses.replace(SHORTER, steps=1500, evaluate_every=150)
@@ -24,7 +38,7 @@ E_MAX = (1.0, 10.0, UNBOUNDED)  # beside the 3 of every other experiment
 MODULATED = ("ndp-oja", "ndp-bcm")
 PARTS = ("W", "α", "η")  # held where they start
 GATES = ("V", "V at 0")
-PAIRS = (1, 2, 4, 8)
+PAIRS, VALUE_BITS = (1, 2, 4, 8), (8,)  # beside the 4 bits of every other experiment
 STORES = (
     "ndp-bcm",
     "lsnn",
@@ -70,10 +84,11 @@ def smooth_bound() -> Experiment:
 
 
 def trained_with_pairs() -> Experiment:
-    """STORES trained with each of PAIRS pairs."""
+    """STORES trained with each of PAIRS pairs, and with four pairs of VALUE_BITS."""
+    shapes = [{"n_cues": k} for k in PAIRS] + [{"value_bits": bits} for bits in VALUE_BITS]
     configs = tuple(
-        _trained(KeyValuePairs(noise="low", n_cues=k), network(name, CHOSEN[name]), name, PAIRS_TRAINING)
-        for k in PAIRS
+        _trained(KeyValuePairs(noise="low", **shape), network(name, CHOSEN[name]), name, PAIRS_TRAINING)
+        for shape in shapes
         for name in STORES
     )
     return Experiment("key-value-pairs-trained-with", "paper", configs, FEWER, ())
@@ -89,7 +104,50 @@ def steep(networks: Iterable[str] = PUBLISHED_PLASTIC) -> Experiment:
     return Experiment("cue-reward-high-steep", "paper", configs, SEEDS[:3], ())
 
 
+@dataclass(frozen=True)
+class Curriculum(Training):
+    """Training on fewer cues first: the whole of it for each number in ``earlier``, then on the task itself."""
+
+    earlier: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class TaughtConfig(Config):
+    """A configuration whose training is a :class:`Curriculum`."""
+
+    training: Curriculum
+
+    def train(self, network: nn.Module, seed: int, checkpoint: Path | None, progress: Progress) -> Trained:
+        """As :meth:`Config.train`, never from a checkpoint; what was reached before is in the metrics ``taught.<cues>.<metric>``."""
+        reached = {}
+        for cues in self.training.earlier:
+            metrics = train(network, dataclasses.replace(self.task, n_cues=cues), self.training, seed).metrics
+            reached |= {f"taught.{cues}.{name}": metrics[name] for name in ("accuracy", "firing_rate")}
+        last = train(network, self.task, self.training, seed, None, progress)
+        return last._replace(metrics=last.metrics | reached)
+
+
+# What starts out otherwise than the search chose, which found short-term plasticity at chance everywhere and so chose nothing.
+OTHER_START = Values(1e-2, 5.0, 1.0)
+
+
+def curriculum() -> Experiment:
+    """Traditional networks with fewer cues first, on two cells of round two, as many steps in all as there."""
+    lessons = (
+        ("key-value-pairs-low", (1, 2), ("rsnn-long", "stp", "lsnn-100")),
+        ("cue-reward-high", (2, 3), ("rsnn-long", "stp")),
+    )
+    configs = []
+    for cell, earlier, names in lessons:
+        kinds: list[tuple[str, Values]] = [(name, CHOSEN[name]) for name in names] + [("stp", OTHER_START)]
+        for name, values in kinds:
+            training = Curriculum(**vars(SHORTER) | {"learning_rate": values.learning_rate}, earlier=earlier)
+            configs.append(TaughtConfig(CELLS[cell].task, network(name, values), training))
+    return Experiment("traditional-curriculum", "paper", tuple(configs), FEWER, ())
+
+
 CLOSER_LOOK = {
+    "traditional-curriculum": curriculum,
     "key-value-pairs-variants": variants,
     "key-value-pairs-smooth-bound": smooth_bound,
     "key-value-pairs-trained-with": trained_with_pairs,
