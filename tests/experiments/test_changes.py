@@ -55,7 +55,7 @@ def test_an_experiment_changes_in_every_configuration_and_what_becomes_the_same_
         ("task.delay_ms=", "change = 'task.delay_ms=': must be pairs such as"),
         (3, "change = 3: must be pairs such as"),
         ("task.delay_ms=1,task.delay_ms=2", "change = 'task.delay_ms': must be named once"),
-        ("task.delay=2000", "change of task = 'delay': must be one of 'noise', 'n_cues'"),
+        ("task.delay=2000", "change of task = 'delay': must be one of 'noise', 'delay_ms'"),
         ("network.name=snn", "change of network = 'name': must be one of 'n_hidden', 'dt'"),
         ("network.eta=1", "change of network = 'eta': must be one of"),
         ("training.rate=1", "change of training = 'rate': must be one of 'steps'"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from spikepropamine.training import whole_episode
+from spikepropamine.training import ppo, whole_episode
 from spikepropamine.training.supervised import generator
 from spikepropamine.training.whole_episode import Learner, WholeEpisodes
 from spikepropamine.walking.memory_policies import MemoryPolicy
@@ -115,7 +115,7 @@ def test_a_policy_that_is_told_the_way_learns_to_go_it():
         patch.setattr(np.random, "default_rng", Forward)
         for update in range(40):
             collected, watched = whole_episode.collect(learner, task, training, 0, update)
-            whole_episode.learn(learner, optimiser, collected, training, generator(1, 0, update))
+            ppo.learn(learner, optimiser, collected, whole_episode.objective, training, generator(1, 0, update))
             scores.append(watched["score"])
     assert np.mean(scores[-5:]) > np.mean(scores[:5]) + 0.2
 

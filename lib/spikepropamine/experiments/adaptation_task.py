@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from ..checks import require_choice, require_count
 from ..snn.layers import PlasticLinear
 from ..snn.networks import NETWORKS, scaled
-from ..training import whole_episode
-from ..training.supervised import REHEARSE, Progress, Trained, generator, gradient_sizes
+from ..training import ppo, whole_episode
+from ..training.course import Progress, Trained
+from ..training.supervised import REHEARSE, generator, gradient_sizes
 from ..training.whole_episode import WholeEpisodes, inputs_of
 from ..walking.evaluation import without_plasticity, without_reading
 from ..walking.inference import acting
@@ -66,7 +67,8 @@ class TwoTrialsConfig(Config):
         little = dataclasses.replace(self.training, episodes=4, epochs=1, minibatches=1)
         learner, optimiser = whole_episode.set_up(self.build(0), self.task, little, 0)
         collected, _ = whole_episode.collect(learner, self.task, little, 0, 0)
-        watched = whole_episode.learn(learner, optimiser, collected, little, generator(REHEARSE, 0))
+        shuffle = generator(REHEARSE, 0)
+        watched = ppo.learn(learner, optimiser, collected, whole_episode.objective, little, shuffle)
         return finite(
             {name: watched[name] for name in ("value_loss", "gradient_norm")}
             | gradient_sizes(learner)

@@ -18,10 +18,9 @@ from ..checks import require_choice, require_count
 from ..snn.controls import CONTROLS, build_control
 from ..snn.networks import NETWORKS, NetworkOptions, build
 from ..tasks.task import Task
+from ..training.course import Progress, Trained
 from ..training.supervised import (
     REHEARSE,
-    Progress,
-    Trained,
     Training,
     evaluate,
     generator,

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from ..checks import require_choice, require_count
 from ..snn.networks import scaled
 from ..training import ppo
+from ..training.course import Progress, Trained
 from ..training.ppo import PPO
-from ..training.supervised import REHEARSE, Progress, Trained, generator, gradient_sizes
+from ..training.supervised import REHEARSE, generator, gradient_sizes
 from ..walking.evaluation import EPISODES, summary, walk
 from ..walking.policies import POLICIES, Policy
 from ..walking.robots import Locomotion
@@ -59,7 +60,7 @@ class LocomotionConfig(Config):
         agent, optimiser = ppo.set_up(self.build(0), self.task, little, 0)
         envs = self.task.make_many(little.environments, little.discount)
         rollout, *_ = ppo.collect(agent, envs, ppo.set_out(agent, envs, 0), little, generator(REHEARSE, 0))
-        watched = ppo.learn(agent, optimiser, rollout, little, generator(REHEARSE, 1))
+        watched = ppo.learn(agent, optimiser, rollout, ppo.objective, little, generator(REHEARSE, 1))
         envs.close()
         watched = {name: watched[name] for name in ("value_loss", "gradient_norm")}
         return finite(

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from ..checks import require, require_choice, require_count, require_not_negative, require_positive
+from ..checks import require, require_choice, require_count
 from .task import CueSequence, Trials
 
 
@@ -47,27 +47,14 @@ class CueAssociation(CueSequence):
         }
     )
 
-    noise: str | float = "low"  # a key of NOISE_HZ, or a rate in Hz
     n_cues: int = 7  # odd: no ties
-    cue_ms: float = 100.0
-    gap_ms: float = 50.0  # silence after each cue
-    delay_ms: float = 300.0
-    decision_ms: float = 150.0
     group_size: int = 10
-    cue_rate: float = 80.0  # Hz, of a neuron whose group is driven
-    dt: float = 5.0  # tick in milliseconds
 
     def __post_init__(self):
+        super().__post_init__()
         require_count("n_cues", self.n_cues)
         require(self.n_cues % 2 == 1, "n_cues", self.n_cues, "odd, so that one side has more")
         require_count("group_size", self.group_size)
-        require_positive("dt", self.dt)
-        for name in ("cue_ms", "decision_ms"):
-            require_positive(name, getattr(self, name))
-        for name in ("gap_ms", "delay_ms", "cue_rate"):
-            require_not_negative(name, getattr(self, name))
-        self.check_ticks("cue_ms", "gap_ms", "delay_ms", "decision_ms")
-        self.check_rates()
 
     @property
     def n_inputs(self) -> int:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from ..checks import require, require_count, require_not_negative, require_positive
+from ..checks import require, require_count
 from .task import CueSequence, Trials
 
 
@@ -50,30 +50,18 @@ class CueReward(CueSequence):
         }
     )
 
-    noise: str | float = "low"
-    n_cues: int = 4
+    delay_ms: float = 200.0
     cue_inputs: int = 30
     active: int = 10
     group_size: int = 5
-    cue_ms: float = 100.0
-    gap_ms: float = 50.0  # silence after each cue
-    delay_ms: float = 200.0
-    decision_ms: float = 150.0
-    cue_rate: float = 80.0
-    dt: float = 5.0
 
     def __post_init__(self):
+        super().__post_init__()
         require_count("n_cues", self.n_cues, at_least=2)
         require_count("cue_inputs", self.cue_inputs, at_least=2)
         require_count("group_size", self.group_size)
         require_count("active", self.active)
         require(self.active < self.cue_inputs, "active", self.active, f"less than cue_inputs = {self.cue_inputs}")
-        for name in ("dt", "cue_ms", "decision_ms"):
-            require_positive(name, getattr(self, name))
-        for name in ("gap_ms", "delay_ms", "cue_rate"):
-            require_not_negative(name, getattr(self, name))
-        self.check_ticks("cue_ms", "gap_ms", "delay_ms", "decision_ms")
-        self.check_rates()
 
     @property
     def n_inputs(self) -> int:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from ..checks import require, require_count, require_not_negative, require_positive
+from ..checks import require, require_count
 from .cue_reward import _log_patterns
 from .task import CueSequence, Trials
 
@@ -36,32 +36,22 @@ class KeyValuePairs(CueSequence):
     smallest = MappingProxyType(dict(n_cues=2, delay_ms=50.0, decision_ms=50.0))
     beyond = ("n_cues", (1, 2, 4, 6, 8, 12))
 
-    noise: str | float = "low"
+    delay_ms: float = 200.0
+    decision_ms: float = 100.0
     n_cues: int = 4  # pairs: one or an even number, so that each bit can be 1 in half of them
     key_inputs: int = 24
     active: int = 6
     value_bits: int = 4
     bit_inputs: int = 2
     group_size: int = 4
-    cue_ms: float = 100.0
-    gap_ms: float = 50.0  # silence after each pair
-    delay_ms: float = 200.0
-    decision_ms: float = 100.0
-    cue_rate: float = 80.0
-    dt: float = 5.0
 
     def __post_init__(self):
+        super().__post_init__()
         for name in ("n_cues", "active", "value_bits", "bit_inputs", "group_size"):
             require_count(name, getattr(self, name))
         require(self.n_cues == 1 or self.n_cues % 2 == 0, "n_cues", self.n_cues, "1 or even")
         require_count("key_inputs", self.key_inputs, at_least=2)
         require(self.active < self.key_inputs, "active", self.active, f"less than key_inputs = {self.key_inputs}")
-        for name in ("dt", "cue_ms", "decision_ms"):
-            require_positive(name, getattr(self, name))
-        for name in ("gap_ms", "delay_ms", "cue_rate"):
-            require_not_negative(name, getattr(self, name))
-        self.check_ticks("cue_ms", "gap_ms", "delay_ms", "decision_ms")
-        self.check_rates()
 
     @property
     def n_inputs(self) -> int:

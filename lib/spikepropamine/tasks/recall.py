@@ -11,7 +11,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from ..checks import require, require_count, require_not_negative, require_positive
+from ..checks import require, require_count
 from .task import Task, Trials
 
 
@@ -46,27 +46,17 @@ class Recall(Task):
         }
     )
 
-    noise: str | float = "low"
     n_bits: int = 10
     bits_again: int = 5
     group_size: int = 2
     pattern_ms: float = 150.0
-    delay_ms: float = 300.0
-    decision_ms: float = 150.0
-    cue_rate: float = 80.0
-    dt: float = 5.0
 
     def __post_init__(self):
+        super().__post_init__()
         require_count("n_bits", self.n_bits, at_least=2)
         require_count("bits_again", self.bits_again, at_least=0)
         require(self.bits_again < self.n_bits, "bits_again", self.bits_again, f"less than n_bits = {self.n_bits}")
         require_count("group_size", self.group_size)
-        for name in ("dt", "pattern_ms", "decision_ms"):
-            require_positive(name, getattr(self, name))
-        for name in ("delay_ms", "cue_rate"):
-            require_not_negative(name, getattr(self, name))
-        self.check_ticks("pattern_ms", "delay_ms", "decision_ms")
-        self.check_rates()
 
     @property
     def n_inputs(self) -> int:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..checks import require, require_not_negative
+from ..checks import require, require_not_negative, require_positive
 
 # background firing on every input, in Hz
 NOISE_HZ = {"low": 5.0, "high": 20.0}
@@ -33,13 +34,16 @@ class Trials(NamedTuple):
     shown: Tensor  # what was presented, as the task defines it
 
 
+@dataclass(frozen=True)
 class Task:
     """The part that tasks share. A task is a frozen dataclass that adds its timing and ``sample``.
 
     ``ideal(trials)`` gives the scores, (B, outputs), of an observer who sees the spikes and knows all but the answer.
-    A network's answer is the mean readout from ``decision_start`` on. Fields that every task has: ``noise``, a key of
-    NOISE_HZ or a background rate in Hz; ``cue_rate`` in Hz, on top of it; ``delay_ms``; ``decision_ms``; ``dt``, the tick
-    in milliseconds. Chance is 0.5 in every task. All that experiments and pages need to know of a task stands in its class:
+    A network's answer is the mean readout from ``decision_start`` on. Chance is 0.5 in every task. All that experiments
+    and pages need to know of a task stands in its class.
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed. A field that ends in ``_ms`` lasts a whole number of ticks.
     """
 
     name: ClassVar[str]  # what commands and records call it
@@ -48,6 +52,27 @@ class Task:
     beyond: ClassVar[tuple[str, tuple[int, ...]]]  # a field, and the values of it that trained networks are tested on
     # what its search found best, by network: (learning rate, factor on the rule's initial η); snn and controls have no η
     chosen: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType({})
+
+    noise: str | float = "low"  # of every input: a key of NOISE_HZ, or a rate in Hz
+    delay_ms: float = 300.0
+    decision_ms: float = 150.0
+    cue_rate: float = 80.0  # Hz on top of the noise, of an input that is driven
+    dt: float = 5.0  # tick in milliseconds
+
+    def __post_init__(self):
+        require_positive("dt", self.dt)
+        for name in (field.name for field in dataclasses.fields(self) if field.name.endswith("_ms")):
+            value = getattr(self, name)
+            (require_not_negative if name in ("delay_ms", "gap_ms") else require_positive)(name, value)
+            whole = abs(value / self.dt - round(value / self.dt)) < 1e-9
+            require(whole, name, value, f"a whole number of ticks of dt = {self.dt} ms")
+        if self.noise not in NOISE_HZ:
+            require(not isinstance(self.noise, str), "noise", self.noise, "one of 'low', 'high', or a rate in Hz >= 0")
+            require_not_negative("noise", self.noise)
+        require_not_negative("cue_rate", self.cue_rate)
+        limit = 1000 / self.dt
+        total = self.cue_rate + self.noise_hz
+        require(total <= limit, "cue_rate", self.cue_rate, f"at most {limit:g} Hz with the noise: one spike a tick")
 
     @classmethod
     def choice(cls, network: str) -> tuple[float, float]:
@@ -79,22 +104,6 @@ class Task:
     def noise_hz(self) -> float:
         """The background rate of every input in Hz."""
         return NOISE_HZ.get(self.noise, self.noise)
-
-    def check_rates(self) -> None:
-        """Refuse a noise that is no level and no rate, and rates of more than one spike a tick."""
-        if self.noise not in NOISE_HZ:
-            require(not isinstance(self.noise, str), "noise", self.noise, "one of 'low', 'high', or a rate in Hz >= 0")
-            require_not_negative("noise", self.noise)
-        limit = 1000 / self.dt
-        total = self.cue_rate + self.noise_hz
-        require(total <= limit, "cue_rate", self.cue_rate, f"at most {limit:g} Hz with the noise: one spike a tick")
-
-    def check_ticks(self, *names: str) -> None:
-        """Refuse durations that are not whole numbers of ticks."""
-        for name in names:
-            value = getattr(self, name)
-            whole = abs(value / self.dt - round(value / self.dt)) < 1e-9
-            require(whole, name, value, f"a whole number of ticks of dt = {self.dt} ms")
 
     def in_ticks(self, milliseconds: float) -> int:
         """A duration in ticks."""
@@ -147,8 +156,13 @@ class Task:
         return right.sum(1) / trials.asked.sum(1)
 
 
+@dataclass(frozen=True)
 class CueSequence(Task):
     """A task of ``n_cues`` cues of ``cue_ms``, each followed by ``gap_ms`` without one; then ``delay_ms``; then the decision."""
+
+    n_cues: int = 4
+    cue_ms: float = 100.0
+    gap_ms: float = 50.0
 
     @property
     def cue_starts(self) -> list[int]:

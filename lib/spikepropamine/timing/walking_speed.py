@@ -44,7 +44,7 @@ def learning(experiment: str, policy: str, profile: str = "paper") -> tuple[Call
     def turn(update: int) -> None:
         nonlocal at
         rollout, at, _ = ppo.collect(agent, envs, at, training, generator(0, 0, update))
-        ppo.learn(agent, optimiser, rollout, training, generator(1, 0, update))
+        ppo.learn(agent, optimiser, rollout, ppo.objective, training, generator(1, 0, update))
 
     return turn, training.environments * training.rollout
 

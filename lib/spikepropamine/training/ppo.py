@@ -10,7 +10,7 @@ Training runs in sections. At the start of a section all episodes start anew, fr
 section's number, so that a run taken up at a section ends where it would have.
 """
 
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,11 +21,11 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import require, require_count, require_not_negative, require_positive
-from ..records.runs import load_checkpoint, save_checkpoint
 from ..walking.inference import acting
 from ..walking.policies import SpikingPolicy, TanhPolicy, each, forget, perceptron
 from ..walking.robots import Locomotion
-from .supervised import Progress, Trained, generator, learned_eta, relative_change
+from .course import Course, Progress, Trained, learned_eta
+from .supervised import generator
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,10 @@ class Rollout(NamedTuple):
     counts: Tensor  # (L, K) of bool: valid steps, once each
     states: Any  # of the policy at each piece's start, batch K
 
+    @property
+    def pieces(self) -> int:
+        return len(self.environment)
+
 
 class Walk(NamedTuple):
     """Where the environments are between two rollouts."""
@@ -248,15 +252,23 @@ def objective(agent: Agent, rollout: Rollout, pieces: Tensor, training: PPO) -> 
     at = (time_, environment)
     observations = rollout.observations[at]
     mean, _ = agent.policy.run(observations, each(lambda x: x[pieces], rollout.states))
-    change = (agent.log_probability(mean, rollout.actions[at]) - rollout.log_probabilities[at])[counts]
-    ratio = change.exp()
-    advantages = rollout.advantages[at][counts]
-    returns = advantages + rollout.values[at][counts]
+    change = agent.log_probability(mean, rollout.actions[at]) - rollout.log_probabilities[at]
+    values = agent.critic(observations).squeeze(-1)
+    return clipped(
+        *(x[counts] for x in (change, values, rollout.values[at], rollout.advantages[at])),
+        training,
+    )
+
+
+def clipped(
+    change: Tensor, values: Tensor, values_before: Tensor, advantages: Tensor, training
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The clipped loss of some steps and what is worth watching, from how their log probabilities changed; each (steps,)."""
+    ratio, returns = change.exp(), advantages + values_before
     advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
     # the worse of the gain and the gain with the ratio held within 1 ± clip
     gain = torch.minimum(ratio * advantages, ratio.clamp(1 - training.clip, 1 + training.clip) * advantages).mean()
-    before, values = rollout.values[at][counts], agent.critic(observations).squeeze(-1)[counts]
-    held = before + (values - before).clamp(-training.clip, training.clip)
+    held = values_before + (values - values_before).clamp(-training.clip, training.clip)
     value_loss = 0.5 * torch.maximum((values - returns).square(), (held - returns).square()).mean()
     watched = {
         "kl": (ratio - 1 - change).mean(),
@@ -267,16 +279,28 @@ def objective(agent: Agent, rollout: Rollout, pieces: Tensor, training: PPO) -> 
 
 
 def learn(
-    agent: Agent, optimiser: torch.optim.Optimizer, rollout: Rollout, training: PPO, shuffle: torch.Generator
+    learner: nn.Module, optimiser: torch.optim.Optimizer, collected, objective: Callable, training, shuffle
 ) -> dict[str, float]:
-    """Epochs over the rollout's pieces in minibatches; means of what was watched, and how many updates were skipped."""
-    learned = [p for p in agent.parameters() if p.requires_grad]
+    """Epochs over the pieces of what was collected in minibatches.
+
+    Args:
+        learner: all that is learned.
+        optimiser: of its parameters.
+        collected: experience of so many ``pieces``, such as a :class:`Rollout`.
+        objective: the loss of some pieces and what is worth watching, from learner, collected, pieces and training.
+        training: the trainer's values.
+        shuffle: generator of the order of pieces.
+
+    Returns:
+        Means of what was watched, and how many updates were skipped since their gradient was not finite.
+    """
+    learned = [p for p in learner.parameters() if p.requires_grad]
     seen: list[dict[str, Tensor]] = []
     skipped = 0
     for _ in range(training.epochs):
-        order = torch.randperm(len(rollout.environment), generator=shuffle)
+        order = torch.randperm(collected.pieces, generator=shuffle)
         for pieces in order.chunk(training.minibatches):
-            loss, watched = objective(agent, rollout, pieces, training)
+            loss, watched = objective(learner, collected, pieces, training)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             norm = nn.utils.clip_grad_norm_(learned, training.clip_norm)
@@ -320,16 +344,11 @@ def train(
     Raises:
         FloatingPointError: an action that is not finite, with the step.
     """
-    started = time.perf_counter()
-    initial = {name: p.detach().clone() for name, p in policy.named_parameters()}
     agent, optimiser = set_up(policy, task, training, seed)
-    first, seconds, curves = 0, 0.0, {}
-    if checkpoint is not None and checkpoint.exists():
-        first, seconds, curves = load_checkpoint(checkpoint, agent, optimiser)
-    latest = {name: values[-1] for name, values in curves.items()}
-    total = {name: latest.get(name, 0.0) for name in ("episodes", "diverged_episodes", "skipped_updates")}
+    course = Course(policy, agent, optimiser, checkpoint)
+    total = {name: course.latest.get(name, 0.0) for name in ("episodes", "diverged_episodes", "skipped_updates")}
     per_update = training.environments * training.rollout
-    for start in range(first, training.updates, training.section):
+    for start in range(course.first, training.updates, training.section):
         envs = task.make_many(training.environments, training.discount)
         agent.lend_statistics(envs)
         walk = set_out(agent, envs, generator(_RESET, seed, start).initial_seed() % 2**31)
@@ -340,44 +359,31 @@ def train(
             rollout, walk, scores = collect(agent, envs, walk, training, generator(_ACT, seed, update))
             if not torch.isfinite(rollout.log_probabilities).all():
                 raise FloatingPointError(f"an action is not finite at step {update * per_update}, seed {seed}")
-            watched = learn(agent, optimiser, rollout, training, generator(_SHUFFLE, seed, update))
+            watched = learn(agent, optimiser, rollout, objective, training, generator(_SHUFFLE, seed, update))
             total["skipped_updates"] += watched.pop("skipped_updates")
             for name, values in scores.items():
                 ended[name] += values
             done = update + 1
-            progress(done * per_update, latest | _scores(ended))
+            progress(done * per_update, course.latest | _scores(ended))
             if done % _ENTRY == 0 or done == until:
                 total["episodes"] += len(ended["return"])
                 total["diverged_episodes"] += sum(ended["diverged"])
-                latest = {
-                    "step": done * per_update,
-                    **_scores(ended),
-                    "std": agent.log_std.exp().mean().item(),
-                    "eta": learned_eta(getattr(policy, "network", policy)),
-                    **watched,
-                    **total,
-                }
-                for name, value in latest.items():
-                    curves.setdefault(name, []).append(float(value))
+                course.note(
+                    {
+                        "step": done * per_update,
+                        **_scores(ended),
+                        "std": agent.log_std.exp().mean().item(),
+                        "eta": learned_eta(getattr(policy, "network", policy)),
+                        **watched,
+                        **total,
+                    }
+                )
                 ended = {name: [] for name in ended}
         agent.take_statistics(envs)
         envs.close()
-        if checkpoint is not None:
-            save_checkpoint(checkpoint, agent, optimiser, until, seconds + time.perf_counter() - started, curves)
-    elapsed = seconds + time.perf_counter() - started
-    metrics = {**total, "training_seconds": elapsed, "steps_per_second": training.steps / elapsed}
-    metrics |= {
-        f"change_{name}": relative_change(initial[name], p)
-        for name, p in policy.named_parameters()
-        if initial[name].norm() > 0
-    }
+        course.keep(until)
     statistics = {"observation_mean": agent.observation_mean, "observation_var": agent.observation_var}
-    return Trained(
-        metrics,
-        curves,
-        {name: p.detach().clone() for name, p in [*policy.named_parameters(), *statistics.items()]},
-        seconds,
-    )
+    return course.end(total | {"steps_per_second": training.steps / course.seconds}, statistics)
 
 
 def set_up(

@@ -4,22 +4,19 @@ Every number that shapes the result is a field of :class:`Training`; every rando
 from the seed and the step, so that a run taken up after an interruption ends where it would have.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..checks import require, require_count, require_finite, require_not_negative, require_positive
-from ..records.runs import load_checkpoint, save_checkpoint
-from ..snn.layers import PlasticLinear
 from ..snn.networks import Run
 from ..tasks.task import Task, Trials
+from .course import Course, Progress, Trained, learned_eta
 
 
 @dataclass(frozen=True)
@@ -45,18 +42,6 @@ class Training:
         for name in ("learning_rate", "clip_norm", "rate_target"):
             require_positive(name, getattr(self, name))
         require_not_negative("rate_penalty", self.rate_penalty)
-
-
-class Trained(NamedTuple):
-    """What a finished run leaves."""
-
-    metrics: dict[str, float]
-    curves: dict[str, list[float]]  # one entry per evaluation
-    weights: dict[str, Tensor]
-    seconds_before: float = 0.0  # spent on it before it was taken up from a checkpoint
-
-
-Progress = Callable[[int, dict[str, float]], None]  # told the steps done and the latest values of the curves
 
 
 # Streams of random numbers: no two purposes share one.
@@ -141,15 +126,10 @@ def train(
     """
     inputs = network.n_inputs
     require(inputs == task.n_inputs, "n_inputs", inputs, f"{task.n_inputs}, the inputs of the task")
-    started = time.perf_counter()
-    initial = {name: p.detach().clone() for name, p in network.named_parameters()}
     optimiser = torch.optim.Adam(network.parameters(), lr=training.learning_rate)
-    first, seconds, curves = 0, 0.0, {}
-    if checkpoint is not None and checkpoint.exists():
-        first, seconds, curves = load_checkpoint(checkpoint, network, optimiser)
-    latest: dict[str, float] = {name: values[-1] for name, values in curves.items()}
-    skipped = int(latest.get("skipped_steps", 0))
-    for step in range(first, training.steps):
+    course = Course(network, network, optimiser, checkpoint)
+    skipped = int(course.latest.get("skipped_steps", 0))
+    for step in range(course.first, training.steps):
         try:
             require_finite(dict(network.named_parameters()))
         except ValueError as error:
@@ -169,40 +149,23 @@ def train(
             skipped += 1
         done = step + 1
         if done % training.evaluate_every == 0 or done == training.steps:
-            latest = {
-                "step": done,
-                "loss": objective.item(),
-                "training_accuracy": task.correct(scores, trials).mean().item(),
-                "gradient_norm": norm.item(),
-                "skipped_steps": skipped,
-                "eta": learned_eta(network),
-                **evaluate(network, task, training.evaluation_trials),
-            }
-            for name, value in latest.items():
-                curves.setdefault(name, []).append(float(value))
-            if checkpoint is not None:
-                elapsed = seconds + time.perf_counter() - started
-                save_checkpoint(checkpoint, network, optimiser, done, elapsed, curves)
-        progress(done, latest)
-    metrics = {name: curves[name][-1] for name in ("accuracy", "firing_rate", "loss", "skipped_steps")}
-    metrics |= {f"change_{name}": relative_change(initial[name], p) for name, p in network.named_parameters()}
-    metrics["training_seconds"] = seconds + time.perf_counter() - started
-    weights = {name: p.detach().cpu().clone() for name, p in network.named_parameters()}
-    return Trained(metrics, curves, weights, seconds)
+            course.note(
+                {
+                    "step": done,
+                    "loss": objective.item(),
+                    "training_accuracy": task.correct(scores, trials).mean().item(),
+                    "gradient_norm": norm.item(),
+                    "skipped_steps": skipped,
+                    "eta": learned_eta(network),
+                    **evaluate(network, task, training.evaluation_trials),
+                }
+            )
+            course.keep(done)
+        progress(done, course.latest)
+    last = {name: course.curves[name][-1] for name in ("accuracy", "firing_rate", "loss", "skipped_steps")}
+    return course.end(last, from_zero=True)
 
 
 def gradient_sizes(network: nn.Module) -> dict[str, float]:
     """The norm of the gradient that lies in each parameter, by ``gradient.<name>``."""
     return {f"gradient.{name}": p.grad.norm().item() for name, p in network.named_parameters() if p.grad is not None}
-
-
-def learned_eta(network: nn.Module) -> float:
-    """η of the network's plastic synapses; NaN where it has none."""
-    synapses = getattr(network, "synapses", None)
-    return synapses.rule.eta.item() if isinstance(synapses, PlasticLinear) else float("nan")
-
-
-def relative_change(before: Tensor, after: Tensor) -> float:
-    """‖after − before‖ / ‖before‖, or ‖after‖ where a parameter started at zero."""
-    scale = before.norm()
-    return ((after.detach() - before).norm() / (scale if scale > 0 else 1)).item()

@@ -1,13 +1,12 @@
 """Proximal policy optimisation over whole episodes: gradients reach from the second trial back to the first.
 
-The algorithm is that of :mod:`spikepropamine.training.ppo` with three differences. Every episode lasts as long as the
+The algorithm and its loop over minibatches are those of :mod:`spikepropamine.training.ppo`, with three differences. Every episode lasts as long as the
 task says, so what is collected are whole episodes and nothing is cut. Gradients run through all of an episode, the
 writing of plastic efficacies among it. And the critic, which is used in training alone, also reads what is hidden from
 the policy and the time (an asymmetric critic, Pinto et al. 2018); ``privileged`` takes that away.
 """
 
 import math
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,12 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import require, require_count, require_not_negative, require_positive
-from ..records.runs import load_checkpoint, save_checkpoint
 from ..walking.inference import acting
 from ..walking.policies import perceptron
 from ..walking.robots import CLIP
 from ..walking.two_trials import HIDDEN, SHOWN, TwoTrials, live
-from .supervised import Progress, Trained, generator, learned_eta, relative_change
+from . import ppo
+from .course import Course, Progress, Trained, learned_eta
+from .supervised import generator
 
 REWARD_SCALE = 0.1  # what the critic learns to predict is this times the reward
 
@@ -135,6 +135,10 @@ class Collected(NamedTuple):
     counts: Tensor  # (T, N) of bool: the body moves, and the simulation is sound
     hidden: Tensor  # (N, one-hot)
 
+    @property
+    def pieces(self) -> int:
+        return len(self.hidden)
+
 
 @torch.no_grad()
 def collect(
@@ -174,63 +178,20 @@ def collect(
 
 def advantage(rewards: Tensor, values: Tensor, training: WholeEpisodes) -> Tensor:
     """Generalised advantage estimates, (T, N), of episodes that end with the last step."""
-    found, following = torch.zeros_like(rewards), torch.zeros_like(rewards[0])
-    after = torch.cat([values[1:], torch.zeros_like(values[:1])])
-    for t in reversed(range(len(rewards))):
-        # δ = r + γ V(o') − V(o);  A = δ + γ λ A'
-        error = rewards[t] + training.discount * after[t] - values[t]
-        following = found[t] = error + training.discount * training.gae * following
-    return found
+    before_the_end = torch.zeros_like(rewards, dtype=torch.bool)
+    values = torch.cat([values, torch.zeros_like(values[:1])])
+    return ppo.advantage(rewards, values, before_the_end, before_the_end, training)
 
 
 def objective(
     learner: Learner, collected: Collected, of: Tensor, training: WholeEpisodes
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss over the episodes ``of``, indices, and what is worth watching."""
-    inputs, actions, before, old_values, advantages, counts = (x[:, of] for x in collected[:6])
+    inputs, actions, before, values_before, advantages, counts = (x[:, of] for x in collected[:6])
     mean, _ = learner.policy.run(inputs, learner.policy.initial_state(len(of)))
-    change = (learner.log_probability(mean, actions) - before)[counts]
-    ratio, advantages, old_values = change.exp(), advantages[counts], old_values[counts]
-    returns = advantages + old_values
-    advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-    # the worse of the gain and the gain with the ratio held within 1 ± clip
-    gain = torch.minimum(ratio * advantages, ratio.clamp(1 - training.clip, 1 + training.clip) * advantages).mean()
-    values = learner.values(inputs, collected.hidden[of])[counts]
-    held = old_values + (values - old_values).clamp(-training.clip, training.clip)
-    value_loss = 0.5 * torch.maximum((values - returns).square(), (held - returns).square()).mean()
-    watched = {
-        "kl": (ratio - 1 - change).mean(),
-        "clipped": ((ratio - 1).abs() > training.clip).float().mean(),
-        "value_loss": value_loss,
-    }
-    return -gain + training.value_weight * value_loss, {name: value.detach() for name, value in watched.items()}
-
-
-def learn(
-    learner: Learner,
-    optimiser: torch.optim.Optimizer,
-    collected: Collected,
-    training: WholeEpisodes,
-    shuffle: torch.Generator,
-) -> dict[str, float]:
-    """Epochs over the episodes in minibatches; means of what was watched, and how many updates were skipped."""
-    learned = [p for p in learner.parameters() if p.requires_grad]
-    seen, skipped = [], 0
-    for _ in range(training.epochs):
-        order = torch.randperm(training.episodes, generator=shuffle)
-        for of in order.chunk(training.minibatches):
-            loss, watched = objective(learner, collected, of, training)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            norm = nn.utils.clip_grad_norm_(learned, training.clip_norm)
-            if torch.isfinite(norm):
-                optimiser.step()
-            else:
-                skipped += 1
-            seen.append(watched | {"gradient_norm": norm})
-    return {name: torch.stack([one[name] for one in seen]).mean().item() for name in seen[0]} | {
-        "skipped_updates": skipped
-    }
+    change = learner.log_probability(mean, actions) - before
+    values = learner.values(inputs, collected.hidden[of])
+    return ppo.clipped(*(x[counts] for x in (change, values, values_before, advantages)), training)
 
 
 _ACT, _SHUFFLE = 30, 31
@@ -268,49 +229,32 @@ def train(
     Raises:
         FloatingPointError: an action that is not finite, with the step.
     """
-    started = time.perf_counter()
-    initial = {name: p.detach().clone() for name, p in policy.named_parameters()}
     learner, optimiser = set_up(policy, task, training, seed)
-    first, seconds, curves = 0, 0.0, {}
-    if checkpoint is not None and checkpoint.exists():
-        first, seconds, curves = load_checkpoint(checkpoint, learner, optimiser)
-    latest = {name: values[-1] for name, values in curves.items()}
-    total = {name: latest.get(name, 0.0) for name in ("diverged_episodes", "skipped_updates")}
+    course = Course(policy, learner, optimiser, checkpoint)
+    total = {name: course.latest.get(name, 0.0) for name in ("diverged_episodes", "skipped_updates")}
     per_update, updates = training.episodes * int(task.simulated.sum()), training.updates(task)
-    for update in range(first, updates):
+    for update in range(course.first, updates):
         optimiser.param_groups[0]["lr"] = training.learning_rate * (1 - update / updates)
         collected, scores = collect(learner, task, training, seed, update)
         if not torch.isfinite(collected.log_probabilities).all():
             raise FloatingPointError(f"an action is not finite at step {update * per_update}, seed {seed}")
-        watched = learn(learner, optimiser, collected, training, generator(_SHUFFLE, seed, update))
+        watched = ppo.learn(learner, optimiser, collected, objective, training, generator(_SHUFFLE, seed, update))
         total["skipped_updates"] += watched.pop("skipped_updates")
         total["diverged_episodes"] += scores.pop("diverged_episodes")
         done = update + 1
         if done % _ENTRY == 0 or done == updates:
-            latest = {
-                "step": done * per_update,
-                **scores,
-                "std": learner.log_std.exp().mean().item(),
-                "eta": learned_eta(getattr(policy, "network", policy)),
-                **watched,
-                **total,
-            }
-            for name, value in latest.items():
-                curves.setdefault(name, []).append(float(value))
-        if checkpoint is not None and (done % training.section == 0 or done == updates):
-            save_checkpoint(checkpoint, learner, optimiser, done, seconds + time.perf_counter() - started, curves)
-        progress(done * per_update, latest)
-    elapsed = seconds + time.perf_counter() - started
-    metrics = {**total, "training_seconds": elapsed, "steps_per_second": updates * per_update / elapsed}
-    metrics |= {
-        f"change_{name}": relative_change(initial[name], p)
-        for name, p in policy.named_parameters()
-        if initial[name].norm() > 0
-    }
+            course.note(
+                {
+                    "step": done * per_update,
+                    **scores,
+                    "std": learner.log_std.exp().mean().item(),
+                    "eta": learned_eta(getattr(policy, "network", policy)),
+                    **watched,
+                    **total,
+                }
+            )
+        if done % training.section == 0 or done == updates:
+            course.keep(done)
+        progress(done * per_update, course.latest)
     statistics = {"observation_mean": learner.body_mean, "observation_var": learner.body_var}
-    return Trained(
-        metrics,
-        curves,
-        {name: p.detach().clone() for name, p in [*policy.named_parameters(), *statistics.items()]},
-        seconds,
-    )
+    return course.end(total | {"steps_per_second": updates * per_update / course.seconds}, statistics)

@@ -1,7 +1,8 @@
 """Judges of claims on temporal tasks. A cell is one network's runs on one task at one noise level, a row a seed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -28,6 +29,24 @@ from .judge import (
 Cells = Mapping[str, pd.DataFrame]  # by network
 KNOWN_TASKS = tuple(TASKS)
 KNOWN_NETWORKS = (*NETWORKS, *CONTROLS)
+# what training changes, by the name of its parameter in plastic synapses
+LEARNED = {"weight": "W", "alpha": "α", "rule.raw_eta": "η", "modulator_weight": "V"}
+
+
+class Thresholds(NamedTuple):
+    """Where a network solves a task, and where it fails it."""
+
+    solved: float
+    failed: float
+
+
+def registered(d: Definitions) -> Thresholds:
+    """The same for every task, as the round has registered them."""
+    return Thresholds(d.solved_at_least, d.failed_at_most)
+
+
+# the thresholds of a round, from its definitions
+Limits = Callable[[Definitions], Thresholds]
 
 
 def accuracy(cells: Iterable[pd.DataFrame], definitions: Definitions) -> Interval:
@@ -80,7 +99,7 @@ def _learned_together(by_task: Mapping[str, Cells], round: Round) -> Decision:
     for task, cells in by_task.items():
         met, unmoved = [], []
         for name in round.plastic:
-            measures += [_solves(task, name, cells, d)]
+            measures += [solves(task, name, cells, d)]
             part, least = _least_change(cells[name])
             change = Measure(f"{name} on {task}, smallest relative change of {part} in a seed", Interval(least, *_NO_ENDS), "mean", d.changed_at_least)  # fmt: skip
             measures += [change]
@@ -94,24 +113,26 @@ def _learned_together(by_task: Mapping[str, Cells], round: Round) -> Decision:
     return Decision(overall(found), deciding(measures), found)
 
 
-def _every_rule(by_task: Mapping[str, Cells], round: Round) -> Decision:
+def every_rule(by_task: Mapping[str, Cells], round: Round, limits: Limits = registered) -> Decision:
+    """Does every plastic network solve every task? Partly, where two of them solve one."""
     found, measures = {}, []
     for task, cells in by_task.items():
-        each = {name: _solves(task, name, cells, round.definitions) for name in round.plastic}
+        each = {name: solves(task, name, cells, round.definitions, limits) for name in round.plastic}
         met, measures = [name for name, one in each.items() if one.holds], measures + [*each.values()]
         all_of_them = verdict(len(met) == len(each), len(met) >= 2)
         found[task] = Finding(all_of_them, f"solved by {named(met)}", len(met), len(each))
     return Decision(overall(found), deciding(measures), found)
 
 
-def _solves_where_plain_fails(by_task: Mapping[str, Cells], round: Round) -> Decision:
+def solves_where_plain_fails(by_task: Mapping[str, Cells], round: Round, limits: Limits = registered) -> Decision:
+    """Does every plastic network solve every task that the plain network fails? Partly, where one of them solves one."""
     d, p, found, measures = round.definitions, p_values(by_task, round), {}, []
     for task, cells in by_task.items():
-        each = {name: _solves(task, name, cells, d) for name in round.plastic}
+        each = {name: solves(task, name, cells, d, limits) for name in round.plastic}
         solved = [name for name, one in each.items() if one.holds]
         met = [name for name in solved if p[task, name] < d.significant_at]
         plain = accuracy([cells[round.plain]], d)
-        fails = Measure(f"{round.plain} on {task}, accuracy", plain, "high", d.failed_at_most, at_least=False)
+        fails = Measure(f"{round.plain} on {task}, accuracy", plain, "high", limits(d).failed, at_least=False)
         measures += [*each.values(), fails]
         measures += [_differs(task, name, p[task, name], round) for name in solved if fails.holds]
         reason = (
@@ -135,7 +156,7 @@ def _nothing_else_solves(by_task: Mapping[str, Cells], round: Round) -> Decision
     p = dict(zip(tests, adjusted([test.p_value for test in tests.values()])))
     found, measures = {}, []
     for task, cells in by_task.items():
-        each = {name: _solves(task, name, cells, d)._replace(at_least=False, strict=True) for name in controls}
+        each = {name: solves(task, name, cells, d)._replace(at_least=False, strict=True) for name in controls}
         measures += each.values()
         solved = [name for name, one in each.items() if not one.holds]
         level = [
@@ -153,8 +174,9 @@ def _nothing_else_solves(by_task: Mapping[str, Cells], round: Round) -> Decision
 _NO_ENDS = (float("nan"),) * 2
 
 
-def _solves(task: str, name: str, cells: Cells, d: Definitions) -> Measure:
-    return Measure(f"{name} on {task}, accuracy", accuracy([cells[name]], d), "low", d.solved_at_least)
+def solves(task: str, name: str, cells: Cells, d: Definitions, limits: Limits = registered) -> Measure:
+    """The accuracy of the network ``name`` against where it solves ``task``."""
+    return Measure(f"{name} on {task}, accuracy", accuracy([cells[name]], d), "low", limits(d).solved)
 
 
 def _differs(task: str, name: str, p_value: float, round: Round) -> Measure:
@@ -166,10 +188,9 @@ def _differs(task: str, name: str, p_value: float, round: Round) -> Measure:
 
 def _least_change(cell: pd.DataFrame) -> tuple[str, float]:
     """Which of W, α, η and V, where there is one, training changed least, relatively, in any seed; and how far."""
-    learned = {"weight": "W", "alpha": "α", "rule.raw_eta": "η", "modulator_weight": "V"}
-    columns = [f"change_synapses.{name}" for name in learned if f"change_synapses.{name}" in cell]
+    columns = [f"change_synapses.{name}" for name in LEARNED if f"change_synapses.{name}" in cell]
     least = cell[columns].dropna(axis=1, how="all").min()
-    return learned[least.idxmin().removeprefix("change_synapses.")], float(least.min())
+    return LEARNED[least.idxmin().removeprefix("change_synapses.")], float(least.min())
 
 
 _NOISE = {"noise": tuple(NOISE_HZ)}
@@ -185,9 +206,9 @@ JUDGES: dict[str, Judge] = {
         ("plain", "plastic", "modulated"),
         _NOISE,
     ),
-    "every_rule": Judge(_BY_TASK, _every_rule, _rests_on, _SOLVED, options=_NOISE),
+    "every_rule": Judge(_BY_TASK, every_rule, _rests_on, _SOLVED, options=_NOISE),
     "solves_where_snn_fails": Judge(
-        _BY_TASK, _solves_where_plain_fails, _rests_on, (*_SOLVED, "significant_at"), options=_NOISE
+        _BY_TASK, solves_where_plain_fails, _rests_on, (*_SOLVED, "significant_at"), options=_NOISE
     ),
     "nothing_else_solves": Judge(
         partial(_gather, roles=("plain", "plastic", "controls")),

@@ -1,7 +1,7 @@
 """Judges of round two on temporal tasks. A task here is a cell of that round, such as ``cue-reward-high``."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from functools import partial
 
 import pandas as pd
 
@@ -21,21 +21,10 @@ from .judge import (
     overall,
     verdict,
 )
-from .temporal import accuracy
+from .temporal import LEARNED, Cells, Thresholds, accuracy, every_rule, solves, solves_where_plain_fails
 
 KNOWN_TASKS = tuple(CELLS)
 KNOWN_NETWORKS = ("lsnn", "lsnn-100", "rsnn-long", "stp")
-
-Cells = Mapping[str, pd.DataFrame]  # by network, a row a seed
-# what training changes, by the name of its parameter in plastic synapses
-LEARNED = {"weight": "W", "alpha": "α", "rule.raw_eta": "η", "modulator_weight": "V"}
-
-
-class Thresholds(NamedTuple):
-    """Where a network solves a cell, and where it fails it."""
-
-    solved: float
-    failed: float
 
 
 def thresholds(d: Definitions) -> Thresholds:
@@ -69,10 +58,6 @@ def _gather(records: Records, claim: Claim, round: Round) -> dict[str, Cells] | 
     return found
 
 
-def _solves(cell: str, name: str, networks: Cells, d: Definitions) -> Measure:
-    return Measure(f"{name} on {cell}, accuracy", accuracy([networks[name]], d), "low", thresholds(d).solved)
-
-
 def mean_changes(runs: pd.DataFrame, confidence: float) -> dict[str, Interval]:
     """By W, α, η and V, where there is one: the interquartile mean over seeds of its relative change by training."""
     columns = {label: f"change_synapses.{name}" for name, label in LEARNED.items()}
@@ -88,7 +73,7 @@ def _learned_on_average(evidence: Mapping[str, Cells], round: Round) -> Decision
     for cell, networks in evidence.items():
         met = []
         for name in round.plastic:
-            each = [_solves(cell, name, networks, d)]
+            each = [solves(cell, name, networks, d, thresholds)]
             for part, change in mean_changes(networks[name], d.confidence).items():
                 what = f"{name} on {cell}, mean relative change of {part}"
                 each.append(Measure(what, change, "low", d.changed_at_least))
@@ -98,35 +83,6 @@ def _learned_on_average(evidence: Mapping[str, Cells], round: Round) -> Decision
         both = {name in round.networks["modulated"] for name in met} == {True, False}
         all_of_them = verdict(len(met) == len(round.plastic), both)
         found[cell] = Finding(all_of_them, f"met by {named(met)}", len(met), len(round.plastic))
-    return Decision(overall(found), deciding(measures), found)
-
-
-def _every_rule(evidence: Mapping[str, Cells], round: Round) -> Decision:
-    found, measures = {}, []
-    for cell, networks in evidence.items():
-        each = {name: _solves(cell, name, networks, round.definitions) for name in round.plastic}
-        met, measures = [name for name, one in each.items() if one.holds], measures + [*each.values()]
-        all_of_them = verdict(len(met) == len(each), len(met) >= 2)
-        found[cell] = Finding(all_of_them, f"solved by {named(met)}", len(met), len(each))
-    return Decision(overall(found), deciding(measures), found)
-
-
-def _solves_where_memoryless_fails(evidence: Mapping[str, Cells], round: Round) -> Decision:
-    d, found, measures = round.definitions, {}, []
-    pairs = [(cell, name) for cell in evidence for name in round.plastic]
-    values = [compare(*(evidence[cell][n]["accuracy"] for n in (name, round.plain))).p_value for cell, name in pairs]
-    p = dict(zip(pairs, adjusted(values)))
-    for cell, networks in evidence.items():
-        plain = accuracy([networks[round.plain]], d)
-        fails = Measure(f"{round.plain} on {cell}, accuracy", plain, "high", thresholds(d).failed, at_least=False)
-        each = {name: _solves(cell, name, networks, d) for name in round.plastic}
-        met = [name for name, one in each.items() if one.holds and p[cell, name] < d.significant_at]
-        measures += [fails, *each.values()]
-        reason = (
-            f"solved by {named(met)}; {round.plain} {'fails' if fails.holds else 'does not fail'} at {plain.mean:.3f}"
-        )
-        holds = verdict(fails.holds and len(met) == len(each), fails.holds and len(met) >= 1)
-        found[cell] = Finding(holds, reason, len(met) if fails.holds else 0, len(each))
     return Decision(overall(found), deciding(measures), found)
 
 
@@ -174,9 +130,9 @@ JUDGES: dict[str, Judge] = {
     "learned_together_on_average": Judge(
         _gather, _learned_on_average, _records, (*_SOLVED, "changed_at_least"), ("plastic", "modulated")
     ),
-    "every_rule_of_cells": Judge(_gather, _every_rule, _records, _SOLVED, ("plastic",)),
+    "every_rule_of_cells": Judge(_gather, partial(every_rule, limits=thresholds), _records, _SOLVED, ("plastic",)),
     "solves_where_memoryless_fails": Judge(
-        _gather, _solves_where_memoryless_fails, _records, (*_SOLVED, "significant_at")
+        _gather, partial(solves_where_plain_fails, limits=thresholds), _records, (*_SOLVED, "significant_at")
     ),
     "beats_best_traditional": Judge(
         _gather,
