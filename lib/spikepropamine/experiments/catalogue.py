@@ -154,15 +154,24 @@ def _ablated(store: Store) -> Iterator[tuple[Any, int]]:
                 yield config, seed
 
 
-def _walked(policies: list[str], store: Store) -> Iterator[tuple[Any, int]]:
-    for _, config, seed in novel_conditions.jobs(novel_conditions.SIZES["paper"], policies, store):
-        yield config, seed
+def _walks(
+    name: str,
+    how: Callable[..., list[dict]],
+    policies: list[str],
+    make: Callable[..., Experiment],
+    needs: tuple[str, ...],
+) -> Measurement:
+    """What ``how`` measures of the walks that ``make`` trains."""
 
+    def measure(store: Store, workers: int | str, keep: Keep) -> None:
+        known = earlier(store, name, {"episodes": EPISODES}, novel_conditions.rehearse)
+        keep(*novel_conditions.measure(how, "paper", None, policies, store, workers, known, keep, make=make))
 
-def _walks(name: str, store: Store, workers: int | str, keep: Keep) -> None:
-    how, of = WALKS[name]
-    known = earlier(store, name, {"episodes": EPISODES}, novel_conditions.rehearse)
-    keep(*novel_conditions.measure(how, "paper", None, of, store, workers, known, keep))
+    def of(store: Store) -> Iterator[tuple[Any, int]]:
+        for _, config, seed in novel_conditions.jobs(novel_conditions.SIZES["paper"], policies, store, make=make):
+            yield config, seed
+
+    return Measurement(measure, needs, novel_conditions.rehearse, of)
 
 
 def _plasticity_in_walking(store: Store, workers: int | str, keep: Keep) -> None:
@@ -192,11 +201,16 @@ WALKS = {
 MEASUREMENTS: dict[str, Measurement] = {
     "controls": Measurement(_controls, PUBLISHED_TASKS, ablations.rehearse, _ablated),
     **{
-        name: Measurement(
-            partial(_walks, name), tuple(locomotion.EXPERIMENTS), novel_conditions.rehearse, partial(_walked, of)
-        )
-        for name, (_, of) in WALKS.items()
+        name: _walks(name, how, policies, locomotion.locomotion, tuple(locomotion.EXPERIMENTS))
+        for name, (how, policies) in WALKS.items()
     },
+    walking_round_two.MEASUREMENT: _walks(
+        walking_round_two.MEASUREMENT,
+        novel_conditions.fare,
+        list(PUBLISHED_POLICIES),
+        walking_round_two.round_two,
+        tuple(f"{robot}-round-two" for robot in walking_round_two.STEPS),
+    ),
     plasticity_in_walking.MEASUREMENT: Measurement(
         _plasticity_in_walking,
         tuple(locomotion.EXPERIMENTS),

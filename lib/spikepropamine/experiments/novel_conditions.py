@@ -17,6 +17,7 @@ from ..walking.conditions import CONDITIONS, TRAINING, conditions_of, impose
 from ..walking.evaluation import EPISODES, summary, walk, without_plasticity
 from ..walking.robots import Locomotion, Normalised
 from .choices import check_workers
+from .config import Experiment
 from .locomotion import EXPERIMENTS, LocomotionConfig, locomotion, revive
 from .sweeps import Store, in_parallel
 
@@ -187,7 +188,11 @@ def measuring_hours(table: pd.DataFrame) -> tuple[float, int]:
 
 
 def jobs(
-    size: Size, policies: list[str], store: Store, seeds: int | None = None
+    size: Size,
+    policies: list[str],
+    store: Store,
+    seeds: int | None = None,
+    make: Callable[..., Experiment] = locomotion,
 ) -> list[tuple[str, LocomotionConfig, int]]:
     """The runs of the paper profile whose weights ``store`` holds, each with the name of its experiment.
 
@@ -196,15 +201,17 @@ def jobs(
         policies: names.
         store: where the weights are.
         seeds: whose policies, from seed 0 up.
+        make: the experiment on a robot: of its name, a profile, how many seeds and names of policies.
 
     Raises:
         ValueError: no weights.
     """
+    experiments = [make(robot, "paper", seeds or size.seeds, policies) for robot in EXPERIMENTS]
     found = [
-        (name, config, seed)
-        for name in EXPERIMENTS
-        for config, seed in locomotion(name, "paper", seeds or size.seeds, policies).runs
-        if store.has_weights(name, config, seed)
+        (experiment.name, config, seed)
+        for experiment in experiments
+        for config, seed in experiment.runs
+        if store.has_weights(experiment.name, config, seed)
     ]
     require(len(found) > 0, "policies", policies, f"some whose trained weights are published in {store.published}")
     return found
@@ -220,6 +227,7 @@ def measure(
     earlier: pd.DataFrame | None = None,
     keep: Callable[[pd.DataFrame, dict], None] = lambda table, facts: None,
     conditions: Sequence[str] = ALL,
+    make: Callable[..., Experiment] = locomotion,
 ) -> tuple[pd.DataFrame, dict]:
     """:func:`fare` or :func:`adapt`, at the size of ``profile``, of every run of the paper profile whose weights ``store`` holds.
 
@@ -233,6 +241,7 @@ def measure(
         earlier: rows of the same kind and size; they stay, and no run is measured again under a condition that it has there.
         keep: called after each policy with all there is so far, so that a measurement that was stopped can be taken up.
         conditions: names of CONDITIONS, and TRAINING.
+        make: whose runs, as :func:`jobs` takes it.
 
     Returns:
         The rows, with the seconds that all of a policy's took; how many episodes each rests on, and what the conditions do.
@@ -244,7 +253,7 @@ def measure(
     require_choice("profile", profile, SIZES)
     size, left = SIZES[profile], []
     held = set() if earlier is None else set(zip(earlier.config_hash, earlier.seed, earlier.condition))
-    for name, config, seed in jobs(size, policies, store, seeds):
+    for name, config, seed in jobs(size, policies, store, seeds, make):
         missing = [one for one in suited(conditions, config.task.environment) if (config.hash, seed, one) not in held]
         if missing:
             left.append((name, config, seed, missing))
