@@ -77,7 +77,8 @@ def offers_the_source_and_the_printer(page, button, how):
         entries.first.click()
     assert re.fullmatch(r"\w+\.(ipynb|md)", download.value.suggested_filename)
     page.evaluate("window.print = () => { window.printed = true }")
-    entries.last.wait_for(state="hidden")  # the menu closes once an entry is taken
+    page.mouse.move(5, 400)  # an open menu stays while the mouse is over it
+    entries.last.wait_for(state="hidden")
     press(button, how)
     entries.last.click()
     assert page.evaluate("window.printed")
