@@ -99,3 +99,13 @@ def test_networks_look_the_same_everywhere_and_unlike_each_other():
     assert len({look["color"] for look in looks}) == len({look["marker"] for look in looks}) == len(looks)
     with pytest.raises(ValueError, match="name = 'rnn'"):
         figures.network_style("rnn")
+
+
+def test_what_is_folded_is_whole_inside_its_box(tmp_path):
+    item = save(tmp_path)
+    folded = figures.folded("The numbers", item, "A text.")
+    first, *inside, last = folded.markdown.splitlines()
+    assert first == "::::::::{dropdown} The numbers" and last == "::::::::" and item.markdown.splitlines()[0] in inside
+    assert all(len(line) < 8 for line in inside if set(line) == {":"})  # none of an item's boxes closes the fold
+    rich = folded._repr_mimebundle_()["text/html"]
+    assert rich.startswith("<details><summary>The numbers") and "<img" in rich and "A text." in rich

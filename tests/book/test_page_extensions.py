@@ -11,6 +11,7 @@ from docutils import nodes, utils
 sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_ext"))
 import citation
 import items
+import mathematics
 import search_texts
 import unexecuted
 
@@ -28,6 +29,17 @@ import unexecuted
 )
 def test_a_file_is_called_by_its_item(path, name):
     assert items.named_by_item(path) == name
+
+
+def test_only_pages_with_formulas_load_what_sets_them():
+    config = SimpleNamespace(mathjax_path="mathjax/tex.js")
+    app = SimpleNamespace(config=config, builder=SimpleNamespace(name="html"))
+    plain, formula = utils.new_document(""), utils.new_document("")
+    formula += nodes.paragraph("", "", nodes.math("x", "x"))
+    for doctree, left in ((plain, 1), (None, 1), (formula, 2)):
+        scripts = [SimpleNamespace(filename=name) for name in ("_static/mathjax/tex.js", "_static/book.js")]
+        mathematics.leave_out(app, "page", "page.html", {"script_files": scripts}, doctree)
+        assert len(scripts) == left
 
 
 def test_a_citation_tells_the_number_of_its_item():

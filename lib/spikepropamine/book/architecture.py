@@ -93,8 +93,8 @@ def draw_flow() -> Drawing:
     stages = [
         ("experiment", "configurations\n× seeds", "experiments/"),
         ("run record", "config, seed,\ncurves, metrics", ".runs/"),
-        ("published", "tables, checksums,\nsome weights", "book/results/"),
-        ("chapter", "prose, and calls\nof the library", "book/*.ipynb"),
+        ("published", "tables,\nchecksums", "book/results/"),
+        ("chapter", "prose, calls\nof the library", "book/*.ipynb"),
         ("item", "image, data,\nprovenance", "figures/"),
         ("page", "HTML\nand PDF", "_build/html/"),
     ]
@@ -102,13 +102,13 @@ def draw_flow() -> Drawing:
     figure, axis = canvas(WIDTH, 1.5, (-9, 109), (0, 24))
     for k, (name, text, place) in enumerate(stages):
         x = 20 * k
-        box(axis, x, 12, name, text, "#0072B2" if k < 3 else "#222222", width=15, height=12)
+        box(axis, x, 12, name, text, "#0072B2" if k < 3 else "#222222", width=16.5, height=12)
         axis.text(x, 3, place, ha="center", fontsize=7, family="monospace")
         if k:
-            arrow(axis, (x - 12.2, 12), (x - 7.6, 12), "#222222")
+            arrow(axis, (x - 11.7, 12), (x - 8.3, 12), "#222222")
             axis.text(x - 10, 20, makes[k - 1], ha="center", fontsize=7, color="0.35", style="italic")
     data = pd.DataFrame([(n, t.replace("\n", " "), p, m) for (n, t, p), m in zip(stages, ("", *makes))], columns=["stage", "holds", "place", "made_by"])  # fmt: skip
-    caption = "Data flow one way: a chapter never trains, the library never writes a page, and a figure is drawn from records alone. Blue: data; black: what is shown; in italics what makes each from the one before."
+    caption = "Data flow in one direction: a chapter never trains, the library never writes a page, and a figure is drawn from records alone. Blue: data; black: what is shown; in italics what makes each from the one before."
     alt = "Six boxes in a row: " + ", ".join(f"{name} in {place}" for name, _, place in stages) + "."
     return Drawing(figure, data, caption, alt)
 

@@ -173,7 +173,7 @@ def robots(environments: Sequence[str] = ("Ant-v5", "HalfCheetah-v5")) -> Drawin
     for axis, name in zip(axes[0], environments):
         parts = list(_geometry(name))
         across = (0, 2) if name.startswith("HalfCheetah") else (0, 1)  # axes of the world that are drawn: x, and z or y
-        colours = dict(zip((limb for limb in dict.fromkeys(limb for limb, *_ in parts) if limb not in _BODY), _LIMBS))
+        colours = dict(zip((limb for limb in dict.fromkeys(limb for limb, *_ in parts) if limb not in _BODY), LIMBS))
         for limb, ends, radius in parts:
             colour = colours.get(limb, "#999999")
             (x0, y0), (x1, y1) = ends[:, across]
@@ -201,7 +201,8 @@ def robots(environments: Sequence[str] = ("Ant-v5", "HalfCheetah-v5")) -> Drawin
     )
     caption = (
         "The two robots, drawn from their simulation models. A leg of the ant has a hip and an ankle, each of HalfCheetah's a thigh, a "
-        "shin and a foot; every joint has a motor. Names are those of the models."
+        "shin and a foot; every joint has a motor. Legs of the ant are named by where they are as it walks along x, with the model's names "
+        "in brackets: the model counts front and back along y, so its front right leg is the rear left one here."
     )
     return Drawing(figure, data, caption, f"Two stick figures. {told}.")
 
@@ -220,9 +221,9 @@ def policy(choice: Policy = Policy("dp-oja"), environment: str = "Ant-v5") -> Dr
     )
     for k, (name, text, colour) in enumerate(stages):
         x = 9 + 20.5 * k
-        box(axis, x, 17, name, text, colour, width=16.5, height=11)
+        box(axis, x, 17, name, text, colour, width=18, height=11)
         if k:
-            arrow(axis, (x - 12.2, 17), (x - 8.3, 17), PLASTIC if name == "second population" else INK)
+            arrow(axis, (x - 11.5, 17), (x - 9, 17), PLASTIC if name == "second population" else INK)
     dt = choice.options.dt
     axis.annotate("", (91, 6), (9, 6), arrowprops={"arrowstyle": "<->", "color": INK, "lw": 0.8})
     axis.text(50, 3, f"one control step of {choice.ticks * dt:g} ms = {choice.ticks} ticks of {dt:g} ms; E and all potentials are kept through the episode", ha="center", fontsize=8)  # fmt: skip
@@ -237,7 +238,7 @@ def policy(choice: Policy = Policy("dp-oja"), environment: str = "Ant-v5") -> Dr
 # ---------------------------------------------------------------- strokes
 
 _BODY = ("torso", "head")
-_LIMBS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+LIMBS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 
 
 def canvas(width: float, height: float, x: tuple[float, float], y: tuple[float, float]) -> tuple[Figure, Axes]:
@@ -302,5 +303,7 @@ def _name_limbs(axis: Axes, environment: str, rows: Sequence[Mapping]) -> None:
     frame = frame[(frame.environment == environment) & ~frame.limb.isin(_BODY)]
     for limb, part in frame.groupby("limb", sort=False):
         x, y = part[["x_m", "y_m"]].iloc[-1]
-        side = 1 if environment.startswith("HalfCheetah") or x > frame.x_m.mean() else -1
-        axis.annotate(limb.replace("_", " "), (x, y), (14 * side, 0), textcoords="offset points", ha="left" if side > 0 else "right", va="center", fontsize=7.5)  # fmt: skip
+        cheetah = environment.startswith("HalfCheetah")
+        side = 1 if cheetah or x > frame.x_m.mean() else -1
+        name = limb if cheetah else f"{'front' if x > 0 else 'rear'} {'left' if y > 0 else 'right'}\n({limb})"
+        axis.annotate(name, (x, y), (14 * side, 0), textcoords="offset points", ha="left" if side > 0 else "right", va="center", fontsize=7.5)  # fmt: skip

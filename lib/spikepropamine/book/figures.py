@@ -56,6 +56,7 @@ __all__ = [
     "Item",
     "Provenance",
     "Shelf",
+    "folded",
     "grid",
     "minus",
     "network_style",
@@ -267,6 +268,18 @@ class Shelf:
             f"::::{{div}} item-links\n{{download}}`Data <{self.relative}/{id}/data.csv>`\n\n"
             f":::{{dropdown}} Cite\n{_how_to_cite(id, caption)}:::\n\n:::{{dropdown}} Files\n{listed}\n:::\n::::\n"
         )
+
+
+def folded(title: str, *items: Item | str) -> Item:
+    """Items or Markdown texts that open on a click on ``title``."""
+    inside = "\n\n".join(item if isinstance(item, str) else item.markdown for item in items)
+    rich = "".join(f"<p>{html.escape(i)}</p>" if isinstance(i, str) else i._repr_mimebundle_()["text/html"] for i in items)  # fmt: skip
+    text = "\n\n".join(i if isinstance(i, str) else i._repr_mimebundle_()["text/plain"] for i in items)
+    return Item(
+        f"::::::::{{dropdown}} {title}\n{inside}\n::::::::",  # an item's own boxes have fewer colons
+        f"<details><summary>{html.escape(title)}</summary>{rich}</details>",
+        f"{title}\n\n{text}",
+    )
 
 
 def grid(rows: int = 1, columns: int = 1, height: float = 2.6, **options: Any):

@@ -106,3 +106,14 @@ def test_variants_show_who_relies_on_its_state():
         and "hidden**, one seed: " in found
         and "as above**, 5 seeds" in found.lower()
     )
+
+
+def test_each_question_of_a_heading_is_answered_in_a_sentence(definitions):
+    runs = runs_of({"dp-bcm": 0.95, "gru": 0.97})
+    assert page.who_remembers(runs, NAMES, definitions).startswith(
+        "dp-bcm and gru remember which way to run; snn, dp-oja,"
+    )
+    assert page.who_remembers(runs_of({}), NAMES, definitions) == "No policy remembers which way to run."
+    told = page.how_long(runs_of({"dp-bcm": 1.0, "gru": 1.0}), NAMES)
+    assert told == "After 5 s no policy knows the way." or told.startswith("After 5 s the way is still known: ")
+    assert page.how_long(runs_of({}), NAMES) == "After 5 s no policy knows the way."

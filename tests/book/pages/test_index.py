@@ -6,6 +6,7 @@ import pytest
 
 from spikepropamine.book import claims
 from spikepropamine.book.pages import index, scorecard
+from spikepropamine.records.statistics import interquartile_mean
 
 
 @pytest.fixture
@@ -20,13 +21,24 @@ def judgements(repository, results):
     )
 
 
-def test_the_answer_counts_verdicts_and_cells(judgements):
-    answer = index.answer(judgements).data
-    assert "Of the 6 claims of the abstract, 1 reproduced, 5 partly reproduced." in answer
-    assert "in 11 of 12 cases and in 8 of 12 cases under significant noise; what they miss is on cue-reward" in answer
-    assert "this holds in part, in 15 of 18 cases (slstm on cue-association, accuracy: 1.000 ≥ 0.950)" in answer
-    assert "3 of 4 plastic networks walk" in answer and "dp-bcm keeps the least, 93%" in answer
+def test_the_answer_counts_verdicts_and_cells(judgements, results):
+    answer = index.answer(judgements, results).data
+    assert "Of the 6 claims in the paper's abstract, 1 is reproduced and 5 are partly reproduced." in answer
+    assert (
+        "11 of 12 cases (network × task) that a plain spiking network fails and 8 of 12 under significant noise"
+        in answer
+    )
+    assert "3 of 4 plastic networks walk" in answer and "none better than the plain one" in answer
+    assert "dp-bcm keeps the least, 93%" in answer
     assert len(answer.split("\n\n")) == 4
+
+
+def test_the_answer_names_the_memory_that_beats_plasticity_and_where(judgements, results):
+    third = index.answer(judgements, results).data.split("\n\n")[2]
+    runs = results["recall-controls"]
+    best = interquartile_mean(runs[(runs["network.name"] == "slstm") & (runs["task.noise"] == "low")].accuracy).mean
+    assert f"on one-shot recall, slstm reaches {best:.2f} and the best plastic network" in third
+    assert "Plastic networks lead on cue-reward association." in third
 
 
 def test_every_cell_of_the_grid_leads_to_an_anchor_of_the_scorecard(judgements, repository):
@@ -36,23 +48,23 @@ def test_every_cell_of_the_grid_leads_to_an_anchor_of_the_scorecard(judgements, 
     assert len(leads) == sum(len(j.decision.found) + 1 for j in judgements)
     assert all(f"({name})=" in text for name in leads)
     row = next(line for line in grid.splitlines() if "This works for several rules" in line)
-    assert "dp-oja on cue-reward, accuracy: 0.934 < 0.950" in row and "[◐ 3/4](#claim-2-round-1-cue-reward)" in row
+    assert (
+        "dp-oja on cue-reward association, accuracy: 0.934 < 0.950" in row
+        and "[◐ 3/4](#claim-2-round-1-cue-reward)" in row
+    )
 
 
-def test_the_latest_round_that_was_run_stands_first_and_the_others_are_linked(judgements):
+def test_the_latest_round_that_was_run_stands_first_and_the_others_are_linked(judgements, results):
     j = judgements[0]
     second = replace(j.round, number=2)
     later = replace(j, round=second, decision=claims.NOT_YET_RUN)
     row = next(line for line in index.grid([*judgements, later]).data.splitlines() if "learned together" in line)
-    assert "[◐ partly reproduced](#claim-1-round-1) ([round 2](#claim-1-round-2): not yet run)" in row
-    assert (
-        "Round 2 is registered, and none of its 1 claims and questions have been run so far"
-        in index.answer([*judgements, later]).data
-    )
+    assert "[◐ partly reproduced](#claim-1-round-1) [round 2: –](#claim-1-round-2)" in row
+    assert "0 of the 1 claims and questions of round 2 have been run" in index.grid([*judgements, later]).data
     run = replace(j, round=second, decision=j.decision._replace(verdict="not reproduced"))
     row = next(line for line in index.grid([*judgements, run]).data.splitlines() if "learned together" in line)
-    assert "[○ not reproduced](#claim-1-round-2) ([round 1](#claim-1-round-1): partly reproduced)" in row
-    assert "0 reproduced" not in index.answer([*judgements, run]).data
+    assert "[○ not reproduced](#claim-1-round-2) [round 1: ◐](#claim-1-round-1)" in row
+    assert "0 are" not in index.answer([*judgements, run], results).data
 
 
 def test_a_claim_that_was_never_run_is_told_below_the_tables(judgements):
@@ -73,8 +85,8 @@ def test_claims_that_share_a_column_stand_in_one_table(judgements):
     ).data
     heads = [line for line in grid.splitlines() if line.startswith("| claim |")]
     assert heads == [
-        "| claim | cue-association | cue-reward | recall | another |",
-        "| claim | dp-oja | dp-bcm | ndp-oja | ndp-bcm |",
+        "| claim | verdict | decided by | cue association | cue-reward association | one-shot recall | another |",
+        "| claim | verdict | decided by | dp-oja | dp-bcm | ndp-oja | ndp-bcm |",
     ]
 
 
@@ -87,4 +99,4 @@ def test_the_overview_draws_the_published_accuracies_and_returns(results, judgem
     runs = results["recall"]
     expected = runs[(runs["network.name"] == "snn") & (runs["task.noise"] == "low")].accuracy
     assert sorted(cell.value) == sorted(expected)
-    assert "solve 11 of 12 cases that snn fails; by walking, none of them earns more than snn" in drawing.caption
+    assert "solve 11 of 12 cases that snn fails, and none of them walks better" in drawing.caption

@@ -124,7 +124,7 @@ def test_films_say_who_walks_how_far_and_who_falls():
         "walkers": [{"environment": "Ant-v5", "network": "snn", "seed": 2, "return": 2816.9, "falls_before": 1}],
     }  # fmt: skip
     told = page.films_in_words(json.loads(json.dumps(facts)))
-    assert "lame leg at 0" in told and "snn (seed 2) 3.2 m," in told and "−0.5 m, falls after 2.5 s" in told
+    assert "0 × torque of one leg" in told and "snn (seed 2) 3.2 m," in told and "−0.5 m, falls after 2.5 s" in told
     assert "median" in page.walkers_in_words(facts, "Ant-v5", "snn") and "2,817" in page.walkers_in_words(
         facts, "Ant-v5", "snn"
     )

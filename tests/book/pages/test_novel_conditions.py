@@ -39,7 +39,7 @@ def test_the_first_sentence_says_what_each_measure_says(walks, adapted, definiti
     assert told.startswith("- **Claim 6 holds by the registered measure and only partly by stricter ones.**")
     table = kept.robustness(walks[(walks.environment == "Ant-v5") & walks.network.isin(NAMES[1:5])])
     registered = table[table.measure == page.REGISTERED].share
-    assert f"{registered.min():.0%}".rstrip("%") in told and "(4 of 4 networks)" in told
+    assert f"{registered.min():.0%}".rstrip("%") in told and "4 of 4 do (" in told
     lost = walks.assign(**{"return": np.where(walks.condition == "training", walks["return"], 0.5 * walks["return"])})
     assert "holds in part by the registered" in page.what_we_found(lost, adapted, NAMES, definitions)
 
@@ -50,11 +50,20 @@ def test_what_is_kept_falls_with_what_was_learned_on_ant(walks, adapted, definit
     )
 
 
+def test_what_costs_most_is_told_and_ant_comes_first(walks):
+    ordered = page.ant_first(walks)
+    assert list(dict.fromkeys(ordered.environment)) == ["Ant-v5", "HalfCheetah-v5"] and len(ordered) == len(walks)
+    ant, cheetah = page.costs(ordered).split(" On HalfCheetah")
+    assert ant.startswith("On Ant-v5 high friction (18% of progress is left)") and "low friction makes it faster" in ant
+    assert cheetah.startswith("-v5 action delay")
+    assert "5 of each network (snn, " in page.measured_in_words(ordered, 20, 1.0, 0)
+
+
 def test_cells_are_conditions_times_networks_and_the_message_names_the_worst(walks):
     drawing = page.draw_shares(walks, "Ant-v5", NAMES)
     moderate, strongest = drawing.figure.axes
     assert len(moderate.texts) == len(strongest.texts) == len(CONDITIONS) * len(NAMES)
-    assert drawing.caption.startswith("High friction costs most and low friction helps on Ant-v5")
+    assert drawing.caption.startswith("High friction costs most on Ant-v5, for 5 of 6 networks, and low friction helps")
     assert set(drawing.data.strength.dropna()) >= {s for kind in CONDITIONS.values() for s in kind.strengths}
 
 

@@ -18,14 +18,23 @@ def judgements(repository):
 
 def test_the_number_that_decides_stands_against_its_threshold():
     low = Measure("dp-oja on recall, accuracy", Interval(0.96, 0.94, 0.98), "low", 0.95)
-    assert scorecard.against(low) == "dp-oja on recall, accuracy: 0.940 < 0.950"
+    assert scorecard.against(low) == "dp-oja on one-shot recall, accuracy: 0.940 < 0.950"
     assert scorecard.deciding_number(low) == "lower end 0.940, needed at least 0.950"
-    assert scorecard.decided_by(low).startswith("dp-oja on recall, accuracy: 0.960 (0.940 to 0.980); lower end 0.940")
+    assert scorecard.decided_by(low).startswith(
+        "dp-oja on one-shot recall, accuracy: 0.960 (0.940 to 0.980); lower end 0.940"
+    )
     strict = low._replace(at_least=False, strict=True)
     assert scorecard.against(strict).endswith("0.940 < 0.950") and scorecard.deciding_number(strict).endswith(
         "below 0.950"
     )
     assert scorecard.against(strict._replace(threshold=0.9)).endswith("0.940 ≥ 0.900")
+
+
+def test_a_task_is_called_by_its_label():
+    assert scorecard.label_of("cue-reward-high") == "cue-reward (high noise)" and scorecard.label_of("snn") == "snn"
+    what = "dp-bcm on weak-cues-high, gain over lsnn-100"
+    assert scorecard.in_words(what) == "dp-bcm on weak cues, gain over lsnn-100"
+    assert [scorecard.enumerated(names) for names in ((), ("a",), ("a", "b", "c"))] == ["", "a", "a, b and c"]
 
 
 def test_every_finding_has_an_anchor_of_its_own(judgements, repository):

@@ -13,8 +13,10 @@ from .. import figures, plots
 from ..figures import Drawing
 from ..judges.judge import Definitions
 from .locomotion import between, plastic_of
+from .scorecard import enumerated
 
 INTACT = "as it is"
+STILL_KNOWS = 0.75  # share of episodes that go the right way: half-way from chance to all
 _IN_WORDS = {
     "all forgotten": "everything forgotten",
     "all swapped": "everything swapped",
@@ -84,16 +86,21 @@ def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definit
         lines.append(
             f"**Does plasticity carry what was learned a moment ago? {_answer(len(able), len(plastic))}.** "
             f"{len(able)} of {len(plastic)} plastic networks remember which way to run: "
-            + ", ".join(f"{name} goes the right way in {found[name][0].mean:.0%} of its episodes" for name in plastic)
-            + " (chance is 50%)."
+            + ", ".join(f"{name} goes the right way in {found[name][0].mean:.0%}" for name in plastic)
+            + " of the episodes (chance is 50%)."
         )
         if able:
             lines.append(_efficacies(runs, able))
             lines.append(_gaps(runs, able))
     without = [name for name in ("snn", "mlp") if name in found]
+    able_without = [name for name in without if found[name][1] == "remembers"]
     if without:
         lines.append(
-            "**Without a memory nothing is remembered.** "
+            (
+                "**Without a memory nothing is remembered.** "
+                if not able_without
+                else "**Some remember without a memory.** "
+            )
             + " and ".join(f"{name} goes the right way in {found[name][0].mean:.0%}" for name in without)
             + "."
         )
@@ -106,6 +113,24 @@ def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definit
             + (f"; the best plastic network, {best}, runs {_score(runs, best):.2f} m." if best else ".")
         )  # fmt: skip
     return "\n".join(f"- {line}" for line in map(figures.minus, lines))
+
+
+def who_remembers(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> str:
+    """One sentence: the policies that remember, and those that do not."""
+    found = remembers(runs, names, definitions)
+    able = [name for name, (_, how) in found.items() if how == "remembers"]
+    others = [name for name in found if name not in able]
+    told = f"{enumerated(able) or 'No policy'} {'remembers' if len(able) < 2 else 'remember'} which way to run"
+    return told + (f"; {enumerated(others)} {'does' if len(others) == 1 else 'do'} not." if able and others else ".")
+
+
+def how_long(runs: pd.DataFrame, names: Sequence[str]) -> str:
+    """One sentence: which policies still know the way after the longest gap."""
+    longest = max(gap for gap in GAPS_S if f"right.gap {gap:g} s" in runs or not gap)
+    right = runs.groupby("network")[f"right.gap {longest:g} s"].mean()
+    still = [name for name in names if name in right and right[name] >= STILL_KNOWS]
+    told = ", ".join(f"{name} {right[name]:.0%}" for name in still)
+    return f"After {longest:g} s {f'the way is still known: {told} of episodes go right' if still else 'no policy knows the way'}."
 
 
 def _answer(able: int, of: int) -> str:
@@ -180,7 +205,12 @@ def draw_task(task: TwoTrials) -> Drawing:
         axis.text(start + lasts / 2, 1.08, name, ha="center", fontsize=9)
         rows.append({"panel": name, "time_s": start, "value": lasts, "quantity": "seconds"})
     axis.annotate(
-        "put back to its start", (first, 0), (first, -0.55), ha="center", fontsize=8, arrowprops={"arrowstyle": "->"}
+        "put back to its start",
+        (first, 0.88),
+        (first + 0.25, 0.88),
+        va="center",
+        fontsize=8,
+        arrowprops={"arrowstyle": "->"},
     )
     axis.set(xlim=(0, first + gap + second), ylim=(-0.1, 1.3), yticks=[], xlabel="time in the episode (s)")
     axis.spines["left"].set_visible(False)
@@ -214,7 +244,7 @@ def draw_learning(curves: pd.DataFrame, names: Sequence[str]) -> Drawing:
         figure,
         data[["network", "seed", "step", "score", "right"]],
         figures.minus(
-            (f"Of {len(end)} policies {', '.join(learned)} learn within {data.step.max():,} steps: " if learned else "No policy learns: ")
+            (f"Of {len(end)} policies {', '.join(learned)} learn within {int(data.step.max()):,} steps: " if learned else "No policy learns: ")
             + "score of the episodes of an update, mean of three entries, interquartile mean over seeds with 95% bootstrap intervals."
         ),
         figures.minus(f"Learning curves of the score in metres. At the end: {told}."),
@@ -291,7 +321,7 @@ def draw_gaps(runs: pd.DataFrame, names: Sequence[str]) -> Drawing:
     axis.set(ylim=(0, 1.03), xlabel="gap between the trials", ylabel="share that went the right way")
     plots.legend_above(figure, {name: styles[name] for name in names if name in set(data.network)}, columns=4)
     longest = data[data.delay_s == max(places)].groupby("network").right.mean()
-    still = [name for name in names if name in longest and longest[name] >= 0.75]
+    still = [name for name in names if name in longest and longest[name] >= STILL_KNOWS]
     told = ", ".join(f"{name} {longest[name]:.2f}" for name in names if name in longest)
     return Drawing(
         figure,

@@ -7,7 +7,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from ...checks import require
-from ...records.statistics import interquartile_difference
+from ...records.statistics import interquartile_difference, interquartile_mean
 from ...walking.conditions import TRAINING
 from .. import figures, plots
 from ..claims import VERDICTS, Judgement, latest, number
@@ -15,19 +15,21 @@ from ..figures import Drawing, Item
 from ..judges.judge import Records
 from ..judges.temporal_round_two import by_network
 from ..judges.walking import MEASUREMENTS, ROBOT
-from .scorecard import MARKS, against, anchor
+from .scorecard import MARKS, against, anchor, enumerated, in_words, label_of
 
 PLAIN = "snn"
+# networks with another kind of memory, in words
+KINDS = {
+    "lsnn": "recurrent spiking networks with adaptive thresholds (LSNN)",
+    "rsnn": "recurrent spiking networks with slow membranes",
+    "stp": "short-term plasticity",
+}
 
 
-def answer(judgements: Sequence[Judgement]) -> Markdown:
+def answer(judgements: Sequence[Judgement], results: Records) -> Markdown:
     """The answer in four sentences: the verdicts, the temporal tasks, other memories, walking; each of its latest round."""
     newest = {j.id: j for j in latest(judgements)}
-    claims = [j for j in newest.values() if not j.claim.ours]
-    counts = {v: sum(j.verdict == v for j in claims) for v in VERDICTS}
-    told = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
-    sentences = [f"**Of the {len(claims)} claims of the abstract, {told}.**{_rounds(judgements)}"]
-    sentences += [tell(newest) for tell in (_tasks, _memories, _walking)]
+    sentences = [_verdicts(newest), _tasks(newest), _memories(newest, results), _walking(newest, results)]
     return Markdown(figures.minus("\n\n".join(filter(None, sentences))))
 
 
@@ -40,15 +42,15 @@ def grid(judgements: Sequence[Judgement]) -> Markdown:
     for columns in filter(None, _together(newest)):
         rows = [j for j in newest if set(_columns(j)) & set(columns)]
         tables.append(_table(rows, columns, judgements))
+    legend = " · ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
+    told = [
+        f"{legend}. A count says how many networks meet the criterion; the number that decided stands against its threshold. "
+        "[What dp-oja and its kin are](#names-of-the-networks)." + _rounds(judgements)
+    ]
     waiting = [f"[{j.claim.title}](#{anchor(j)})" for j in newest if not _columns(j)]
     if waiting:
-        tables.append(f":::{{container}} claims-grid\nRegistered and not yet run: {'; '.join(waiting)}.\n:::")
-    legend = " · ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
-    legend += (
-        ". Counts: networks that meet the criterion. The number is the one that decides, against its threshold. What dp-oja and "
-        "its kin are: [names of the networks](#names-of-the-networks)."
-    )
-    return Markdown(figures.minus("\n\n".join([*tables, f":::{{container}} claims-grid\n{legend}\n:::"])))
+        told.append(f"Registered and not yet run: {'; '.join(waiting)}.")
+    return Markdown(figures.minus("\n\n".join([*tables, *(f":::{{container}} claims-grid\n{text}\n:::" for text in told)])))  # fmt: skip
 
 
 def beside(text: Markdown, item: Item) -> Markdown:
@@ -74,16 +76,16 @@ def draw_overview(results: Records, judgements: Sequence[Judgement]) -> Drawing:
         "return": {name: value for name, value in (("walks", d.get("walks_at_least")),) if value},
     }
     labels = {"accuracy": "accuracy on held-out trials", "return": "return of an episode"}
-    figure, axes = plt.subplots(2, 1, figsize=(4.2, 2.9), height_ratios=(len(widest.decision.found), 1.3))
+    figure, axes = plt.subplots(2, 1, figsize=(4.6, 2.2), height_ratios=(len(widest.decision.found), 1.3))
     for axis, measure in zip(axes, limits):
-        part = data[data.measure == measure]
+        part = data[data.measure == measure].assign(place=lambda t: t.place.map(label_of))
         plots.seeds_and_interval(axis, part, "value", figures.network_styles(names), at="place", horizontal=True)
         plots.limits(axis, limits[measure], horizontal=True)
         axis.set_xlabel(labels[measure])
     plots.legend_above(figure, figures.network_styles(names), columns=4)
     middle = plots.intervals(data, "value", ["measure", "place", "network"])
     told = "; ".join(
-        f"{place}: " + ", ".join(f"{r.network} {number(r.mean)}" for r in part.itertuples())
+        f"{label_of(place)}: " + ", ".join(f"{r.network} {number(r.mean)}" for r in part.itertuples())
         for place, part in middle.groupby("place", sort=False)
     )
     alt = f"Dot plot of {len(names)} networks on temporal tasks and on Ant. Interquartile means: {told}."
@@ -101,16 +103,12 @@ def _shown(data: pd.DataFrame, widest: Judgement) -> list[str]:
 def _caption(data: pd.DataFrame, judgements: Sequence[Judgement]) -> str:
     newest = {j.id: j for j in latest(judgements)}
     met, of = newest["claim-3"].cells
-    returns = {name: part.value for name, part in data[data.measure == "return"].groupby("network")}
+    returns = data[data.measure == "return"]
     walking = ""
-    if PLAIN in returns:
-        plastic = [name for name in newest["claim-5"].round.plastic if name in returns]
-        more = [name for name in plastic if interquartile_difference([returns[name]], [returns[PLAIN]]).low > 0]
-        walking = f"; by walking, {', '.join(more) or 'none of them'} earns more than {PLAIN}"
-    return (
-        f"Plastic networks solve {met} of {of} cases that {PLAIN} fails{walking}. Every seed (faint), interquartile mean and 95% "
-        "bootstrap interval."
-    )
+    if PLAIN in set(returns.network):
+        more = _earn_more(returns, newest["claim-5"].round.plastic)
+        walking = f", and {enumerated(more) or 'none of them'} walks better"
+    return f"Plastic networks solve {met} of {of} cases that {PLAIN} fails{walking}. Seeds (faint), interquartile mean, 95% interval."
 
 
 def _widest(judgements: Sequence[Judgement]) -> Judgement:
@@ -150,41 +148,78 @@ def _rounds(judgements: Sequence[Judgement]) -> str:
     judged = [bool(j.decision.found) for j in judgements if j.round.number == last]
     if all(judged):
         return ""
-    return f" Round {last} is registered, and {sum(judged) or 'none'} of its {len(judged)} claims and questions {'has' if sum(judged) == 1 else 'have'} been run so far; elsewhere, round {last - 1} stands."  # fmt: skip
+    return f" {sum(judged)} of the {len(judged)} claims and questions of round {last} have been run; elsewhere round {last - 1} stands."  # fmt: skip
+
+
+def _verdicts(newest: Mapping[str, Judgement]) -> str:
+    claims = [j for j in newest.values() if not j.claim.ours]
+    counts = {verdict: sum(j.verdict == verdict for j in claims) for verdict in VERDICTS}
+    told = [f"{n} {'is' if n == 1 else 'are'} {verdict}" for verdict, n in counts.items() if n]
+    return f"**Of the {len(claims)} claims in the paper's abstract, {enumerated(told)}.**"
 
 
 def _tasks(newest: Mapping[str, Judgement]) -> str:
-    """How often plastic networks solve what the plain one fails, without and with significant noise, and where they miss."""
+    """How often plastic networks solve what the plain one fails, without and with significant noise."""
     judged = [newest[id] for id in ("claim-3", "claim-4") if id in newest and newest[id].decision.found]
     if not judged:
         return ""
-    told = [f"in {j.cells[0]} of {j.cells[1]} cases{how}" for j, how in zip(judged, ("", " under significant noise"))]
-    missed = dict.fromkeys(task for j in judged for task, one in j.decision.found.items() if one.met < one.of)
-    where = f"; what they miss is on {', '.join(missed)}" if missed else ""
-    return f"Plastic networks solve temporal tasks that a spiking network without memory fails {' and '.join(told)}{where}."
+    told = [f"{j.cells[0]} of {j.cells[1]} {how}" for j, how in zip(judged, ("cases (network × task) that a plain spiking network fails", "under significant noise"))]  # fmt: skip
+    return f"Plastic networks solve {' and '.join(told)}."
 
 
-def _memories(newest: Mapping[str, Judgement]) -> str:
-    """Whether networks with another kind of memory do as well."""
+def _memories(newest: Mapping[str, Judgement], results: Records) -> str:
+    """Whether networks with another kind of memory do as well: where they win, by how much, and where they lose."""
     j = newest.get("claim-3-other-memory")
     if j is None or not j.decision.found:
         return ""
-    met, of = j.cells
-    return f"Is it plasticity that they need? {j.claim.title}: this {j.read()}, in {met} of {of} cases ({against(j.deciding)})."
+    found = j.decision.found
+    won = [task for task, one in found.items() if one.verdict != VERDICTS[2] and one.met > 0]
+    lost = {task: _best(results, j, task) for task, one in found.items() if one.verdict == VERDICTS[2]}
+    if not lost:
+        return f"No other kind of memory does as well: {j.cells[0]} of {j.cells[1]} cases."
+    told = "; ".join(
+        f"on {label_of(task)}, {other[0]} reaches {other[1]:.2f} and the best plastic network, {own[0]}, {own[1]:.2f}"
+        for task, (other, own) in lost.items()
+    )
+    kinds = {KINDS.get(other[0].split("-")[0], "another kind of memory") for other, _ in lost.values()}
+    ahead = f". Plastic networks lead on {enumerated([label_of(task) for task in won])}" if won else ""
+    who = " and ".join(sorted(kinds))
+    return f"**{who[:1].upper()}{who[1:]} can beat plasticity**: {told}{ahead}."
 
 
-def _walking(newest: Mapping[str, Judgement]) -> str:
-    """How many plastic networks walk, and what they keep under novel conditions."""
+def _best(results: Records, j: Judgement, task: str) -> tuple[tuple[str, float], tuple[str, float]]:
+    """The best network with another kind of memory on a task of a judgement, and the best plastic one, with accuracies."""
+    runs = pd.concat([part for part in _accuracies(results, j) if (part.place == task).all()])
+    means = runs.groupby("network").value.apply(lambda values: interquartile_mean(values).mean)
+    plastic = means[means.index.isin(j.round.plastic)]
+    other = means[~means.index.isin([PLAIN, *j.round.plastic])]
+    return (other.idxmax(), other.max()), (plastic.idxmax(), plastic.max())
+
+
+def _walking(newest: Mapping[str, Judgement], results: Records) -> str:
+    """How many plastic networks walk, what they keep under novel conditions, and whether they remember while they walk."""
     walk, keep = newest.get("claim-5"), newest.get("claim-6")
     if walk is None or keep is None or not (walk.decision.found and keep.decision.found):
         return ""
     met, of = walk.cells
+    better = _earn_more(_returns(results), walk.round.plastic)
+    gain = "none better than the plain one" if not better else f"{', '.join(better)} better than the plain one"
     kept, least = keep.cells, keep.deciding.interval
-    return (
-        f"{met} of {of} plastic networks walk with a simulated ant, and {kept[0]} of {kept[1]} keep their walk under novel "
-        f"conditions ({keep.deciding.what.split(',')[0]} keeps the least, {least:.0%} of its return) by the registered measure, "
-        f"which is [a mild one](novel_conditions.ipynb)."
+    told = (
+        f"{met} of {of} plastic networks walk with a simulated ant, {gain}, and {kept[0]} of {kept[1]} keep their walk under "
+        f"novel conditions by a [mild measure](novel_conditions.ipynb) ({keep.deciding.what.split(',')[0]} keeps the least, "
+        f"{least.mean:.0%})"
     )
+    remember = newest.get("claim-adaptation")
+    if remember is not None and remember.decision.found:
+        told += f"; where [a walk must be remembered](adaptation.ipynb), {remember.cells[0]} of {remember.cells[1]} remember it"
+    return told + "."
+
+
+def _earn_more(returns: pd.DataFrame, plastic: Sequence[str]) -> list[str]:
+    """The plastic networks whose return is above the plain one's by an interval that excludes zero."""
+    of = {name: part.value for name, part in returns.groupby("network")}
+    return [n for n in plastic if {n, PLAIN} <= set(of) and interquartile_difference([of[n]], [of[PLAIN]]).low > 0]
 
 
 def _together(judgements: Sequence[Judgement]) -> list[tuple[str, ...]]:
@@ -205,18 +240,31 @@ def _columns(j: Judgement) -> tuple[str, ...]:
 
 
 def _table(rows: Sequence[Judgement], keys: tuple[str, ...], judgements: Sequence[Judgement]) -> str:
-    lines = [f"| claim | {' | '.join(keys)} |", "|---|" + ":-:|" * len(keys)]
+    heads = ["claim", "verdict", "decided by", *map(label_of, keys)]
+    lines = [f"| {' | '.join(heads)} |", "|---|---|---|" + ":-:|" * len(keys)]
     for j in rows:
-        lines.append(f"| {_title(j, judgements)} | {' | '.join(_cell(j, key) for key in keys)} |")
-    return ":::{container} claims-grid\n" + "\n".join(lines) + "\n:::"
+        whose = "Ours" if j.claim.ours else f"{j.label}"
+        cells = [
+            f"**{whose}.** {j.claim.title}",
+            _verdict(j, judgements),
+            _decided(j),
+            *(_cell(j, key) for key in keys),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return f":::{{container}} claims-grid of-{len(keys)}\n" + "\n".join(lines) + "\n:::"
 
 
-def _title(j: Judgement, judgements: Sequence[Judgement]) -> str:
-    """The claim in a few words, its verdict and the number that decided; its other rounds are linked."""
-    whose = "Ours:" if j.claim.ours else f"{j.label}."
+def _verdict(j: Judgement, judgements: Sequence[Judgement]) -> str:
+    """The verdict, and those of the claim's other rounds, each with its anchor."""
     others = [e for e in judgements if e.id == j.id and e is not j]
-    told = "".join(f" ([round {e.round.number}](#{anchor(e)}): {e.read()})" for e in others)
-    return f"**{whose} {j.claim.title}.** [{MARKS[j.verdict]} {j.read()}](#{anchor(j)}){told}. {against(j.deciding)}"
+    told = "".join(f" [round {e.round.number}: {MARKS[e.verdict]}](#{anchor(e)})" for e in others)
+    return f"[{MARKS[j.verdict]} {j.read()}](#{anchor(j)}){told}"
+
+
+def _decided(j: Judgement) -> str:
+    """The number that decided against its threshold, without what the scorecard adds in words."""
+    what, told = j.deciding.what, against(j.deciding)
+    return told.replace(in_words(what), ", ".join(in_words(what).split(", ")[:2]), 1)
 
 
 def _cell(j: Judgement, key: str) -> str:

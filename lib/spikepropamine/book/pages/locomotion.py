@@ -11,15 +11,25 @@ from ...experiments.locomotion import LocomotionConfig
 from ...experiments.plasticity_in_walking import WAYS
 from ...records.statistics import Interval, interquartile_mean
 from ...snn.networks import NETWORKS
-from ...walking.conditions import TRAINING
+from ...walking.conditions import CONDITIONS, TRAINING
 from .. import figures, plots
 from ..claims import number
+from ..drawings import LIMBS
 from ..figures import Drawing
 from ..judges.judge import Definitions
 
 COLUMNS = {"network.name": "network", "task.environment": "environment"}
 ANT = "Ant-v5"
 SHOWN_SECONDS = 5.0
+# where the model's legs are as the robot walks along x; the model's own names are those of a robot that looks along y
+PLACES = {
+    ANT: {
+        "front left": "front left",
+        "front right": "rear left",
+        "back left": "rear right",
+        "back right": "front right",
+    }
+}
 
 
 def tidy(runs: pd.DataFrame) -> pd.DataFrame:
@@ -70,13 +80,12 @@ def what_we_found(
         better = tests[(tests.adjusted_p < definitions.significant_at) & (tests.difference > 0)]
         plain = ", ".join(f"{middle[e, 'snn'].mean:,.0f} on {e}" for e in robots if (e, "snn") in middle)
         lines.append(
-            f"**Plasticity does not help.** The plain snn reaches {plain}; a plastic network is significantly better in "
-            f"{len(better)} of {len(tests)} comparisons"
-            + (
-                f" ({', '.join(f'{r.network} on {r.environment}' for r in better.itertuples())})."
-                if len(better)
-                else "."
-            )
+            f"**Plasticity {'helps in some cases' if len(better) else 'does not help'}.** The plain snn reaches {plain}, "
+            f"{_place_of_plain(middle, robots, names)}; a plastic network is significantly better in {len(better)} of "
+            f"{len(tests)} comparisons"
+            + (f" ({', '.join(f'{r.network} on {r.environment}' for r in better.itertuples())})" if len(better) else "")
+            + "."
+            + _likely_reason(ways)
         )
     shares = shares_of_ordinary(runs, names)
     if shares:
@@ -89,6 +98,29 @@ def what_we_found(
     if len(ways):
         lines.append(what_plasticity_does(ways)[0])
     return "\n".join(f"- {line}" for line in map(figures.minus, lines))
+
+
+def _place_of_plain(middle: Mapping[tuple[str, str], Interval], robots: Sequence[str], names: Sequence[str]) -> str:
+    """Where snn stands among the spiking policies of each robot: "place 3 of 5 spiking policies on Ant-v5"."""
+    told = []
+    for robot in robots:
+        means = {n: middle[robot, n].mean for n in names if n in NETWORKS and (robot, n) in middle}
+        if "snn" in means:
+            place = sorted(means, key=lambda n: -means[n]).index("snn") + 1
+            told.append(f"place {place} of {len(means)} spiking policies on {robot}")
+    return " and ".join(told)
+
+
+def _likely_reason(ways: pd.DataFrame) -> str:
+    """Why plasticity does not help, as far as it was measured; empty where it was not."""
+    if ways.empty:
+        return ""
+    shares = relative(ways)
+    kept = shares[shares.way == "E swapped between episodes"].groupby("environment", sort=False).share.mean()
+    if kept.empty or kept.min() < 0.9:
+        return ""
+    told = " and ".join(f"{share:.0%} on {robot}" for robot, share in kept.items())
+    return f" A likely reason: a steady walk needs no memory. With the E of another episode these policies keep their return ({told})."
 
 
 def reached(runs: pd.DataFrame) -> dict[tuple[str, str], Interval]:
@@ -118,7 +150,7 @@ def still_rising(curves: pd.DataFrame) -> str:
         if len(gains.dropna()):
             told.append(f"{between(list(gains.dropna()), '+.0%')} on {environment}")
     return (
-        f" Returns still change in the last fifth of training, against the fifth before: {', '.join(told)}."
+        f" Training was not finished: mean returns of its last fifth differ from those of the fifth before by {', '.join(told)}."
         if told
         else ""
     )
@@ -135,8 +167,9 @@ def shown_tests(tests: pd.DataFrame, significant_at: float) -> pd.DataFrame:
         {
             "comparison": tests.network + " less " + tests.against,
             "robot": tests.environment,
+            "significant": ["yes" if p < significant_at else "no" for p in tests.adjusted_p],
             "difference of mean returns": [f"{r.difference:+,.0f} ({r.low:+,.0f} to {r.high:+,.0f})" for r in tests.itertuples()],
-            "adjusted p": [f"{p:.2g}" + ("" if p < significant_at else ", not significant") for p in tests.adjusted_p],
+            "adjusted p": [f"{p:.2f}" if p >= 0.01 else f"{p:.1g}" for p in tests.adjusted_p],
             "P(better)": [f"{s:.2f}" for s in tests.superiority],
         }
     )  # fmt: skip
@@ -185,7 +218,7 @@ def shown_search(tried: pd.DataFrame, chosen: Mapping[str, tuple[float, float]],
     rows = []
     for (rate, by), row in mean.iterrows():
         marks = {name: " (chosen)" if chosen.get(name) == (rate, by) else "" for name in row.index}
-        values = {name: f"{row[name]:.0f}{marks[name]}" for name in chosen if name in row.index}
+        values = {name: f"{row[name]:,.0f}{marks[name]}" for name in chosen if name in row.index}
         rows.append({"learning rate": f"{rate:g}", "initial η": f"×{by:g}", **values})
     return pd.DataFrame(rows)
 
@@ -263,7 +296,7 @@ def shown_returns(runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Returns as they are read, a row a policy."""
     middle, robots = reached(runs), list(dict.fromkeys(runs.environment))
     return pd.DataFrame(
-        {"policy": name} | {e: f"{middle[e, name]:.0f}" if (e, name) in middle else "–" for e in robots}
+        {"policy": name} | {e: f"{middle[e, name]:,.0f}" if (e, name) in middle else "–" for e in robots}
         for name in names
     )
 
@@ -300,8 +333,9 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
         )
         + "."
     )
-    second = "What E says of the episode hardly matters where it can be exchanged: " + "; ".join(
-        f"on {robot} they keep {mean('E held at its mean', robot):.0%} with E held at its own mean, "
+    matters = min(mean("E swapped between episodes", robot) for robot in robots) < 0.9
+    second = f"What E holds of the present episode {'matters' if matters else 'hardly matters'}: " + "; ".join(
+        f"on {robot} policies keep {mean('E held at its mean', robot):.0%} of their return with E held at its own mean, "
         f"{mean('E swapped between episodes', robot):.0%} with the E of another episode and "
         f"{mean('E of another policy', robot):.0%} with that of another policy"
         for robot in robots
@@ -310,15 +344,19 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
         ways[ways.way == WAYS[0]].groupby(["environment", "network"], sort=False)[["at_bound", "alpha_E_over_W"]].mean()
     )
     third = (
-        "E is more of a latch than a memory: over an episode "
+        "E works as a latch where much of it sits at its bound. Share of efficacies at the bound, mean over an episode: "
         + "; ".join(
-            f"on {robot} {', '.join(f'{name} has {row.at_bound:.0%}' for name, row in at.loc[robot].iterrows())} of its "
-            f"efficacies at the bound, and |α E| is {between(list(at.loc[robot].alpha_E_over_W))} of |W|"
+            f"on {robot} {', '.join(f'{name} {row.at_bound:.0%}' for name, row in at.loc[robot].iterrows())}, while |α E| is "
+            f"{between(list(at.loc[robot].alpha_E_over_W))} of |W|"
             for robot in robots
         )
         + "."
     )
     return [figures.minus(text) for text in (first, second + ".", third)]
+
+
+def _much(shares: Mapping[str, float]) -> str:
+    return "Most" if min(shares.values()) >= 0.5 else "A part"
 
 
 _LINES = (("E.at_bound", "share of E at the bound"), ("alpha_E_over_W", "|α E| / |W|"), ("rate.hidden", "rate (Hz)"))
@@ -363,7 +401,7 @@ def draw_plasticity(gait: pd.DataFrame, ways: pd.DataFrame) -> Drawing:
     return Drawing(
         figure,
         pd.concat(rows, ignore_index=True),
-        f"Most of the walk is kept without reading E ({told} of the return with α = 0). Above: share of efficacies at their bound, "
+        f"{_much(least)} of the walk is kept without reading E ({told} of the return with α = 0). Above: share of efficacies at their bound, "
         "mean size of α E in that of W, and firing rate of the second population through a whole episode of each network's "
         "median walker, running means over 1 s. Below: return of every policy (faint) with E changed, as a share of its own as "
         "trained, and interquartile means with 95% bootstrap intervals.",
@@ -394,15 +432,15 @@ def films_in_words(facts: Mapping) -> str:
     lines = []
     for film, rows in films.groupby("film", sort=False):
         first = rows.iloc[0]
-        strength = "" if first.strength is None or np.isnan(first.strength) else f" at {first.strength:g}"
         told = ", ".join(
             f"{r.network} (seed {r.seed}) {r.metres:.1f} m" + ("" if r.fell_s is None or np.isnan(r.fell_s) else f", falls after {r.fell_s:.1f} s")
             for r in rows.itertuples()
         )  # fmt: skip
-        condition = "nothing is different" if first.condition == TRAINING else f"{first.condition}{strength}"
+        undisturbed = first.condition == TRAINING
+        condition = "nothing is different" if undisturbed else f"{first.strength:g} {CONDITIONS[first.condition].unit}"
         lines.append(
             f":::{{film}} results/gait/film-{film}.mp4\n**{film.replace('-', ' ').capitalize()}**: {condition}. From left "
-            f"to right {told}, in the first 10 s of the same episode.\n:::\n"
+            f"to right, with the way made in the first 10 s of the same episode: {told}.\n:::\n"
         )
     return figures.minus("\n".join(lines))
 
@@ -411,14 +449,15 @@ def draw_gait(gait: pd.DataFrame, environment: str, name: str) -> Drawing:
     """Joints, feet, firing rates, E and M in the first seconds of one walk."""
     shown = gait[(gait.environment == environment) & (gait.network == name) & (gait.time_s <= SHOWN_SECONDS)]
     legs, t = LEGS[environment], shown.time_s
-    palette = dict(zip(legs, ("#000000", "#D55E00", "#56B4E9", "#E69F00")))
+    palette = dict(zip(legs, LIMBS))  # as the robots are drawn
+    places = PLACES.get(environment, {})
     longest = max(map(len, legs.values()))
     dashes = dict(zip(range(longest), ("-", "--", ":")))
     figure, axes = figures.grid(5, 1, height=7.4, sharex=True, height_ratios=[2, 1, 1.2, 1.2, 1.2])
     for leg, joints in legs.items():
         for k, joint in enumerate(joints):
             axes[0].plot(t, shown[f"angle.{joint}"], color=palette[leg], ls=dashes[k], lw=1)
-        axes[0].plot([], [], color=palette[leg], lw=2, label=leg)
+        axes[0].plot([], [], color=palette[leg], lw=2, label=places.get(leg, leg))
     words = ", ".join(
         f"{place} {how}"
         for place, how in zip(("hip", "knee or ankle", "foot"), ("solid", "dashed", "dotted")[:longest])
@@ -427,7 +466,7 @@ def draw_gait(gait: pd.DataFrame, environment: str, name: str) -> Drawing:
     axes[0].set_ylabel("joint angle (rad)")
     for k, leg in enumerate(legs):
         axes[1].fill_between(t, k, k + 0.8 * shown[f"contact.{leg}"], step="pre", color=palette[leg], lw=0)
-    axes[1].set_yticks([k + 0.4 for k in range(len(legs))], list(legs))
+    axes[1].set_yticks([k + 0.4 for k in range(len(legs))], [places.get(leg, leg) for leg in legs])
     axes[1].set_title("foot on the ground", loc="left")
     axes[2].plot(t, shown["rate.encoder"], color="black", lw=1, label="first population")
     axes[2].plot(t, shown["rate.hidden"], color="#0072B2", lw=1, ls="--", label="second population")
@@ -447,7 +486,7 @@ def draw_gait(gait: pd.DataFrame, environment: str, name: str) -> Drawing:
         figure,
         shown[kept],
         f"The legs swing in a steady rhythm while {grows}. The first {SHOWN_SECONDS:g} s of a walk of {name} on {environment}: "
-        f"joint angles (colour by leg; {words}), feet on the ground, mean firing rates, mean size of E, and the modulator over the "
+        f"joint angles (colour by leg, as in the drawing of the robots; {words}), feet on the ground, mean firing rates, mean size of E, and the modulator over the "
         "neurons of the second population (band: the middle four fifths; line: the median).",
         f"Five stacked time series. Joints swing to and fro, feet touch the ground and leave it. Mean |E| starts at zero and is "
         f"{end['E.mean_abs']:.2f} after {SHOWN_SECONDS:g} s; the middle four fifths of M lie between {end['M.10']:.2f} and "

@@ -143,9 +143,11 @@ def draw_synapse() -> Drawing:
     for axis, name in zip(axes[1:], RULES):
         for M, (colour, line) in lines.items():
             frame = data[(data.rule == name) & (data.modulator == M)]
-            axis.plot(frame.time_ms, frame.E, color=colour, ls=line, label=f"M = {M:+.0f}" if M else "M = 0")
+            axis.plot(
+                frame.time_ms, frame.E, color=colour, ls=line, label=figures.minus(f"M = {M:+.0f}") if M else "M = 0"
+            )
         axis.set_ylabel(f"E, {name}")
-    axes[1].legend(loc="upper right", ncols=3, borderaxespad=0)
+    axes[1].legend(loc="lower right", ncols=3, bbox_to_anchor=(1, 0.08))
     for k, (label, *_) in enumerate(PHASES):
         for axis in axes:
             axis.axvline(k * PHASE_MS, color="0.8", lw=0.8, zorder=0)

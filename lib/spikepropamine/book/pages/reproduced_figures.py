@@ -23,7 +23,7 @@ def gallery(root: Path) -> Markdown:
 
 def message(caption: str) -> str:
     """The first sentence of a caption, which is its message."""
-    first = re.split(r"\. (?=[A-Z])", " ".join(caption.split()), maxsplit=1)[0]
+    first = re.split(r"\. (?=[A-Zα-ωΑ-Ω|])", " ".join(caption.split()), maxsplit=1)[0]
     return first.rstrip(".") + "."
 
 

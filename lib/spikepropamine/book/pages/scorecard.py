@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown
 
+from ...experiments.temporal_round_two import CELLS
+from ...tasks import TASKS
 from ..claims import VERDICTS, Judgement, number
 from ..figures import minus
 from ..judges.judge import Measure
@@ -19,6 +21,24 @@ def anchor(judgement: Judgement, key: str = "") -> str:
     """The anchor of a judgement, or of what was found of ``key`` (a task, or a network that walks)."""
     words = f"{judgement.id} round {judgement.round.number} {key}"
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+
+
+def label_of(key: str) -> str:
+    """What a column of the grid is called: the label of a task, or a network's name."""
+    if key in CELLS:
+        task, _, noise = CELLS[key].label.partition(", ")
+        return f"{task} ({noise})" if noise else task
+    return TASKS[key].label if key in TASKS else key
+
+
+def in_words(what: str) -> str:
+    """What was measured with the label of its task: "dp-oja on cue-reward (high noise), accuracy"."""
+    return re.sub(r"(?<=\bon )[a-z0-9-]+", lambda found: label_of(found[0]), what)
+
+
+def enumerated(names: Sequence[str]) -> str:
+    """``names`` in a sentence: "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def deciding_number(measure: Measure) -> str:
@@ -41,7 +61,7 @@ def against(measure: Measure) -> str:
     if measure.strict:
         signs = ">≤" if measure.at_least else "<≥"
     sign = signs[0 if measure.holds else 1]
-    return f"{measure.what}: {number(measure.number)} {sign} {number(measure.threshold)}"
+    return f"{in_words(measure.what)}: {number(measure.number)} {sign} {number(measure.threshold)}"
 
 
 def decided_by(measure: Measure) -> str:
@@ -49,8 +69,8 @@ def decided_by(measure: Measure) -> str:
     if not measure.what:
         return "Nothing yet: no runs, or too few seeds."
     mean, low, _ = map(number, measure.interval)
-    value = mean if low == "–" else f"{mean} ({low} to {number(measure.interval.high)})"
-    return f"{measure.what}: {value}; {deciding_number(measure)}."
+    interval = "" if low == "–" else f"{mean} ({low} to {number(measure.interval.high)}); "
+    return f"{in_words(measure.what)}: {interval}{deciding_number(measure)}."
 
 
 def shown(judgements: Iterable[Judgement]) -> pd.DataFrame:
@@ -77,8 +97,9 @@ def caption(judgements: Sequence[Judgement]) -> str:
     for n in dict.fromkeys(j.round.number for j in judgements):
         verdicts = [j.verdict for j in judgements if j.round.number == n and not j.claim.ours]
         counts = {verdict: verdicts.count(verdict) for verdict in VERDICTS}
-        told.append(f"In round {n}, " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count))
-    return f"{'. '.join(told)}. The claims of the abstract, paraphrased, and the number that decided each."
+        each = [f"{count} {'is' if count == 1 else 'are'} {verdict}" for verdict, count in counts.items() if count]
+        told.append(f"In round {n}, {enumerated(each)}")
+    return f"{'. '.join(told)}. The abstract's claims, paraphrased, and the number that decided each."
 
 
 def section(judgements: Sequence[Judgement], claim: str, root: Path) -> Markdown:
@@ -126,7 +147,7 @@ def _card(j: Judgement, root: Path) -> str:
     for key, one in j.decision.found.items():
         count = f", {_of(one.met, one.of)} cells" if one.of > 1 else ""
         lines.append(
-            f"({anchor(j, key)})=\n{MARKS[one.verdict]} **{key}**: {j.read(one.verdict)}{count}. {_sentence(one.reason)}"
+            f"({anchor(j, key)})=\n{MARKS[one.verdict]} **{label_of(key)}**: {j.read(one.verdict)}{count}. {_sentence(one.reason)}"
         )
     lines += [f"*Criterion, registered before the runs:* {j.claim.criterion}", behind(j, root), ":::::"]
     return "\n\n".join(lines)
