@@ -76,7 +76,8 @@ def require_finite(tensors: Mapping[str, torch.Tensor]) -> None:
         return
     try:
         # a sum is finite only if its terms are: one quick pass, and one wait for a GPU, where all is well
-        if math.isfinite(sum(x.detach().sum() for x in tensors.values())):
+        sums = (x.detach().sum() for x in tensors.values())
+        if math.isfinite(sum(total.item() if total.is_cpu else total for total in sums)):
             return
         bad = {name: int((~torch.isfinite(x)).sum()) for name, x in tensors.items()}
     except RuntimeError:  # under torch.func and on the meta device there are no values

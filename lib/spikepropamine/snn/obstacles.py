@@ -84,10 +84,10 @@ def of_neuron(neuron: nn.Module, reset: str = "subtract") -> str | None:
         return f"the neuron's reset is {neuron.reset_mechanism!r}"
     if not neuron.reset_delay:
         return "the neuron resets without delay"
-    factor = neuron.graded_spikes_factor
-    if any(x.requires_grad or isinstance(x, nn.Parameter) for x in (neuron.beta, neuron.threshold, factor)):
+    beta, threshold, factor = neuron.beta, neuron.threshold, neuron.graded_spikes_factor
+    if any(x.requires_grad or isinstance(x, nn.Parameter) for x in (beta, threshold, factor)):
         return "the neuron's β or threshold is learned"
-    if neuron.beta.numel() > 1 or neuron.threshold.numel() > 1:
+    if beta.numel() > 1 or threshold.numel() > 1:
         return "the neurons differ in β or threshold"
     if neuron.inhibition or neuron.state_quant or neuron.init_hidden or factor.numel() != 1 or factor.item() != 1:
         return "the neuron has an option of snnTorch's that is not fused"

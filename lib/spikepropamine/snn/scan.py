@@ -86,9 +86,11 @@ def scan(
     weight = layer.weight
     require_tensor("spikes", spikes, ("T", "B", layer.in_features), weight.dtype, weight.device, finite=False)
     require(spikes.shape[1] > 0, "spikes.shape", tuple(spikes.shape), f"(T, B, {layer.in_features}) with B >= 1")
+    values = {"spikes": spikes}
     if state is None:
         state = initial_state(layer, int(spikes.shape[1]))
-    values = {"spikes": spikes, **require_state(layer, state, spikes.shape[1])}
+    else:
+        values |= require_state(layer, state, spikes.shape[1])
     require_finite(values | parameters)
     if path == "reference":
         return reference.run(layer, neuron, spikes, state)
@@ -175,7 +177,12 @@ def _backend(spikes: Tensor) -> Any:
     It has ``missing``, ``obstacle``, ``run`` and ``integrate``.
     """
     name = BACKENDS.get(spikes.device.type)
-    return import_module(f".{name}", __package__) if name else None
+    return _package(name) if name else None
+
+
+@cache
+def _package(name: str) -> Any:
+    return import_module(f".{name}", __package__)
 
 
 def obstacle(layer: PlasticLinear | nn.Linear, neuron: nn.Module, spikes: Tensor, *others: Tensor) -> str | None:

@@ -14,16 +14,21 @@
     the same step recorded and replayed: what is left when nothing waits for Python.
 ``fused path on the CPU``
     the same step on the same machine's processor, one thread.
+
+:func:`publish` tests the kernels, then measures what matters most first, and ends in under eight minutes.
 """
 
 import importlib.metadata
 import math
 import os
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
+from pathlib import Path
 
 import pandas as pd
 import torch
@@ -38,6 +43,9 @@ from . import jax_peer
 from .benchmark import Hidden, Step, Workload, fused, made, reference, step
 
 ROUNDS = 3
+SECONDS = 470  # for all of it, under eight minutes
+TESTS = 150  # of them for the tests of the kernels
+LAST = 60  # of them between the start of the last implementation and the end of its workload
 
 
 def tick(layer, neuron, s_pre: Tensor, v: Tensor, plastic):
@@ -125,84 +133,130 @@ def on_cpu(workload: Workload) -> Step:
 
 
 CPU = "fused path on the CPU"
-ON_GPU: dict[str, Callable[[Workload], Step]] = {
-    "reference path": eager(reference),
-    "torch.compile": compiled,
-    "CUDA graph": graph(loop),
-    "JAX": in_jax(False),
-    "JAX, jax.checkpoint": in_jax(True),
+# those that matter most first, so that they are there when time runs out
+IMPLEMENTATIONS: dict[str, Callable[[Workload], Step]] = {
     "fused path": eager(fused),
     "fused path, CUDA graph": graph(kernels),
+    "CUDA graph": graph(loop),
+    "reference path": eager(reference),
+    CPU: on_cpu,
+    "JAX": in_jax(False),
+    "JAX, jax.checkpoint": in_jax(True),
+    "torch.compile": compiled,
 }
-IMPLEMENTATIONS = ON_GPU | {CPU: on_cpu}
+
+Plan = Sequence[tuple[Workload, tuple[str, ...]]]
 
 
-def plan(networks: list[str]) -> list[tuple[Workload, tuple[str, ...]]]:
-    """The workloads that are measured, and by which of IMPLEMENTATIONS: all networks at the size of the CPU's headline, and the first and the last at others."""
-    every, own = tuple(IMPLEMENTATIONS), ("CUDA graph", "fused path")
-    first, last = networks[0], networks[-1]
+def plan(networks: Sequence[str]) -> Plan:
+    """The workloads to measure and by which of IMPLEMENTATIONS, those that matter most first.
+
+    The first network at every size, all networks at the size of the CPU's headline, and the last network at others.
+    """
+    every, own, alone = tuple(IMPLEMENTATIONS), ("fused path", "CUDA graph"), ("fused path",)
+    first, *others = networks
+    last = networks[-1]
     return [
-        *((Workload(name), every) for name in networks),
-        (Workload(first, 512), every),
+        (Workload(first), every),
         # without checkpoints JAX would keep E of every tick, 40 GB, and not give it back
         (Workload(first, 4096), tuple(name for name in every if name != "JAX")),
         (Workload(first, ticks=1000), every),
         (Workload(first, inputs=256, hidden=256), every),
+        (Workload(first, 512), every),
+        *((Workload(name), every) for name in others),
         *((Workload(last, **size), own) for size in ({"batch": 4096}, {"ticks": 1000}, {"inputs": 256, "hidden": 256})),
         (Workload(first, 512, 256, 256), own),
-        (Workload(first, 4096, 256, 256), ("fused path",)),
+        # the reference path, which keeps every tick, would take more than a GPU holds
+        (Workload(first, 4096, 256, 256), alone),
+        (Workload(first, 4096, ticks=1000), alone),
     ]
 
 
-def measure(networks: list[str], rounds: int = ROUNDS) -> tuple[pd.DataFrame, dict]:
-    """Time and memory of a training step of ``networks`` in float32.
+def missing(table: pd.DataFrame, networks: Sequence[str]) -> Plan:
+    """What of :func:`plan` is not in ``table``; what failed there is."""
+    fields = list(Workload.__dataclass_fields__)
+    there = {(Workload(*size), name) for *size, name in table[[*fields, "implementation"]].itertuples(index=False)}
+    left = [(one, tuple(name for name in names if (one, name) not in there)) for one, names in plan(networks)]
+    return [(one, names) for one, names in left if names]
+
+
+def publish(networks: Sequence[str], root: Path, keep: Callable[[pd.DataFrame, dict], None]) -> Plan:
+    """Test the kernels, then time a training step of ``networks`` in float32, for SECONDS in all.
+
+    Args:
+        networks: plastic ones.
+        root: the repository, whose tests are run.
+        keep: given what is measured so far after each workload, so that what ends the process early loses little: a
+            table with a row for each workload and implementation, which holds the workload, ``milliseconds_per_step``
+            (the median over ROUNDS after one to warm up), ``seconds_to_prepare`` (until the first step was done,
+            compiling included), ``peak_megabytes`` of the GPU's memory beyond what was there, as PyTorch counts it
+            (NaN on the CPU and for JAX), and ``failure``, the last line of an error; and facts: the GPU, the versions
+            of CUDA, Triton and JAX, how many rounds, and what the tests said.
 
     Returns:
-        A table with a row for each workload and implementation of :func:`plan`: the workload, ``milliseconds_per_step``
-        (the median over ``rounds`` after one to warm up), ``seconds_to_prepare`` (until the first step was done, compiling
-        included), ``peak_megabytes`` of the GPU's memory beyond what was there, as PyTorch counts it (NaN on the CPU and for
-        JAX), and ``failure``, the last line of an error; and facts: the GPU, the versions of CUDA, Triton and JAX, and how many rounds.
+        What there was no time for.
 
     Raises:
-        ValueError: no GPU, or a network that is not plastic.
+        ValueError: no GPU, a network that is not plastic, or a test that fails.
     """
-    table = pd.DataFrame([row for rows in measured(networks, rounds) for row in rows])
-    return table, facts(rounds)
-
-
-def facts(rounds: int) -> dict:
-    """What the measurements were made with, beside what every record says."""
-    versions = {name: importlib.metadata.version(name) for name in ("triton", "jax") if find_spec(name)}
-    return {"gpu": torch.cuda.get_device_name(), "cuda": torch.version.cuda, "rounds": rounds} | versions
-
-
-def measured(networks: list[str], rounds: int) -> Iterator[list[dict]]:
-    """The rows of :func:`measure`, a list at a time: first what the CPU takes, then each workload, whose implementations take turns."""
-    require_count("rounds", rounds)
     require(torch.cuda.is_available(), "device", "cpu", "a machine with a GPU that PyTorch knows")
     for name in networks:
         require(NETWORKS.get(name, (None,))[0] is not None, "networks", name, "plastic ones")
+    started = time.monotonic()
+    versions = {name: importlib.metadata.version(name) for name in ("triton", "jax") if find_spec(name)}
+    facts = {"gpu": torch.cuda.get_device_name(), "cuda": torch.version.cuda, "rounds": ROUNDS} | versions
+    facts["tests"] = tested(root, ("tests/snn/gpu", "tests/timing/test_gpu.py"), TESTS)
     torch.set_num_threads(1)
-    planned = plan(networks)
-    for workload, names in tqdm(planned, desc="on the CPU", unit="workload"):
-        if CPU in names:
-            yield _compare(workload, {CPU: on_cpu}, rounds)
-    for workload, names in tqdm(planned, desc="on the GPU", unit="workload"):
-        yield _compare(workload, {name: ON_GPU[name] for name in names if name != CPU}, rounds)
+    table = pd.DataFrame()
+    for rows in measured(plan(networks), ROUNDS, started + SECONDS - LAST):
+        table = pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
+        keep(table, facts)
+    return missing(table, networks)
 
 
-def _compare(workload: Workload, implementations: dict[str, Callable[[Workload], Step]], rounds: int) -> list[dict]:
+def tested(root: Path, tests: Iterable[str], seconds: float) -> str:
+    """What pytest says of ``tests``, or after ``seconds`` how many have passed.
+
+    Raises:
+        ValueError: a test fails, or none can be run.
+    """
+    command = [sys.executable, "-m", "pytest", "-vv", "-x", "--color=no", "-p", "no:cacheprovider", *tests]
+    unbuffered = os.environ | {"PYTHONUNBUFFERED": "1"}
+    try:
+        done = subprocess.run(command, cwd=root, env=unbuffered, timeout=seconds, stdout=subprocess.PIPE)
+    except subprocess.TimeoutExpired as ended:
+        passed = (ended.stdout or b"").count(b" PASSED ")
+        return f"stopped after {seconds:.0f} s, {passed} passed until then and none failed"
+    said = done.stdout.decode().strip()
+    if done.returncode:
+        raise ValueError(f"the tests of the kernels must pass before they are timed:\n{said[-2000:]}")
+    return said.splitlines()[-1].strip("= ")
+
+
+def measured(planned: Plan, rounds: int, deadline: float) -> Iterator[list[dict]]:
+    """The rows of each workload, whose implementations take turns; none is begun past ``deadline``, by ``time.monotonic``."""
+    require_count("rounds", rounds)
+    for workload, names in tqdm(planned, unit="workload"):
+        rows = _compare(workload, names, rounds, deadline)
+        if rows:
+            yield rows
+
+
+def _compare(workload: Workload, names: Iterable[str], rounds: int, deadline: float) -> list[dict]:
     steps, rows = {}, {}
-    for name, prepare in implementations.items():
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
+    for name in names:
+        if time.monotonic() > deadline:
+            break
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
         held, started = torch.cuda.memory_allocated(), time.perf_counter()
         rows[name] = asdict(workload) | {"implementation": name, "failure": ""}
         try:
-            steps[name] = prepare(workload)
+            steps[name] = IMPLEMENTATIONS[name](workload)
             _timed(steps[name])
         except Exception as error:  # of any of the libraries that are compared
-            rows[name]["failure"] = str(error).strip().splitlines()[-1]
+            rows[name]["failure"] = _last_line(error)
             continue
         counted = torch.cuda.max_memory_allocated() - held
         rows[name] |= {
@@ -216,16 +270,25 @@ def _compare(workload: Workload, implementations: dict[str, Callable[[Workload],
                 try:
                     seconds[name].append(_timed(one))
                 except Exception as error:
-                    rows[name]["failure"] = str(error).strip().splitlines()[-1]
+                    rows[name]["failure"] = _last_line(error)
     for name, taken in seconds.items():
         if not rows[name]["failure"]:
             rows[name]["milliseconds_per_step"] = 1000 * statistics.median(taken[1:])
     return list(rows.values())
 
 
+def _last_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[-1]
+
+
 def _timed(step: Step) -> float:
-    torch.cuda.synchronize()
+    _wait()
     started = time.perf_counter()
     step()
-    torch.cuda.synchronize()
+    _wait()
     return time.perf_counter() - started
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()

@@ -1,4 +1,6 @@
 import math
+import re
+from dataclasses import asdict
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -6,6 +8,8 @@ import pytest
 
 from spikepropamine import records
 from spikepropamine.book.pages import performance as page
+from spikepropamine.experiments.choices import PUBLISHED_PLASTIC
+from spikepropamine.timing import gpu
 
 FACTS = {"flops": 1e11, "bytes": 1e10}
 
@@ -103,12 +107,28 @@ def test_the_published_record_on_a_gpu_tells_its_runs_apart(on_gpu):
 
 def test_a_memory_that_was_not_measured_is_called_an_estimate(on_gpu):
     table, _ = on_gpu
-    assert "which was not measured" in page.gpu_memory(table)
+    assert "At 1,000 ticks it was not measured; our estimate" in page.gpu_memory(table)
     first = table[(table.implementation == "reference path")].iloc[:1]
     known = pd.concat([table, first.assign(ticks=1000, peak_megabytes=3000.0)])
     said = page.gpu_memory(known)
     assert "3,000 MB at 1,000" in said and "not measured" not in said
     assert page.gpu_memory(table[table.implementation != "fused path"]) == ""
+
+
+def test_what_is_not_measured_yet_on_a_gpu_is_listed_by_size(on_gpu):
+    table, _ = on_gpu
+    said = page.gpu_owed(table)
+    assert "- `dp-oja`, batch 4,096, 256×256 synapses, 200 ticks: not measured yet." in said
+    assert re.search(
+        r"batch 4,096, 64×64 synapses, 200 ticks: without .*JAX, jax.checkpoint.*; .*fused path.* in another run", said
+    )
+    assert "batch 512, 64×64" not in said and "timings that are planned" in page.gpu_findings(table)[0]
+    planned = [
+        dict(asdict(one), implementation=name, failure="", run="one", beside="nothing", commit="")
+        for one, names in gpu.plan(PUBLISHED_PLASTIC)
+        for name in names
+    ]
+    assert page.gpu_owed(pd.DataFrame(planned)) == ""
 
 
 def test_a_record_of_one_run_needs_no_columns_about_runs(tmp_path, on_gpu):
