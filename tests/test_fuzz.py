@@ -159,7 +159,7 @@ PAPER = {"values": [{"item": "tab-demo", "where": {"network": "snn"}, "value": 0
 
 
 @pytest.mark.parametrize("name, read", [("claims.yml", load_rounds), ("paper_values.yml", load_paper_values)])
-@often
+@settings(often, max_examples=100)
 @given(data=st.data())
 def test_yaml_is_read_or_refused_by_the_file_s_name(repository, tmp_path_factory, name, read, data):
     path = tmp_path_factory.getbasetemp() / name

@@ -19,6 +19,7 @@ from spikepropamine.book.chapters import find_root, open_chapter
 from spikepropamine.experiments.catalogue import EXPERIMENTS, PUBLISHED_TASKS
 
 CHAPTERS = sorted(p.name for p in find_root().joinpath("book").glob("*.ipynb"))
+RESULTS = find_root() / "book" / "results"
 
 
 def project(repository):
@@ -119,6 +120,7 @@ def test_a_chapter_runs_with_a_reader_s_own_choice(workshop):
     assert set(data.network) == {"snn"} and set(data.noise) == {"low", "high"} and set(data.seed) == {0}
 
 
+@pytest.mark.slow
 def test_the_published_quick_runs_are_shown_without_training(workshop):
     run(workshop, "cue_association.ipynb", profile="quick")
     (table,) = workshop.glob("_build/rerun/*/tab-cue-association/data.csv")
@@ -126,40 +128,25 @@ def test_the_published_quick_runs_are_shown_without_training(workshop):
     assert not (workshop / ".runs").exists()
 
 
+POLICIES = "'snn', 'dp-oja', 'dp-bcm', 'ndp-oja', 'ndp-bcm', 'mlp'"
+UNPUBLISHED = "recompute = False: must be True where nothing is published, as for"
+
+
 @pytest.mark.parametrize(
-    "parameters, named",
+    "chapter, parameters, named",
     [
-        (dict(profile="fast"), "profile = 'fast'"),
-        (dict(seeds=0), "seeds = 0"),
-        (dict(networks="rnn"), "networks = 'rnn'"),
-        (
-            dict(profile="smoke"),
-            "recompute = False: must be True where nothing is published, as for cue-association-smoke",
-        ),
+        pytest.param("cue_association", dict(profile="fast"), "profile = 'fast'", marks=pytest.mark.slow),
+        pytest.param("cue_association", dict(seeds=0), "seeds = 0", marks=pytest.mark.slow),
+        pytest.param("cue_association", dict(networks="rnn"), "networks = 'rnn'", marks=pytest.mark.slow),
+        ("cue_association", dict(profile="smoke"), f"{UNPUBLISHED} cue-association-smoke"),
+        ("locomotion", dict(networks="gru"), f"networks = 'gru': must be one of {POLICIES}"),
+        pytest.param("locomotion", dict(profile="smoke"), f"{UNPUBLISHED} half-cheetah-smoke", marks=pytest.mark.slow),
     ],
 )
-def test_a_bad_parameter_stops_a_chapter_before_it_trains(workshop, parameters, named):
+def test_a_bad_parameter_stops_a_chapter_before_it_trains(workshop, chapter, parameters, named):
     with pytest.raises(papermill.PapermillExecutionError, match=re.escape(named)):
-        run(workshop, "cue_association.ipynb", **parameters)
+        run(workshop, f"{chapter}.ipynb", **parameters)
     assert not (workshop / ".runs").exists()
-
-
-@pytest.mark.parametrize(
-    "parameters, named",
-    [
-        (
-            dict(networks="gru"),
-            "networks = 'gru': must be one of 'snn', 'dp-oja', 'dp-bcm', 'ndp-oja', 'ndp-bcm', 'mlp'",
-        ),
-        (
-            dict(profile="smoke"),
-            "recompute = False: must be True where nothing is published, as for half-cheetah-smoke",
-        ),
-    ],
-)
-def test_a_bad_parameter_stops_a_chapter_about_walking_too(workshop, parameters, named):
-    with pytest.raises(papermill.PapermillExecutionError, match=re.escape(named)):
-        run(workshop, "locomotion.ipynb", **parameters)
 
 
 def test_a_choice_of_networks_leaves_baselines_among_the_measurements(workshop, monkeypatch):
@@ -181,12 +168,9 @@ def test_published_records_are_whole(repository):
         assert all(re.fullmatch("[0-9a-f]{40}", commit) for commit in published.manifest["git_commits"])
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_what_is_published_is_what_the_code_names(repository, name):
-    folder = repository / "book" / "results" / name
-    if not folder.exists():
-        pytest.skip(f"{name} is not published yet")
-    published = records.load_published(folder)
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if (RESULTS / name).exists()])
+def test_what_is_published_is_what_the_code_names(name):
+    published = records.load_published(RESULTS / name)
     held = records.run_keys(published.runs)
     wanted = {(config.hash, seed) for config, seed in EXPERIMENTS[name]().runs}
     assert (

@@ -1,6 +1,6 @@
 """The recipes of CONTRIBUTING.md, followed as they stand there in a copy of the repository: they work, and they void nothing.
 
-Slow: each copy is asked for every published run and every verdict.
+Slow: each copy is asked for every published run and every verdict, and one copy with all that they add builds the book.
 """
 
 import json
@@ -20,6 +20,7 @@ _STEP = re.compile(
     r"|^Run in Python, from the root of the repository:\s+```python\n(?P<run>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
+RECIPES = ("A plasticity rule", "A network", "A temporal task", "A novel condition", "A chapter")
 # what a copy answers: are the published configurations found, and what are the verdicts?
 _ASK = """
 import json
@@ -116,9 +117,11 @@ def before(tmp_path_factory):
     return json.loads(python(find_root(), _ASK).splitlines()[-1])
 
 
-def followed(repository, root, recipe, before):
-    """The recipe followed in ``root``, where afterwards nothing published is lost and every verdict stands."""
-    for step in steps((repository / "CONTRIBUTING.md").read_text(encoding="utf-8"), recipe):
+def followed(repository, root, before, *recipes):
+    """The recipes followed in ``root``, where afterwards nothing published is lost and every verdict stands."""
+    text = (repository / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == list(RECIPES)
+    for step in (step for recipe in recipes for step in steps(text, recipe)):
         follow(step, root)
     after = json.loads(python(root, _ASK).splitlines()[-1])
     assert after["lost"] == [] and after["found"] == before["found"] >= 547
@@ -126,7 +129,7 @@ def followed(repository, root, recipe, before):
 
 
 def test_a_rule(repository, copy, before):
-    followed(repository, copy, "A plasticity rule", before)
+    followed(repository, copy, before, "A plasticity rule")
     run_tests(copy, "tests/snn/test_plasticity.py", "tests/snn/fused/test_simd.py", "-k", "slopes or rule_s or decays")
     code = """
 import torch
@@ -143,7 +146,7 @@ assert found[0].abs().max() > 0
 
 
 def test_a_network(repository, copy, before):
-    followed(repository, copy, "A network", before)
+    followed(repository, copy, before, "A network")
     said = python(copy, "import spikepropamine; spikepropamine.build('dp-hopfield', 4, 4, 2)", fails=True)
     assert "name = 'dp-hopfield': must be one of 'snn', " in said and "'dp-hebb'" in said
     python(
@@ -159,7 +162,7 @@ def test_a_network(repository, copy, before):
 
 
 def test_a_task(repository, copy, before):
-    followed(repository, copy, "A temporal task", before)
+    followed(repository, copy, before, "A temporal task")
     run_tests(copy, "tests/tasks", "-k", "ideal_observer_is_perfect or variants")
     said = python(
         copy,
@@ -182,7 +185,7 @@ def test_a_task(repository, copy, before):
 
 
 def test_a_condition(repository, copy, before):
-    followed(repository, copy, "A novel condition", before)
+    followed(repository, copy, before, "A novel condition")
     run_tests(copy, "tests/walking/test_conditions.py", "-k", "thick")
     said = python(
         copy,
@@ -220,7 +223,18 @@ def test_a_condition(repository, copy, before):
 
 
 def test_a_chapter(repository, copy, before):
-    followed(repository, copy, "A chapter", before)
+    followed(repository, copy, before, "A chapter")
     run_tests(copy, "tests/test_project.py", "-k", "firing_rates and same_parameters")
     page = chapter(copy, "firing_rates")
     assert "fig-firing-rates" in page and "papermill book/firing_rates.ipynb" in page
+
+
+def test_every_page_builds_with_all_that_the_recipes_add(repository, copy, before):
+    followed(repository, copy, before, *RECIPES)
+    python(copy, "from spikepropamine.__main__ import main; assert main(['book', '--workers', '2']) == 0")
+    built = {path.stem for path in (copy / "_build" / "html" / "book").glob("*.html")}
+    assert built >= {path.stem for path in (copy / "book").glob("*.*") if path.suffix in (".ipynb", ".md")}
+    assert "firing_rates" in built
+    told = "".join(path.read_text(encoding="utf-8") for path in (copy / "_build" / "stage" / "book").glob("*.ipynb"))
+    for new in ("`dp-hebb`", "`flag`", "thick oil"):
+        assert re.search(rf"Not yet run: [^.]*{new}", told), new

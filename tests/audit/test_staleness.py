@@ -63,6 +63,7 @@ def stale(place, repository, tmp_path, file, old, new):
     return {names[line.split()[0]] for line in done.stdout.splitlines()}
 
 
+@pytest.mark.slow  # the copy is compiled anew
 def test_a_changed_rule_marks_the_records_that_go_through_it_and_no_other(place, repository, tmp_path):
     assert stale(
         place,
@@ -74,6 +75,7 @@ def test_a_changed_rule_marks_the_records_that_go_through_it_and_no_other(place,
     ) == {"dp-bcm", "ndp-bcm"}
 
 
+@pytest.mark.slow
 def test_a_changed_wording_marks_nothing(place, repository, tmp_path):
     assert (
         stale(

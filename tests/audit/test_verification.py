@@ -1,11 +1,10 @@
 import json
 import shutil
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
 
+from spikepropamine.__main__ import main
 from spikepropamine.audit.verification import verify
 from spikepropamine.book.research_object import NAME, SUMS, seal
 
@@ -68,20 +67,12 @@ def test_an_item_without_its_records_is_found(copy):
     assert "which is not published" in verify(copy)[1][0]
 
 
-def test_the_command_says_what_is_wrong_and_fails(copy):
-    def run():
-        return subprocess.run(
-            [sys.executable, "-m", "spikepropamine", "verify"],
-            capture_output=True,
-            text=True,
-            cwd=copy,
-            encoding="utf-8",
-        )
-
-    assert run().returncode == 0 and "2 folders" in run().stdout
+def test_the_command_says_what_is_wrong_and_fails(copy, monkeypatch, capsys):
+    monkeypatch.chdir(copy)
+    assert main(["verify"]) == 0 and "2 folders" in capsys.readouterr().out
     data = copy / "figures" / "tab-cue-association" / "data.csv"
     data.write_text(data.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    assert run().returncode == 1 and "data.csv: its bytes do not match its checksum" in run().stderr
+    assert main(["verify"]) == 1 and "data.csv: its bytes do not match its checksum" in capsys.readouterr().err
 
 
 def test_figures_are_those_that_the_chapters_make_of_the_records(repository):

@@ -11,7 +11,7 @@ from browsers import BUILT, PAGES, needs_book, needs_browser
 
 @needs_book
 @needs_browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_accessible(open_page, name, scheme):
     page = open_page(f"book/{name}", color_scheme=scheme)

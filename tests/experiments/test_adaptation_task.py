@@ -114,10 +114,7 @@ def test_variants_differ_in_what_they_say():
 
 
 def test_what_was_chosen_is_what_the_published_search_found_best(repository):
-    folder = repository / "book" / "results" / "two-trials-search"
-    if not folder.exists():
-        pytest.skip("the search is not published")
-    found = records.load_published(folder).runs
+    found = records.load_published(repository / "book" / "results" / "two-trials-search").runs
     for name, cell in found.groupby("network.name"):
         best = cell.loc[cell["score"].idxmax()]
         rate, factor = task.CHOSEN[name]

@@ -58,10 +58,7 @@ def test_every_policy_has_the_same_budget_and_search():
 
 @pytest.mark.parametrize("name", locomotion.EXPERIMENTS)
 def test_the_chosen_values_are_what_the_published_search_found(repository, name):
-    folder = repository / "book" / "results" / f"{name}-search"
-    if not folder.exists():
-        pytest.skip(f"the search on {name} is not published yet")
-    found = records.load_published(folder).runs
+    found = records.load_published(repository / "book" / "results" / f"{name}-search").runs
     found["factor"] = (found["network.options.eta_oja"] / Policy("snn").options.eta_oja).round(6)
     mean = found.groupby(["network.name", "training.learning_rate", "factor"])["return"].mean()
     assert {one: mean[one].idxmax() for one in POLICIES} == locomotion.CHOSEN[name]

@@ -8,6 +8,7 @@ ticks.
 import dataclasses
 import math
 from collections.abc import Callable
+from typing import Any
 
 import snntorch
 import torch
@@ -35,6 +36,9 @@ class Cell(nn.Module):
     """A hidden layer that hears its synapses tick by tick: called, it makes one tick; ``over`` makes many, compiled."""
 
     tensors = 2  # (B, Q), of its state
+    synapses: nn.Linear
+    neuron: Any  # one of snnTorch's
+    over: Callable[..., tuple[Tensor, tuple[Tensor, ...]]]
 
     def run(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Spikes, (T, B, Q), and the last state."""
@@ -138,7 +142,7 @@ class LSTM(nn.Module):
         super().__init__()
         self.lstm, self.spike = nn.LSTM(n_inputs, n_hidden), Spike(o.slope)
         keeps = math.exp(-o.dt / TAU_LONG)
-        _, forget, _, _ = self.lstm.bias_ih_l0.chunk(4)
+        _, forget, _, _ = self.lstm.get_parameter("bias_ih_l0").chunk(4)
         nn.init.constant_(forget, math.log(keeps / (1 - keeps)))
 
     def run(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -148,13 +152,18 @@ class LSTM(nn.Module):
         return self.spike(out - LSTM_THRESHOLD), (h[0], c[0])
 
 
-CELLS: dict[str, type[nn.Module]] = {"rsnn": Recurrent, "alif": Adaptive, "synaptic": SecondOrder, "slstm": LSTM}
+CELLS: dict[str, type[Cell | SecondOrder | LSTM]] = {
+    "rsnn": Recurrent,
+    "alif": Adaptive,
+    "synaptic": SecondOrder,
+    "slstm": LSTM,
+}
 
 
 class CellNetwork(nn.Module):
     """Input spikes → a cell → linear → leaky, non-spiking readout."""
 
-    def __init__(self, cell: nn.Module, n_inputs: int, readout: nn.Linear, o: NetworkOptions):
+    def __init__(self, cell: Cell | SecondOrder | LSTM, n_inputs: int, readout: nn.Linear, o: NetworkOptions):
         super().__init__()
         self.cell, self.n_inputs, self.readout = cell, n_inputs, readout
         self.integrator = snntorch.Leaky(
@@ -194,7 +203,7 @@ def _of_cell(name: str) -> Callable[..., CellNetwork]:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             cell = CELLS[name](n_inputs, n_hidden, o)
-        if hasattr(cell, "synapses"):
+        if not isinstance(cell, LSTM):
             cell.synapses.load_state_dict(plain.synapses.state_dict())
         return CellNetwork(cell, n_inputs, plain.readout, o)
 

@@ -87,7 +87,7 @@ class Run(NamedTuple):
 
     readout: Tensor  # (T, B, classes)
     spikes: Tensor  # (T, B, Q) hidden spikes
-    state: tuple[HiddenState, Tensor]  # hidden state and readout potential (B, classes)
+    state: tuple[Any, Tensor]  # hidden state, a HiddenState in a SpikingNetwork, and readout potential (B, classes)
 
 
 class Recording(NamedTuple):
@@ -156,14 +156,14 @@ class SpikingNetwork(nn.Module):
     @torch.no_grad()
     def _record(self, spikes: Tensor) -> Recording:
         require_tensor("spikes", spikes, ("T", "B", self.n_inputs), self.synapses.weight.dtype)
-        ticks, plastic = [], isinstance(self.synapses, PlasticLinear)
+        ticks = []
         state = self.initial_state(spikes.shape[1])
         for s in spikes:
             before = state[0].plastic
             readout, out, state = self.run(s.unsqueeze(0), state, path="reference")
             tick = [out[0], state[0].v, readout[0]]
-            if plastic:
-                after = state[0].plastic
+            after = state[0].plastic
+            if isinstance(self.synapses, PlasticLinear) and before and after:
                 modulator = self.synapses.modulator(after.x_post)
                 tick += [before.E, after.x_pre, after.x_post, before.theta, modulator]
             ticks.append(tick)

@@ -1,6 +1,7 @@
 """Where the fused paths step aside: what they would not compute as the reference path does, each with its reason."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import snntorch
 import torch
@@ -75,7 +76,7 @@ def _of_rule(rule: Rule) -> str | None:
     return None
 
 
-def of_neuron(neuron: nn.Module, reset: str = "subtract") -> str | None:
+def of_neuron(neuron: Any, reset: str = "subtract") -> str | None:
     """What of ``neuron`` the fused paths do not compute, or None; ``reset`` is "none" for the readout."""
     if type(neuron) is not snntorch.Leaky:
         return f"the neuron is a {type(neuron).__name__}"

@@ -17,11 +17,12 @@ def run(layer: PlasticLinear | nn.Linear, neuron: nn.Module, spikes: Tensor, sta
     out = []
     with tidy(neuron, layer):
         for s_pre in spikes:
-            current = layer(s_pre) if plastic is None else layer.current(s_pre, plastic)
-            s_post, v = _tick(neuron, current, v)
-            out.append(s_post)
-            if plastic is not None:
+            if isinstance(layer, PlasticLinear):
+                s_post, v = _tick(neuron, layer.current(s_pre, plastic), v)
                 plastic = layer.step(s_pre, s_post, plastic)
+            else:
+                s_post, v = _tick(neuron, layer(s_pre), v)
+            out.append(s_post)
     empty = spikes.new_zeros(0, spikes.shape[1], layer.out_features)
     return torch.stack(out) if out else empty, state._replace(v=v, plastic=plastic)
 

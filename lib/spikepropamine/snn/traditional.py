@@ -7,8 +7,9 @@ cell's ``tick``. snnTorch 1.0 has no neuron with an adaptive threshold and no sy
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import snntorch
 import torch
@@ -88,6 +89,10 @@ def decay(log_tau: Tensor, dt: float) -> Tensor:
 class _Cell(nn.Module):
     """Input synapses W, recurrent synapses R, and ``run(spikes) -> spikes``, (T, B, P) to (T, B, Q)."""
 
+    run: Callable[[Tensor], Tensor]
+    rest: Callable[[int], Any]
+    tick: Callable[[Tensor, Any], tuple[Tensor, Any]]
+
     def __init__(self, n_inputs: int, n_hidden: int, o: TraditionalOptions):
         super().__init__()
         self.options = o
@@ -131,7 +136,7 @@ class AdaptiveRecurrent(_Cell):
         adaptive = (n_hidden + 1) // 2
         self.log_tau = nn.Parameter(torch.full((adaptive,), math.log(o.tau_adaptation)))
         self.log_strength = nn.Parameter(torch.full((adaptive,), math.log(o.strength)))
-        self.surrogate = Triangle(o.damping)
+        self.surrogate: Triangle | FastSigmoid = Triangle(o.damping)
 
     def constants(self) -> Adaptation:
         """β, ρ and κ of each neuron."""

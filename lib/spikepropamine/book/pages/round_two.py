@@ -109,10 +109,6 @@ def networks_table(found: Found) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _label(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(place=frame.cell.map(lambda cell: CELLS[cell].label))
-
-
 def draw_accuracy(found: Found, solved: Mapping[str, float]) -> Drawing:
     """Accuracy of every seed, a panel a cell; ``solved`` is each cell's threshold."""
     names = [name for name in COMPARED if name in set(found.runs.network)]

@@ -20,7 +20,6 @@ from ..figures import Drawing
 from ..judges.judge import Definitions
 
 SHOWN_TRIAL = 2
-CHANCE = {"chance": 0.5}
 
 
 def cue_reward_in_words(task: CueReward) -> str:

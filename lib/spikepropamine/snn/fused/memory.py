@@ -73,7 +73,7 @@ def standing(x: Tensor) -> Tensor:
     """``x`` without the memory of neurons filled up, and no view of another tensor as far as PyTorch knows."""
     if x.untyped_storage().nbytes() > x.nbytes:
         x = x.mT.contiguous().mT if x.ndim == 3 else x.contiguous()  # E presynaptic first, as the next run reads it
-    return x.new_empty(0).set_(x)
+    return x.new_empty(0).set_(x)  # type: ignore[call-overload]
 
 
 # ---------------------------------------------------------------- arithmetic

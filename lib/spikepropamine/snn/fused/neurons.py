@@ -86,9 +86,9 @@ def adaptive(
         Spikes, (T, B, Q), and the last state.
     """
     _require_sizes(current, v=state[0], a=state[1], s=state[2])
-    current, *state = (x.resolve_neg() for x in (current, *state))
-    out, *state = _Adaptive.apply(current, *state, beta, decay, rise, steepness)
-    return out, tuple(state)
+    current, *before = (x.resolve_neg() for x in (current, *state))
+    out, *after = _Adaptive.apply(current, *before, beta, decay, rise, steepness)
+    return out, tuple(after)
 
 
 # ---------------------------------------------------------------- neurons that hear each other
@@ -191,9 +191,9 @@ def recurrent(
     Q = current.shape[2]
     require_tensor("weight", weight, (Q, Q), current.dtype, current.device)
     require_tensor("bias", bias, (Q,), current.dtype, current.device)
-    current, weight, bias, *state = (x.resolve_neg() for x in (current, weight, bias, *state))
-    out, *state = _Recurrent.apply(current, *state, weight, bias, beta, threshold, steepness)
-    return out, tuple(state)
+    current, weight, bias, *before = (x.resolve_neg() for x in (current, weight, bias, *state))
+    out, *after = _Recurrent.apply(current, *before, weight, bias, beta, threshold, steepness)
+    return out, tuple(after)
 
 
 def _require_sizes(current: Tensor, **state: Tensor) -> None:
