@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from .. import records
 from ..checks import require_choice, require_count
 from ..snn.networks import scaled
 from ..training import ppo
@@ -68,6 +69,16 @@ class LocomotionConfig(Config):
             | gradient_sizes(agent)
             | {"advantages": rollout.advantages.norm().item(), "actions": rollout.actions.norm().item()}
         )
+
+    def walker(self, seed: int) -> dict[str, Any]:
+        """What a row of a measurement says of the policy that walked, and the commit that measured it."""
+        return {
+            "environment": self.task.environment,
+            "network": self.network.name,
+            "seed": seed,
+            "config_hash": self.hash,
+            "git_commit": records.provenance()["git_commit"],
+        }
 
     def test(self, network: nn.Module) -> dict[str, float]:
         """Nothing more: novel conditions are measured apart, from the published weights."""

@@ -11,7 +11,6 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
-from .. import records
 from ..checks import require, require_choice
 from ..walking.conditions import CONDITIONS, TRAINING, conditions_of, impose
 from ..walking.evaluation import EPISODES, summary, walk, without_plasticity
@@ -49,7 +48,7 @@ def fare(
     """How one trained run fares under each of ``conditions`` at every strength of ``size``, a row each."""
     torch.set_num_threads(1)
     policy, statistics = revive(config, store.weights(experiment, config, seed))
-    said, rows = _said(config, seed), []
+    said, rows = config.walker(seed), []
     tested = suited(conditions, config.task.environment)
     for condition, strength in [(one, strength) for one in tested for strength in _strengths(one, size)]:
         found = walk(policy, statistics, config.task, condition, strength, episodes=size.episodes, steps=size.steps)
@@ -93,7 +92,7 @@ def adapt(
     """
     torch.set_num_threads(1)
     policy, statistics = revive(config, store.weights(experiment, config, seed))
-    onset, said, rows = size.quarter, _said(config, seed), []
+    onset, said, rows = size.quarter, config.walker(seed), []
     for condition in suited(conditions, config.task.environment):
         for way, later in (("E free", None), ("E frozen", without_plasticity(policy))):
             found = walk(policy, statistics, config.task, condition, None, onset, size.episodes, size.steps, later)
@@ -138,16 +137,6 @@ def _fixed_walk(task: Locomotion, condition: str) -> np.ndarray:
         observations.append(env.step(np.full(actions, 0.5 * (-1) ** step, np.float32))[0])
     env.close()
     return np.stack(observations)
-
-
-def _said(config: LocomotionConfig, seed: int) -> dict:
-    return {
-        "environment": config.task.environment,
-        "network": config.network.name,
-        "seed": seed,
-        "config_hash": config.hash,
-        "git_commit": records.provenance()["git_commit"],
-    }
 
 
 def each_measured(

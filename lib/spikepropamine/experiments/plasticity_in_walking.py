@@ -11,7 +11,6 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from .. import records
 from ..walking.evaluation import summary, walk, with_fixed, without_reading
 from ..walking.policies import PolicyState
 from .choices import PUBLISHED_PLASTIC
@@ -113,7 +112,7 @@ def measure(
                     other = _mean_E(config, weights, episodes, size.steps)
                 continue
             found, other = ways(config, weights, other, episodes, size.steps)
-            rows += [_said(config, seed) | row for row in found]
+            rows += [config.walker(seed) | row for row in found]
             keep(pd.DataFrame(rows), facts)
     return pd.DataFrame(rows), facts
 
@@ -124,16 +123,6 @@ def _mean_E(config: LocomotionConfig, weights: dict[str, Tensor], episodes: int,
     watch = Watch(policy)
     walk(policy, statistics, config.task, episodes=episodes, steps=steps, each_step=watch)
     return watch.mean
-
-
-def _said(config: LocomotionConfig, seed: int) -> dict:
-    return {
-        "environment": config.task.environment,
-        "network": config.network.name,
-        "seed": seed,
-        "config_hash": config.hash,
-        "git_commit": records.provenance()["git_commit"],
-    }
 
 
 def rehearse() -> dict[str, float]:

@@ -1,4 +1,3 @@
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,12 +37,6 @@ def runs_of(right, seeds=5):
 def definitions(repository):
     rounds = claims.load_rounds(repository / "book" / "claims.yml")
     return next(one.definitions for one in rounds if one.part == "adaptation")
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def test_what_is_found_follows_who_remembers(definitions):

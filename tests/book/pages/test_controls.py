@@ -1,16 +1,9 @@
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
 from spikepropamine.book import claims
 from spikepropamine.book.pages import controls as page
 from spikepropamine.records import runs as records
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
 
-from spikepropamine.book import claims
 from spikepropamine.book.pages import cue_association as page
 from spikepropamine.records import runs as records
 from spikepropamine.tasks.cue_association import CueAssociation
@@ -14,17 +12,6 @@ def published(repository):
     found = records.load_published(repository / "book" / "results" / "cue-association")
     runs = page.tidy(found.runs)
     return runs, page.with_curves(found.curves, runs)
-
-
-@pytest.fixture
-def definitions(repository):
-    return claims.load_claims(repository / "book" / "claims.yml")[0]
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def test_errors_are_drawn_of_every_seed_and_the_caption_counts_what_is_solved(published, definitions):

@@ -1,11 +1,9 @@
 import json
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
-from spikepropamine.book import claims
 from spikepropamine.book.pages import locomotion as page
 from spikepropamine.experiments import locomotion
 from spikepropamine.experiments.plasticity_in_walking import WAYS
@@ -18,17 +16,6 @@ def published(repository):
     found = [records.load_published(repository / "book" / "results" / name) for name in locomotion.EXPERIMENTS]
     runs = page.tidy(pd.concat([one.runs for one in found], ignore_index=True))
     return runs, page.with_curves(pd.concat([one.curves for one in found], ignore_index=True), runs)
-
-
-@pytest.fixture
-def definitions(repository):
-    return claims.load_claims(repository / "book" / "claims.yml")[0]
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def ways_of(shares, networks=("dp-oja", "ndp-bcm")):

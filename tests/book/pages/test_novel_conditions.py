@@ -1,9 +1,7 @@
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
-from spikepropamine.book import claims
 from spikepropamine.book.pages import novel_conditions as page
 from spikepropamine.experiments import kept
 from spikepropamine.records.runs import load_measurements
@@ -21,17 +19,6 @@ def walks(repository):
 @pytest.fixture
 def adapted(repository):
     return page.adaptation_of(load_measurements(repository / "book" / "results" / "adaptation")[0])
-
-
-@pytest.fixture
-def definitions(repository):
-    return claims.load_claims(repository / "book" / "claims.yml")[0]
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def test_the_first_sentence_says_what_each_measure_says(walks, adapted, definitions):

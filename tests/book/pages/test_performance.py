@@ -2,7 +2,6 @@ import math
 import re
 from dataclasses import asdict
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
@@ -12,12 +11,6 @@ from spikepropamine.experiments.choices import PUBLISHED_PLASTIC
 from spikepropamine.timing import gpu
 
 FACTS = {"flops": 1e11, "bytes": 1e10}
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def measured(network, implementation, milliseconds, series="headline", **size):

@@ -1,4 +1,3 @@
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,12 +8,6 @@ from spikepropamine.experiments import temporal_round_two as two
 
 CELL = "key-value-pairs-low"
 D = Definitions(confidence=0.95, solved_at_least=0.95, failed_at_most=0.6)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def found(accuracy, seeds=10, of=(CELL,), last_gain=0.0):

@@ -1,18 +1,10 @@
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from spikepropamine.book import claims
 from spikepropamine.book.pages import temporal_tasks as page
 from spikepropamine.book.pages.cue_association import tidy
 from spikepropamine.records import runs as records
 from spikepropamine.tasks import TASKS
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture
@@ -21,11 +13,6 @@ def runs(repository):
         task: records.load_published(repository / "book" / "results" / task).runs for task in ("cue-reward", "recall")
     }
     return tidy(pd.concat([table.assign(task=task) for task, table in tables.items()], ignore_index=True))
-
-
-@pytest.fixture
-def definitions(repository):
-    return claims.load_claims(repository / "book" / "claims.yml")[0]
 
 
 def test_a_task_is_told_with_its_own_values():
