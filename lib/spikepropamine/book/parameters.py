@@ -9,7 +9,14 @@ import torch
 
 from ..checks import require, require_choice, require_count
 from ..experiments.changes import Changes, parse
-from ..experiments.choices import PROFILES, PUBLISHED_NETWORKS, PUBLISHED_POLICIES, check_networks, check_workers
+from ..experiments.choices import (
+    PROFILES,
+    PUBLISHED_MEMORIES,
+    PUBLISHED_NETWORKS,
+    PUBLISHED_POLICIES,
+    check_networks,
+    check_workers,
+)
 from ..snn.networks import NETWORKS
 from ..walking.memory_policies import MEMORIES
 from ..walking.policies import POLICIES
@@ -105,4 +112,4 @@ class MemoryParameters(ChapterParameters):
     """The parameters of the chapter on adaptation, where policies with another kind of memory are a choice too."""
 
     known: ClassVar[tuple[str, ...]] = MEMORIES
-    usual: ClassVar[tuple[str, ...]] = MEMORIES
+    usual: ClassVar[tuple[str, ...]] = PUBLISHED_MEMORIES

@@ -26,7 +26,7 @@ from ..walking.inference import acting
 from ..walking.memory_policies import MEMORIES, MemoryPolicy
 from ..walking.policies import PolicyState, each
 from ..walking.two_trials import HIDDEN, Episodes, TwoTrials, live
-from .choices import PROFILES
+from .choices import PROFILES, PUBLISHED_MEMORIES
 from .config import Config, Experiment, finite, named
 
 TESTED = 100  # held-out episodes of an evaluation, as many of each hidden value
@@ -209,7 +209,7 @@ def policy(name: str, eta_factor: float) -> MemoryPolicy:
 
 
 def two_trials(
-    variant: str = "", profile: str = "paper", seeds: int | None = None, policies: Iterable[str] = MEMORIES
+    variant: str = "", profile: str = "paper", seeds: int | None = None, policies: Iterable[str] = PUBLISHED_MEMORIES
 ) -> Experiment:
     """Policies on the walk that must be learned within the episode, each with the values that the search found.
 
@@ -244,7 +244,7 @@ RATES = (2e-3, 4e-3)  # of those without an η: as many tries
 def search() -> Experiment:
     """The search for each policy's initial η, or its learning rate where it has no η: two tries and one budget for all."""
     configs = []
-    for name in MEMORIES:
+    for name in PUBLISHED_MEMORIES:
         plastic = NETWORKS.get(name, (None,))[0] is not None
         for rate, factor in [(RATE, factor) for factor in FACTORS] if plastic else [(rate, 1.0) for rate in RATES]:
             training = WholeEpisodes(steps=SEARCHED_STEPS, learning_rate=rate)

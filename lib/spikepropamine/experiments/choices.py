@@ -14,6 +14,7 @@ PROFILES = ("smoke", "quick", "paper")
 PUBLISHED_NETWORKS = ("snn", "dp-oja", "dp-bcm", "ndp-oja", "ndp-bcm")
 PUBLISHED_PLASTIC = PUBLISHED_NETWORKS[1:]
 PUBLISHED_POLICIES = (*PUBLISHED_NETWORKS, "mlp")
+PUBLISHED_MEMORIES = (*PUBLISHED_POLICIES, "rsnn", "gru")  # policies where something has to be remembered
 PUBLISHED_CONTROLS = ("snn-long", "snn-wide", "rsnn", "alif", "synaptic", "slstm")
 
 

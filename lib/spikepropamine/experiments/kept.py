@@ -83,10 +83,18 @@ MEASURES = {
 }
 
 
+def measures(walks: pd.DataFrame) -> dict[str, dict]:
+    """Those of MEASURES at whose strengths something was measured: a small profile has the moderate ones alone."""
+    there = set(zip(walks["condition"], walks["strength"]))
+    return {
+        name: options for name, options in MEASURES.items() if there & set(options.get("strengths", MODERATE).items())
+    }
+
+
 def robustness(walks: pd.DataFrame) -> pd.DataFrame:
-    """What each network keeps by each of MEASURES: rows of environment, network, measure, share."""
+    """What each network keeps by each of :func:`measures`: rows of environment, network, measure, share."""
     rows = []
-    for name, options in MEASURES.items():
+    for name, options in measures(walks).items():
         table = shares(walks, **options)
         for (environment, network), part in table.groupby(["environment", "network"], sort=False):
             if "registered" in name:

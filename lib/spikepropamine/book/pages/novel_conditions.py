@@ -130,7 +130,8 @@ def by_measure(walks: pd.DataFrame, plastic: Sequence[str], definitions: Definit
         f"**Claim 6 {'holds' if holds else 'holds in part'} by the registered measure and only partly by stricter ones.** Which "
         f"plastic networks keep {definitions.keeps_at_least:.0%}? On Ant, of the return, as judged, {told[ANT, REGISTERED]}; of "
         f"progress, which is the return without the bonus for staying up, {told[ANT, STRICTER[0]]}; with each condition's share "
-        f"capped at 100%, {told[ANT, STRICTER[1]]}; at the strongest level, {told[ANT, STRICTER[2]]}"
+        f"capped at 100%, {told[ANT, STRICTER[1]]}"
+        + (f"; at the strongest level, {told[ANT, STRICTER[2]]}" if (ANT, STRICTER[2]) in told else "")
         + "".join(f". On {robot}, by the registered measure, {told[robot, REGISTERED]}" for robot in others)
         + "."
     )
@@ -209,7 +210,7 @@ def draw_robustness(walks: pd.DataFrame, names: Sequence[str], definitions: Defi
     """What each network keeps by each measure, a panel a robot: every policy, and intervals by resampling policies."""
     robots, styles = list(dict.fromkeys(walks.environment)), figures.network_styles(names)
     rows = []
-    for measure, options in kept.MEASURES.items():
+    for measure, options in kept.measures(walks).items():
         table = kept.shares(walks, **options)
         if measure == REGISTERED:
             # within a policy the middle half of its conditions, as the registered measure has it over all of them
