@@ -111,6 +111,33 @@ def fire(v, I, beta, threshold):
 
 
 @triton.jit
+def numbers(given):
+    """What ``given.constants`` holds, by name."""
+    c = given.constants
+    beta, threshold, steepness = tl.load(c), tl.load(c + 1), tl.load(c + 2)
+    return beta, threshold, steepness, tl.load(c + 3), tl.load(c + 4), tl.load(c + 5), tl.load(c + 6)
+
+
+@triton.jit
+def hear(current, alpha, E, s, v, beta, threshold):
+    # I_j = b_j + Σ_i (W_ji + α_ji E_ji) s_i, of which current holds what is not of E
+    return fire(v, current + tl.sum(alpha * E * s[None, :], 1), beta, threshold)
+
+
+@triton.jit
+def modulator(V, x_post, c):
+    # M = tanh(V x + c)
+    return tanh(tl.sum(V * x_post[None, :], 1) + c)
+
+
+@triton.jit
+def learn(E, x_pre, x_post, theta, rate, step, e_max, COEFFICIENTS: tl.constexpr):
+    # E[t+1] = clip(E + η M (a x_i + b E)), and θ[t+1] after the rule has used θ[t]
+    a, b = COEFFICIENTS(x_post, theta)
+    return clip(unclipped(E, x_pre, rate * a, 1 + rate * b), e_max), slide(theta, x_post, step)
+
+
+@triton.jit
 def surrogate(u, steepness):
     # ∂s/∂v = 1 / (1 + k |v − threshold|)²: snntorch.surrogate.fast_sigmoid
     root = 1 + steepness * tl.abs(u)
@@ -150,6 +177,17 @@ def back_through_rule(
 
 
 @triton.jit
+def back_through_neuron(g_out, g_v, g_x, u, steepness, trace, beta):
+    """The adjoint of a tick's neurons, by spikes, v and x_post: the gradients of the current, of v and x_post before.
+
+    ``u`` is the potential above the threshold.
+    """
+    # x = λ x[t−1] + (1 − λ) s, s = step(v), v = β v[t−1] + I − reset (no gradient)
+    g_I = g_v + (g_out + (1 - trace) * g_x) * surrogate(u, steepness)
+    return g_I, beta * g_I, trace * g_x
+
+
+@triton.jit
 def again(
     given,
     out,
@@ -174,8 +212,7 @@ def again(
 
     Writes E and θ before each tick, and the traces of each, to ``scratch`` from ``place`` on.
     """
-    trace, step = tl.load(given.constants + 3), tl.load(given.constants + 4)
-    e_max, eta = tl.load(given.constants + 5), tl.load(given.constants + 6)
+    _, _, _, trace, step, e_max, eta = numbers(given)
     i, own = tl.arange(0, BLOCK_P), tl.arange(0, BLOCK_Q)
     j = first + own
     inputs, neurons, start = i < P, j < Q, m + segment * B
@@ -198,9 +235,7 @@ def again(
         tl.store(scratch.theta + here * BLOCK_Q + own, theta)
         if MODULATED:
             tl.store(traces + row * Q + j, x_post, neurons)
-        a, b = COEFFICIENTS(x_post, theta)
-        E = clip(unclipped(E, x_pre, rate * a, 1 + rate * b), e_max)
-        theta = slide(theta, x_post, step)
+        E, theta = learn(E, x_pre, x_post, theta, rate, step, e_max, COEFFICIENTS)
 
 
 @triton.jit(do_not_specialize=["T", "B", "stride"])
@@ -229,9 +264,7 @@ def forward(
     inputs, neurons = i < P, j < Q
     synapse, synapses = j[:, None] * P + i[None, :], neurons[:, None] & inputs[None, :]
 
-    beta, threshold = tl.load(given.constants), tl.load(given.constants + 1)
-    trace, step = tl.load(given.constants + 3), tl.load(given.constants + 4)
-    e_max, eta = tl.load(given.constants + 5), tl.load(given.constants + 6)
+    beta, threshold, _, trace, step, e_max, eta = numbers(given)
     alpha = tl.load(given.alpha + synapse, synapses, 0)
     if MODULATED:
         V = tl.load(given.V + j[:, None] * Q + k[None, :], neurons[:, None] & (k < Q)[None, :], 0)
@@ -258,24 +291,18 @@ def forward(
                 tl.store(kept.x_pre + segment * P + i, x_pre, inputs)
                 tl.store(kept.x_post + segment * Q + j, x_post, neurons)
                 tl.store(kept.theta + segment * Q + j, theta, neurons)
-        # I_j = b_j + Σ_i (W_ji + α_ji E_ji) s_i
-        I += tl.sum(alpha * E * s[None, :], 1)
-        v, spike = fire(v, I, beta, threshold)
+        v, spike = hear(I, alpha, E, s, v, beta, threshold)
         tl.store(out + row * Q + j, spike, neurons)
         x_pre, x_post = smooth(x_pre, s, trace), smooth(x_post, spike, trace)
         rate = tl.where(neurons, eta, 0)
         if MODULATED:
-            # M = tanh(V x + c)
-            gate = tanh(tl.sum(V * x_post[None, :], 1) + c)
+            gate = modulator(V, x_post, c)
             rate *= gate
         if KEEP:
             tl.store(kept.potential + row * Q + j, v, neurons)
             if MODULATED:
                 tl.store(kept.gates + row * Q + j, gate, neurons)
-        # E[t+1] = clip(E + η M (a x_i + b E))
-        a, b = COEFFICIENTS(x_post, theta)
-        E = clip(unclipped(E, x_pre, rate * a, 1 + rate * b), e_max)
-        theta = slide(theta, x_post, step)
+        E, theta = learn(E, x_pre, x_post, theta, rate, step, e_max, COEFFICIENTS)
 
     tl.store(end.E + m * P * Q + synapse, E, synapses)
     tl.store(end.x_pre + m * P + i, x_pre, inputs)
@@ -320,10 +347,7 @@ def backward(
     synapse, synapses = j[:, None] * P + i[None, :], neurons[:, None] & inputs[None, :]
     place = (program * tl.num_programs(1) + tile) * stride
 
-    beta, threshold = tl.load(given.constants), tl.load(given.constants + 1)
-    steepness = tl.load(given.constants + 2)
-    trace, step = tl.load(given.constants + 3), tl.load(given.constants + 4)
-    e_max, eta = tl.load(given.constants + 5), tl.load(given.constants + 6)
+    beta, threshold, steepness, trace, step, e_max, eta = numbers(given)
     alpha = tl.load(given.alpha + synapse, synapses, 0)
     if MODULATED:
         V = tl.load(given.V + j[:, None] * Q + k[None, :], neurons[:, None] & (k < Q)[None, :], 0)
@@ -398,10 +422,7 @@ def backward(
                     g_drive = eta * g_rate * (1 - gate * gate)
                     tl.store(gradients.drive + row * Q + j, g_drive, neurons)
                     g_x += tl.sum(V * g_drive[:, None], 0)
-                # x = λ x[t−1] + (1 − λ) s, s = step(v), v = β v[t−1] + I − reset (no gradient)
-                g_spike = g_out + (1 - trace) * g_x
-                g_I = g_v + g_spike * surrogate(potential - threshold, steepness)
-                g_x_post, g_v = trace * g_x, beta * g_I
+                g_I, g_v, g_x_post = back_through_neuron(g_out, g_v, g_x, potential - threshold, steepness, trace, beta)
                 tl.store(gradients.current + row * Q + j, g_I, neurons)
                 # I = Σ_i α E s_i + what is not of E
                 g_synapse = g_I[:, None] * s[None, :]

@@ -8,7 +8,7 @@ thread writes another reads only past a barrier.
 import triton
 import triton.language as tl
 
-from .kernels import again, back_through_rule, clip, fire, slide, smooth, surrogate, tanh, unclipped
+from .kernels import again, back_through_neuron, back_through_rule, hear, learn, modulator, numbers, smooth
 
 
 @triton.jit(do_not_specialize=["T", "B", "stride"])
@@ -32,9 +32,7 @@ def forward(
 ):
     """One batch member through all ticks; program m. ``end`` comes in as a copy of ``start`` and is worked on."""
     m, i, k = tl.program_id(0).to(tl.int64), tl.arange(0, BLOCK_P), tl.arange(0, BLOCK_K)
-    beta, threshold = tl.load(given.constants), tl.load(given.constants + 1)
-    trace, step = tl.load(given.constants + 3), tl.load(given.constants + 4)
-    e_max, eta = tl.load(given.constants + 5), tl.load(given.constants + 6)
+    beta, threshold, _, trace, step, e_max, eta = numbers(given)
     x_pre = tl.load(start.x_pre + m * P + i, i < P, 0)
     for t in range(T):
         row, segment = m + t * B, m + t // stride * B
@@ -57,8 +55,7 @@ def forward(
                     tl.store(kept.E + segment * P * Q + synapse, E, synapses)
                     tl.store(kept.x_post + segment * Q + j, x_post, neurons)
                     tl.store(kept.theta + segment * Q + j, theta, neurons)
-            I = tl.load(current + row * Q + j, neurons, 0) + tl.sum(alpha * E * s[None, :], 1)
-            v, spike = fire(v, I, beta, threshold)
+            v, spike = hear(tl.load(current + row * Q + j, neurons, 0), alpha, E, s, v, beta, threshold)
             tl.store(end.v + m * Q + j, v, neurons)
             tl.store(end.x_post + m * Q + j, smooth(x_post, spike, trace), neurons)
             tl.store(out + row * Q + j, spike, neurons)
@@ -71,16 +68,15 @@ def forward(
             neurons, synapses = j < Q, (j < Q)[:, None] & (i < P)[None, :]
             synapse = j[:, None] * P + i[None, :]
             V = tl.load(given.V + j[:, None] * Q + k[None, :], neurons[:, None] & (k < Q)[None, :], 0)
-            gate = tanh(tl.sum(V * x_all[None, :], 1) + tl.load(given.c + j, neurons, 0))
+            gate = modulator(V, x_all, tl.load(given.c + j, neurons, 0))
             if KEEP:
                 tl.store(kept.gates + row * Q + j, gate, neurons)
             x_post = tl.load(end.x_post + m * Q + j, neurons, 0)
             theta = tl.load(end.theta + m * Q + j, neurons, 0)
             E = tl.load(end.E + m * P * Q + synapse, synapses, 0)
-            a, b = COEFFICIENTS(x_post, theta)
-            E = clip(unclipped(E, x_pre, eta * gate * a, 1 + eta * gate * b), e_max)
+            E, theta = learn(E, x_pre, x_post, theta, eta * gate, step, e_max, COEFFICIENTS)
             tl.store(end.E + m * P * Q + synapse, E, synapses)
-            tl.store(end.theta + m * Q + j, slide(theta, x_post, step), neurons)
+            tl.store(end.theta + m * Q + j, theta, neurons)
         tl.debug_barrier()
     tl.store(end.x_pre + m * P + i, x_pre, i < P)
 
@@ -114,10 +110,7 @@ def backward(
     program, i, k = tl.program_id(0).to(tl.int64), tl.arange(0, BLOCK_P), tl.arange(0, BLOCK_K)
     n_j = tl.arange(0, BLOCK_Q)
     own = n_j[:, None] * BLOCK_P + i[None, :]  # where a synapse lies in the program's scratch
-    beta, threshold = tl.load(given.constants), tl.load(given.constants + 1)
-    steepness = tl.load(given.constants + 2)
-    trace, step = tl.load(given.constants + 3), tl.load(given.constants + 4)
-    e_max, eta = tl.load(given.constants + 5), tl.load(given.constants + 6)
+    beta, threshold, steepness, trace, step, e_max, eta = numbers(given)
     for m in range(program, B, tl.num_programs(0)):
         g_x_pre = tl.load(grad_end.x_pre + m * P + i, i < P, 0)
         for back in range(tl.cdiv(T, stride)):
@@ -201,11 +194,11 @@ def backward(
                     g_x = tl.load(grad_start.x_post + m * Q + j, neurons, 0) + tl.sum(V * g_drive[:, None], 0)
                     g_v = tl.load(grad_start.v + m * Q + j, neurons, 0)
                     potential = tl.load(kept.potential + row * Q + j, neurons, 0)
-                    g_spike = tl.load(grad_out + row * Q + j, neurons, 0) + (1 - trace) * g_x
-                    g_I = g_v + g_spike * surrogate(potential - threshold, steepness)
+                    g_out = tl.load(grad_out + row * Q + j, neurons, 0)
+                    g_I, g_v, g_x = back_through_neuron(g_out, g_v, g_x, potential - threshold, steepness, trace, beta)
                     tl.store(gradients.current + row * Q + j, g_I, neurons)
-                    tl.store(grad_start.x_post + m * Q + j, trace * g_x, neurons)
-                    tl.store(grad_start.v + m * Q + j, beta * g_I, neurons)
+                    tl.store(grad_start.x_post + m * Q + j, g_x, neurons)
+                    tl.store(grad_start.v + m * Q + j, g_v, neurons)
                     # I = Σ_i α E s_i + what is not of E
                     E = tl.load(scratch.E + here * BLOCK_Q * BLOCK_P + own)
                     alpha = tl.load(given.alpha + synapse, synapses, 0)
