@@ -194,6 +194,19 @@ def test_where_the_fused_path_does_not_apply_the_reference_runs_and_says_so_once
             scan(layer, neuron, spikes, path="fused")
 
 
+def test_a_readout_of_a_dtype_without_kernels_takes_the_reference_path_and_says_so_once(caplog):
+    neuron = snntorch.Leaky(beta=0.75, reset_mechanism="none").bfloat16()
+    current, start = torch.ones(3, 2, 4, dtype=torch.bfloat16), torch.zeros(2, 4, dtype=torch.bfloat16)
+    scan_module._tell_once.cache_clear()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            integrate(current, start, neuron)
+    (record,) = caplog.records
+    assert "taking the reference path: the dtype is torch.bfloat16" in record.getMessage()
+    with pytest.raises(ValueError, match="path = 'fused': must be 'auto' or 'reference' where the dtype is"):
+        integrate(current, start, neuron, "fused")
+
+
 def test_a_rule_with_an_update_of_its_own_takes_the_reference_path():
     class Hebb(Oja):
         def update(self, E, x_pre, x_post, theta, rate):

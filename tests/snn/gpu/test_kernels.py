@@ -1,6 +1,8 @@
 """The kernels against the reference path: on a GPU where there is one, by Triton's interpreter elsewhere."""
 
+import importlib.util
 import logging
+import re
 import sys
 
 import pytest
@@ -136,6 +138,27 @@ def test_a_rule_runs_by_its_two_functions_alone(modulated):
     layer = PlasticLinear(5, 3, Leaving(0.3), modulated, e_max=0.6).double().to(DEVICE)
     _, last = assert_same(layer, leaky(20.0).to(DEVICE), spikes_of(9, 2, 5), state_of(2, 5, 3))
     assert (last[1].abs() == 0.6).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("modulated", [False, True])
+def test_the_rule_of_the_recipe_runs_on_all_three_paths(modulated, repository, tmp_path):
+    recipe = (repository / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## A plasticity rule")[1]
+    code = re.findall(r"```python\n(.*?)```", recipe.split("\n## ")[0], re.DOTALL)
+    source = tmp_path / "recipe.py"
+    source.write_text("\n\n".join(["from spikepropamine.snn.plasticity import Rule", *code]), encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("recipe", source)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    torch.manual_seed(0)
+    layer, neuron = PlasticLinear(5, 3, module.Instar(), modulated).double(), leaky(20.0)
+    spikes, state = spikes_of(9, 2, 5).cpu(), [x.cpu() for x in state_of(2, 5, 3)]
+    out, _, gradients = result(reference, layer, neuron, spikes, state)
+    assert out.any() and gradients["rule.raw_eta"] != 0
+    out_2, _, gradients_2 = result(lambda *given: scan(*given, path="fused"), layer, neuron, spikes, state)
+    assert torch.equal(out, out_2)
+    assert max(distance(g, gradients_2[name]) for name, g in gradients.items()) < 1e-8
+    assert_same(layer.to(DEVICE), neuron.to(DEVICE), spikes.to(DEVICE), [x.to(DEVICE) for x in state])
 
 
 def test_more_programs_than_one_share_the_batch_and_the_neurons(monkeypatch):
