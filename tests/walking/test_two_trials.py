@@ -78,7 +78,7 @@ def test_a_lame_limb_does_not_answer():
     front, back = (lived(task, (k,), act, seed=1) for k in (0, 1))
     # qpos[1:] holds height, pitch, three joints of the back leg, three of the front leg; the joints move that can
     moved = [np.abs(one.bodies[3, 0, 2:8] - one.bodies[0, 0, 2:8]) for one in (front, back)]
-    assert moved[0][:3].max() > 2 * moved[1][:3].max() or moved[1][3:].max() > 2 * moved[0][3:].max()
+    assert moved[0][:3].max() > 2 * moved[1][:3].max() and moved[1][3:].max() > 2 * moved[0][3:].max()
 
 
 def test_a_simulation_that_goes_wrong_is_counted_and_its_episode_earns_nothing_more(monkeypatch):

@@ -96,9 +96,7 @@ def test_returns_and_curves_are_drawn_of_every_robot(published, definitions):
     drawing = page.draw_returns(runs, list(POLICIES), definitions, 20)
     assert len(drawing.data) == len(runs) and drawing.caption.startswith("Spiking policies reach")
     learned = page.draw_learning(curves, list(POLICIES))
-    assert [axis.get_title() for axis in learned.figure.axes] == ["HalfCheetah-v5", "Ant-v5"] or len(
-        learned.figure.axes
-    ) == 2
+    assert sorted(axis.get_title() for axis in learned.figure.axes) == ["Ant-v5", "HalfCheetah-v5"]
     assert "snn on Ant-v5" in learned.alt
 
 
