@@ -26,6 +26,7 @@ def test_what_is_compared_is_trained_alike():
 def test_a_variant_of_a_network_differs_from_it_in_one_thing():
     configs = closer_look.variants().configs
     assert len(configs) == 4 * (1 + len(closer_look.PARTS)) + 2 * (len(closer_look.E_MAX) + len(closer_look.GATES) + 1)
+    assert tuple(closer_look.varied().values()) == configs
     ours = [two.network(name, two.CHOSEN[name]) for name in closer_look.PUBLISHED_PLASTIC]
     free = [config.network for config in configs if config.network in ours]
     assert free == ours
@@ -70,7 +71,7 @@ def test_a_smooth_bound_is_the_clip_where_e_is_small_and_saturates_where_it_is_n
 
 def test_a_held_gate_stays_random_or_constant():
     spikes = (torch.rand(40, 3, 7, generator=torch.Generator().manual_seed(0)) < 0.5).float()
-    for held in closer_look.GATES:
+    for held in closer_look.GATES.values():
         network = restrict(build("ndp-bcm", 7, 5, 2, seed=3, weight_scale=4.0), held)
         with torch.no_grad():
             _, recording = network(spikes, record=True)

@@ -61,8 +61,10 @@ class Chapter:
     def asked(self, *found: tuple[Experiment, pd.DataFrame]) -> Markdown | None:
         """What came of the reader's own question: of each experiment, before its change, and the runs with it; None without one."""
         changes, published = self.parameters.changes(), self.root / "book" / "results"
+        if not changes:
+            return None
         told = [answer(self.changed(experiment), runs, published, changes) for experiment, runs in found]
-        return Markdown("\n\n".join(told)) if changes else None
+        return Markdown("\n\n".join(told))
 
     def results(self, experiment: Experiment) -> tuple[pd.DataFrame, pd.DataFrame]:
         """The runs of ``experiment`` and their curves: found, or made if there are none or on request.

@@ -34,10 +34,10 @@ PAIRS_TRAINING = dataclasses.replace(SHORTER, steps=1500, evaluate_every=150)
 LOOKED_AT = tuple(range(4000, 4005))  # seeds that nothing else uses
 FEWER = LOOKED_AT[:3]
 UNBOUNDED = 1e6  # an E_max that no efficacy comes near
-E_MAX = (1.0, 10.0, UNBOUNDED)  # beside the 3 of every other experiment
+E_MAX = {"E_max 1": 1.0, "E_max 10": 10.0, "no bound": UNBOUNDED}  # beside the 3 of every other experiment
 MODULATED = ("ndp-oja", "ndp-bcm")
 PARTS = ("W", "α", "η")  # held where they start
-GATES = ("V", "V at 0")
+GATES = {"V held": "V", "M constant": "V at 0"}
 PAIRS, VALUE_BITS = (1, 2, 4, 8), (8,)  # beside the 4 bits of every other experiment
 STORES = (
     "ndp-bcm",
@@ -58,29 +58,39 @@ def _with(one: Network, **options: float) -> Network:
     return dataclasses.replace(one, options=dataclasses.replace(one.options, **options))
 
 
+def varied() -> dict[tuple[str, str], Config]:
+    """By network and what is changed in it, the configurations of :func:`variants`."""
+    task, configs = CELLS["key-value-pairs-low"].task, {}
+    for name in PUBLISHED_PLASTIC:
+        one = network(name, CHOSEN[name])
+        changed = {"nothing": one} | {f"{part} held": _held(one, part) for part in PARTS}
+        if name in MODULATED:
+            changed |= {said: _with(one, e_max=bound) for said, bound in E_MAX.items()}
+            changed |= {said: _held(one, gate) for said, gate in GATES.items()}
+            changed["M = 1"] = dataclasses.replace(one, name=name.removeprefix("n"))
+        configs |= {(name, change): _trained(task, other, name, SHORTER) for change, other in changed.items()}
+    return configs
+
+
 def variants() -> Experiment:
     """Plastic networks on four key-value pairs as they are, and with one thing changed.
 
     A part of PARTS held where it starts; of the modulated ones, E bounded at E_MAX, the gate held (GATES), and the gate at one:
     the unmodulated network with the values of the modulated one.
     """
-    task, configs = CELLS["key-value-pairs-low"].task, []
-    for name in PUBLISHED_PLASTIC:
-        one = network(name, CHOSEN[name])
-        changed = [one, *(_held(one, part) for part in PARTS)]
-        if name in MODULATED:
-            changed += [_with(one, e_max=bound) for bound in E_MAX] + [_held(one, gate) for gate in GATES]
-            changed.append(dataclasses.replace(one, name=name.removeprefix("n")))
-        configs += [_trained(task, other, name, SHORTER) for other in changed]
-    return Experiment("key-value-pairs-variants", "paper", tuple(dict.fromkeys(configs)), LOOKED_AT, ())
+    return Experiment("key-value-pairs-variants", "paper", tuple(varied().values()), LOOKED_AT, ())
+
+
+def bounds() -> dict[str, Config]:
+    """By what bounds E, the configurations of :func:`smooth_bound`."""
+    one = network("ndp-bcm", CHOSEN["ndp-bcm"])
+    kinds = {"clip": one, "no bound": _with(one, e_max=UNBOUNDED), "smooth bound": _held(one, "smooth bound")}
+    return {said: _trained(SEARCH_TASK, kind, "ndp-bcm", SEARCH_TRAINING) for said, kind in kinds.items()}
 
 
 def smooth_bound() -> Experiment:
     """ndp-bcm on two key-value pairs: E clipped, without a bound, and with a smooth one in place of the clip."""
-    one = network("ndp-bcm", CHOSEN["ndp-bcm"])
-    kinds = (one, _with(one, e_max=UNBOUNDED), _held(one, "smooth bound"))
-    configs = tuple(_trained(SEARCH_TASK, kind, "ndp-bcm", SEARCH_TRAINING) for kind in kinds)
-    return Experiment("key-value-pairs-smooth-bound", "paper", configs, FEWER, ())
+    return Experiment("key-value-pairs-smooth-bound", "paper", tuple(bounds().values()), FEWER, ())
 
 
 def trained_with_pairs() -> Experiment:

@@ -41,6 +41,20 @@ def followed(mechanism: pd.DataFrame) -> pd.DataFrame:
     ]
 
 
+def goes_with(swapped: pd.DataFrame) -> str:
+    """Whether the answer goes with E, in a sentence; empty where nothing was exchanged."""
+    if swapped.empty:
+        return ""
+    of = {exchanged: part.follows for exchanged, part in swapped.groupby("exchanged")}
+    answer = (
+        "The memory sits in E" if of["E"].min() > 0.5 > of["all but E"].max() else "The memory does not sit in E alone"
+    )
+    return (
+        f"{answer}: exchanged between two trials that ask for different answers, the answer follows E in {of['E'].min():.0%} to "
+        f"{of['E'].max():.0%} of cases, and everything else in at most {of['all but E'].max():.0%}."
+    )
+
+
 def draw_swap(found: pd.DataFrame) -> Drawing:
     """How often the answer follows the donor, a panel a task and noise level."""
     cases = list(dict.fromkeys(zip(found.task, found.noise)))
@@ -52,7 +66,7 @@ def draw_swap(found: pd.DataFrame) -> Drawing:
             one = part[part.exchanged == exchanged].set_index("network").reindex(names)
             axis.plot(one.follows, range(len(names)), **(look | {"linestyle": "none"}), ms=5)
         axis.axvline(0.5, color="0.6", lw=0.8, ls=":")
-        axis.set(title=f"{task}\n{noise} noise", xlim=(-0.03, 1.03), xlabel="answer follows donor")
+        axis.set(title=f"{TASKS[task].label}\n{noise} noise", xlim=(-0.03, 1.03), xlabel="answer follows donor")
         axis.set_yticks(range(len(names)), names)
     axes[0][0].invert_yaxis()
     plots.legend_above(figure, FOLLOWED)
@@ -79,6 +93,18 @@ def at_bound(mechanism: pd.DataFrame) -> pd.DataFrame:
     found = mechanism[mechanism.quantity.isin(["at bound", "carried"])]
     wide = found.pivot(index=["task", "network", "noise", "seed"], columns="quantity", values="value").reset_index()
     return wide.rename(columns={"at bound": "share_at_bound"}).rename_axis(columns=None)
+
+
+def latch(bound: pd.DataFrame) -> str:
+    """Whether networks drive E to its bound, in a sentence; empty where that was not measured."""
+    used = bound[bound.share_at_bound > 0.005]
+    if bound.empty or used.empty:
+        return "" if bound.empty else "No network drives E to its bound."
+    return (
+        f"{'Most' if len(used) > len(bound) / 2 else 'Some'} networks use E as a latch: {used.share_at_bound.min():.0%} to "
+        f"{used.share_at_bound.max():.0%} of efficacies stand at their bound at the decision and carry up to {used.carried.max():.0%} of "
+        f"the plastic current, in {len(used)} of {len(bound)} cases."
+    )
 
 
 def draw_bound(found: pd.DataFrame) -> Drawing:
@@ -133,7 +159,7 @@ def draw_ablations(table: pd.DataFrame) -> Drawing:
             axis.set_ylim(0.4, 1.02)
         row[0].set_ylabel(f"accuracy, {noise} noise")
     for axis, task in zip(axes[0], tasks):
-        axis.set_title(task)
+        axis.set_title(TASKS[task].label)
     plots.legend_above(figure, ways)
     middle = plots.intervals(table, "accuracy", ["ablation", "network"])
     told = "; ".join(
@@ -211,7 +237,7 @@ def draw_memory(memory: pd.DataFrame, names: Sequence[str], d: Definitions) -> D
         plots.limits(axis, {"solved": d.solved_at_least, "failed": d.failed_at_most}, horizontal=True)
         axis.axhline(len(names) - 0.5, color="0.7", lw=0.8)
         axis.set(xlim=(0.4, 1.02), xlabel="held-out accuracy")
-        axis.set_title(task, pad=14)
+        axis.set_title(TASKS[task].label, pad=14)
     middle = plots.intervals(memory, "accuracy", ["task", "network"])
     others = middle[middle.network.isin(list(CONTROLS))]
     solve = others[others.low >= d.solved_at_least]
@@ -332,7 +358,7 @@ def draw_restricted(restricted: pd.DataFrame) -> Drawing:
     figure, axes = figures.grid(1, len(tasks), height=3.4, sharey=True, squeeze=False)
     for axis, task in zip(axes[0], tasks):
         plots.seeds_and_interval(axis, ordered[ordered.task == task], "accuracy", styles, at="held", horizontal=True)
-        axis.set(title=task, xlim=(0.4, 1.02), xlabel="held-out accuracy")
+        axis.set(title=TASKS[task].label, xlim=(0.4, 1.02), xlabel="held-out accuracy")
     axes[0][0].set_ylabel("held fixed")
     plots.legend_above(figure, styles)
     tests = restriction_tests(restricted)
@@ -400,20 +426,7 @@ def what_we_found(
     table: pd.DataFrame, swapped: pd.DataFrame, bound: pd.DataFrame, memory: pd.DataFrame | None, d: Definitions
 ) -> str:
     """The chapter's opening, in sentences."""
-    lines = []
-    if len(swapped):
-        of = {exchanged: part.follows for exchanged, part in swapped.groupby("exchanged")}
-        lines.append(
-            f"The memory sits in E: exchanged between two trials that ask for different answers, the answer follows E in "
-            f"{of['E'].min():.0%} to {of['E'].max():.0%} of cases, and everything else in at most {of['all but E'].max():.0%}."
-        )
-    if len(bound):
-        used = bound[bound.share_at_bound > 0.005]
-        if len(used):
-            lines.append(
-                f"Most networks use E as a latch: {used.share_at_bound.min():.0%} to {used.share_at_bound.max():.0%} of efficacies stand at "
-                f"their bound at the decision and carry up to {used.carried.max():.0%} of the plastic current, in {len(used)} of {len(bound)} cases."
-            )
+    lines = [said for said in (goes_with(swapped), latch(bound)) if said]
     reset = losses(table, "E forgotten")
     if reset:
         values = list(reset.values())

@@ -9,6 +9,7 @@ import torch
 from matplotlib.axes import Axes
 
 from ...experiments.config import Config, Experiment
+from ...experiments.temporal_round_two import CELLS as TWO
 from ...records.statistics import Interval, interquartile_mean
 from ...snn.networks import Recording
 from ...tasks.cue_association import CueAssociation
@@ -18,8 +19,10 @@ from .. import figures, plots
 from ..chapters import Chapter
 from ..figures import Drawing
 from ..judges.judge import Definitions
+from .round_two import TRADITIONAL, Found
 
 SHOWN_TRIAL = 1  # cues on both sides; trial 0 happens to have all seven on the right
+CELLS = ("cue-association-low", "cue-association-high", "weak-cues-high")  # of round two, which this chapter shows
 GROUPS = ("left", "right", "decision", "background")
 
 
@@ -181,6 +184,42 @@ def shown_tests(tests: pd.DataFrame, significant_at: float) -> pd.DataFrame:
             "P(better)": [f"{s:.2f}" for s in tests.superiority],
         }
     )
+
+
+def learned(curves: pd.DataFrame, runs: pd.DataFrame, definitions: Definitions) -> str:
+    """Who learns the task and how soon, in two sentences."""
+    how = {key: way for key, (_, way) in stand(runs, definitions).items()}
+    solved = [key for key, way in how.items() if way == "solved"]
+    failed = sorted({name for (_, name), way in how.items() if way == "failed"})
+    soon = []
+    for noise, name in solved:
+        mean = curves[(curves.noise == noise) & (curves.network == name)].groupby("step").accuracy.mean()
+        soon.append(int(mean[mean >= 0.9].index.min()))
+    first = f"{len(solved)} of {len(how)} cases (networks × noise levels) are solved"
+    first += f", with an accuracy of 0.9 after {min(soon)} to {max(soon)} steps" if soon else ""
+    return first + (
+        f". Not above chance by the criterion: {', '.join(f'`{name}`' for name in failed)}." if failed else "."
+    )
+
+
+def other_memories(found: Found, solved: Mapping[str, float]) -> str:
+    """Whether traditional networks with a memory do the task of round two that are at hand, in a sentence for each."""
+    lines, answer = [], []
+    for cell in found.cells:
+        reached = {name: interquartile_mean(runs.accuracy) for name, runs in found.networks(cell).items()}
+        who = [name for name in TRADITIONAL if name in reached and reached[name].low >= solved[cell]]
+        answer += who
+        seeds = found.runs[found.runs.cell == cell].seed.nunique()
+        each = ", ".join(f"`{name}` {interval:.3f}" for name, interval in reached.items())
+        lines.append(f"- {TWO[cell].label}, {seeds} seeds: {each}.")
+    if not lines:
+        return "Not yet run in round two."
+    said = (
+        f"No: {', '.join(f'`{name}`' for name in dict.fromkeys(answer))} solves it too"
+        if answer
+        else "No traditional network solves it"
+    )
+    return f"{said} (interquartile means over seeds with 95% bootstrap intervals):\n\n" + "\n".join(lines)
 
 
 # ---------------------------------------------------------------- where the memory sits

@@ -82,15 +82,22 @@ def gather(chapter: Chapter, cells: Iterable[str] = tuple(CELLS)) -> Found:
     return Found(*together, experiments)
 
 
-def progress(found: Found) -> str:
-    """How many of the planned runs are at hand, cell by cell."""
+def progress(found: Found, rounds: Sequence[Round] = ()) -> str:
+    """How many of the planned runs are at hand: those that are judged, by ``rounds``, and those that are shown beside them."""
     done = found.runs.cell.value_counts().to_dict() if len(found.runs) else {}
-    each = [
-        f"{CELLS[cell].label}: {done.get(cell, 0)} of {len(experiment.runs)}"
-        for cell, experiment in found.experiments.items()
-    ]
-    total = sum(len(experiment.runs) for experiment in found.experiments.values())
-    return f"Of {total} runs of round two, {sum(done.values())} are made. " + "; ".join(each) + "."
+    about = {cell for one in rounds if one.number == 2 for cell in one.tasks}
+    lines = []
+    for judged, what in ((True, "that are judged"), (False, "to be shown beside them, and not judged")):
+        cells = {cell: e for cell, e in found.experiments.items() if (cell in about) == judged}
+        each = "; ".join(f"{CELLS[cell].label} {done.get(cell, 0)} of {len(e.runs)}" for cell, e in cells.items())
+        total, made = sum(len(e.runs) for e in cells.values()), sum(done.get(cell, 0) for cell in cells)
+        lines += [f"Of the {total} runs {what} {made} are made: {each}."] if cells else []
+    return " ".join(lines)
+
+
+def labelled(table: pd.DataFrame) -> pd.DataFrame:
+    """``table`` with the column task: the label of its cell."""
+    return table.assign(task=table.cell.map(lambda cell: CELLS[cell].label))
 
 
 def networks_table(found: Found) -> pd.DataFrame:
@@ -104,7 +111,7 @@ def networks_table(found: Found) -> pd.DataFrame:
                 None,
             )
             if config is not None:
-                row[f"parameters, {CELLS[cell].task.name}"] = sum(p.numel() for p in config.build(0).parameters())
+                row[f"parameters, {CELLS[cell].task.label}"] = sum(p.numel() for p in config.build(0).parameters())
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -341,6 +348,15 @@ def verdicts(judgements: Sequence[Judgement], cells: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+def counted(judgements: Sequence[Judgement], cells: Sequence[str]) -> str:
+    """How many claims about these cells hold, in part or in full, in a sentence."""
+    found = [one.read() for one in judgements if one.round.number == 2 and set(one.round.tasks) & set(cells)]
+    if not found:
+        return "Not yet judged."
+    each = ", ".join(f"{found.count(verdict)} {verdict}" for verdict in dict.fromkeys(found))
+    return f"Of {len(found)} claims and questions that are judged on these tasks: {each}."
+
+
 def what_we_found(found: Found, d: Definitions, solved: Mapping[str, float]) -> str:
     """Round two in sentences, a line a cell; empty where no run is at hand."""
     lines = []
@@ -357,7 +373,7 @@ def what_we_found(found: Found, d: Definitions, solved: Mapping[str, float]) -> 
         lines.append(
             f"**{CELLS[cell].label[0].upper() + CELLS[cell].label[1:]}**{'' if cell in found.whole else part}: the best plastic network, "
             f"`{first}` at {means[first]:.3f}, is {ahead} the best traditional one, `{second}` at {means[second]:.3f}. Solved by "
-            f"{', '.join(who) or 'no network'}."
+            f"{', '.join(who) or 'no network'}.{_all_behind(found.of(cell), d) if cell in found.whole else ''}"
         )
     for cell in found.whole:
         if isinstance(CELLS[cell].task, KeyValuePairs):
@@ -374,6 +390,12 @@ def what_we_found(found: Found, d: Definitions, solved: Mapping[str, float]) -> 
                 f"`{other}`, the best traditional network, {at[other]:.1f}."
             )
     return figures.minus("\n".join(f"- {line}" for line in lines))
+
+
+def _all_behind(found: Found, d: Mapping[str, float]) -> str:
+    """That every plastic network is worse than the best traditional one of either size, where that is so."""
+    table = gains(found, d)
+    return " Every plastic network is worse than it." if len(table) and (table.high < 0).all() else ""
 
 
 def solved_at(rounds: Sequence[Round]) -> dict[str, float]:
@@ -467,6 +489,27 @@ def against_traditional(found: Found, d: Definitions) -> str:
     return figures.minus("\n".join(lines))
 
 
+def in_short(found: Found, d: Mapping[str, float]) -> str:
+    """Whether plastic networks beat the best traditional ones, in a sentence."""
+    if not found.whole:
+        return "Not yet run."
+    told, all_of, none_of = [], 0, 0
+    for cell in found.whole:
+        table = gains(found.of(cell), d)
+        beat = [name for name, part in table.groupby("network") if (part.low > 0).all()]
+        lost = [name for name, part in table.groupby("network") if (part.high < 0).any()]
+        all_of, none_of = all_of + bool(beat), none_of + (not beat)
+        worse = f", {len(lost)} are worse than one of them" if lost else ""
+        told.append(
+            f"on {CELLS[cell].label} {len(beat)} of {table.network.nunique()} plastic networks beat both of them{worse}"
+        )
+    answer = "Not everywhere" if all_of and none_of else "Yes" if all_of else "No"
+    return (
+        f"{answer}: compared with the best traditional network of equal size and with the one with more parameters, {'; '.join(told)} (by the "
+        "interval of the difference)."
+    )
+
+
 def looked_into(found: Found) -> str:
     """What the end of training tells of traditional networks that stay at chance."""
     if not found.cells:
@@ -484,7 +527,7 @@ def looked_into(found: Found) -> str:
     return (
         f"Some traditional networks never left chance: {told}. {said}Gradients flow in all of them. Neither the slopes nor the starting "
         "values of the search, nor the triangular surrogate of LSNN, which was tried for them beyond the registered search, took them off "
-        "chance on the task of the search; a curriculum was not tried. The comparison rests on LSNN, which learns."
+        "chance on the task of the search. The comparison rests on LSNN, which learns."
     )
 
 
@@ -512,13 +555,13 @@ def long_enough(found: Found) -> str:
     ended = end_of_training(found.of(*found.cells))
     still = int((ended.last_gain > FLAT).sum())
     most = ended.loc[ended.last_gain.idxmax()]
+    chance = int((ended.accuracy < 0.55).sum())
+    flat = f" {chance} of the flat ones never left chance." if chance else ""
     if not still:
-        return (
-            f"Yes, by what the curves show: none of {len(ended)} gains more than {FLAT} in the last fifth of training."
-        )
+        return f"Yes, by what the curves show: none of {len(ended)} gains more than {FLAT} in the last fifth of training.{flat}"
     return (
         f"For most: {len(ended) - still} of {len(ended)} curves gain at most {FLAT} in the last fifth of training. The others still learn, most of "
-        f"all `{most.network}` on {CELLS[most.cell].label} ({most.last_gain:+.3f})."
+        f"all `{most.network}` on {CELLS[most.cell].label} ({most.last_gain:+.3f}).{flat}"
     )
 
 

@@ -1,0 +1,339 @@
+"""Figures, tables and sentences of the closer look at round two, for the chapters that show it. It judges no claim."""
+
+from collections.abc import Collection, Mapping
+
+import pandas as pd
+
+from ...experiments import closer_look as look
+from ...experiments import temporal_round_two as two
+from ...experiments.config import Config, Experiment
+from ...records.statistics import Interval, interquartile_difference, interquartile_mean
+from ...tasks.key_value_pairs import KeyValuePairs
+from .. import figures, plots
+from ..chapters import Chapter
+from ..figures import Drawing
+
+PARTS = tuple(f"{part} held" for part in look.PARTS)
+BOUNDS = tuple(look.E_MAX)
+GATES = ("M = 1", *look.GATES)
+NOT_YET = "*Not yet run.*"
+
+
+def exploratory(*experiments: tuple[Experiment, pd.DataFrame]) -> str:
+    """That these runs judge nothing, and how many there are of each experiment."""
+    told = ", ".join(
+        f"{len(runs)} of {len(experiment.runs)} of `{experiment.name}`" for experiment, runs in experiments
+    )
+    return f"These runs are exploratory: planned after round two was judged, they judge no claim. Made so far: {told}."
+
+
+def named(runs: pd.DataFrame, configs: Mapping[tuple[str, str] | str, Config]) -> pd.DataFrame:
+    """``runs`` with the columns network and change (or change alone), by the configurations that are so called."""
+    names = {
+        config.hash: (key if isinstance(key, tuple) else (config.network.name, key)) for key, config in configs.items()
+    }
+    there = runs[runs.config_hash.isin(list(names))] if len(runs) else pd.DataFrame({"config_hash": []})
+    found = pd.DataFrame([names[one] for one in there.config_hash], columns=["network", "change"], index=there.index)
+    order = {change: k for k, (_, change) in enumerate(names.values())}
+    return (
+        there.assign(**found).sort_values("change", key=lambda c: c.map(order), kind="stable") if len(there) else found
+    )
+
+
+# ---------------------------------------------------------------- one thing changed
+
+
+def differences(table: pd.DataFrame, changes: Collection[str], against: str = "nothing") -> pd.DataFrame:
+    """Each network with a change less the same without, over seeds: a row a difference."""
+    rows = []
+    for name, part in table.groupby("network", sort=False):
+        of = {change: runs.accuracy for change, runs in part.groupby("change", sort=False)}
+        for change in changes:
+            if min(len(of.get(change, ())), len(of.get(against, ()))) > 1:
+                interval = interquartile_difference([of[change]], [of[against]])
+                rows.append({"network": name, "change": change, "seeds": len(of[change])} | interval._asdict())
+    return pd.DataFrame(rows, columns=["network", "change", "seeds", "mean", "low", "high"])
+
+
+def _said(rows: pd.DataFrame, form: str = "+.3f") -> str:
+    return ", ".join(f"{Interval(r.mean, r.low, r.high):{form}} in `{r.network}`" for r in rows.itertuples())
+
+
+def draw_changes(table: pd.DataFrame, changes: Collection[str], message: str, against: str = "nothing") -> Drawing:
+    """Accuracy of every seed, a place a change; ``message`` begins the caption."""
+    part = table[table.change.isin([against, *changes])]
+    order = [against, *changes]
+    part = part.sort_values("change", key=lambda c: c.map(order.index), kind="stable")
+    names = [name for name in two.COMPARED if name in set(part.network)]
+    part = part.assign(change=part.change.replace("nothing", "nothing changed"))
+    styles = figures.network_styles(names)
+    figure, ((axis,),) = figures.grid(1, 1, height=0.5 + 0.38 * part.change.nunique(), squeeze=False)
+    plots.seeds_and_interval(axis, part, "accuracy", styles, at="change", horizontal=True)
+    axis.set(xlim=(0.4, 1.02), xlabel="held-out accuracy")
+    plots.legend_above(figure, styles)
+    told = "; ".join(
+        f"{r.network}, {r.change} {r.mean:.3f}"
+        for r in plots.intervals(part, "accuracy", ["network", "change"]).itertuples()
+    )
+    seeds = " to ".join(map(str, sorted({*part.groupby(["network", "change"]).seed.nunique()})))
+    return Drawing(
+        figure,
+        part[["network", "change", "seed", "accuracy"]],
+        f"{message} Every seed (faint, {seeds} each), interquartile mean and 95% bootstrap interval.",
+        f"Dot plot of accuracy, a place for each change, a colour for each network. {told}.",
+    )
+
+
+def parts_needed(table: pd.DataFrame) -> str:
+    """What it costs to hold each part where it starts, a line each; the answer first."""
+    found = differences(table, PARTS)
+    if found.empty:
+        return NOT_YET
+    lines, needed = [], []
+    for change, rows in found.groupby("change", sort=False):
+        lost = int((rows.high < 0).sum())
+        if lost == len(rows):
+            needed.append(change.removesuffix(" held"))
+        lines.append(
+            f"- **{change}**: worse in {lost} of {len(rows)} networks by the interval of the difference: {_said(rows)}."
+        )
+    answer = (
+        f"In every network {' and '.join(needed)} have to be learned"
+        if needed
+        else "No part has to be learned in every network"
+    )
+    rest = [part for part in look.PARTS if part not in needed]
+    answer += f"; {' and '.join(rest)} not in all" if rest else ""
+    return figures.minus(f"{answer}.\n\n" + "\n".join(lines))
+
+
+def bound_needed(table: pd.DataFrame, smooth: pd.DataFrame) -> str:
+    """Whether networks need E to be clipped where it is, in sentences; the answer first."""
+    found = differences(table, BOUNDS)
+    if found.empty:
+        return NOT_YET
+    free = found[found.change == "no bound"]
+    most = found.loc[found["mean"].abs().idxmax()]
+    hardly = (free["mean"] > -0.02).all()
+    told = (
+        f"{'Hardly' if hardly else 'Yes'}: trained without a bound, accuracy differs from that with the usual one by {_said(free)}. Over all "
+        f"bounds the largest difference is {most['mean']:+.3f} (`{most.network}`, {most.change})."
+    )
+    if hardly:
+        told += " The latch is how E is used where it is clipped, and not what the networks need in order to learn."
+    other = differences(smooth, ("no bound", "smooth bound"), "clip")
+    for row in other[other.change == "smooth bound"].itertuples():
+        reached = interquartile_mean(smooth[smooth.change == "smooth bound"].accuracy)
+        told += (
+            f" With a smooth bound in place of the clip, on two pairs and with {row.seeds} seeds, `{row.network}` reaches {reached:.3f}, "
+            f"{Interval(row.mean, row.low, row.high):+.3f} against the clip."
+        )
+    return figures.minus(told)
+
+
+def gate_needed(table: pd.DataFrame) -> str:
+    """Whether the modulator's parameters or its signal matter, in sentences; the answer first."""
+    found = differences(table, GATES)
+    if found.empty:
+        return NOT_YET
+    of = {change: rows for change, rows in found.groupby("change", sort=False)}
+    worse = {change: int((rows.high < 0).sum()) for change, rows in of.items()}
+    told = {
+        "M = 1": "Without a gate, M = 1, with the values that the search chose for the modulated network",
+        "M constant": "With a gate that each neuron learns but that does not change in time, M = tanh(c)",
+        "V held": "With a gate that changes in time but is not learned, V and c held where they start",
+    }
+    each = [f"- {told[change]}: {_said(of[change])}." for change in told if change in of]
+    count = {change: f"{worse[change]} of {len(of[change])}" for change in of}
+    mean = found.pivot(index="network", columns="change", values="mean")
+    random = " A gate that is not learned is worse than none." if (mean["V held"] < mean["M = 1"]).all() else ""
+    return figures.minus(
+        f"Held where it starts, the gate costs accuracy in {count['V held']} networks; learned but constant in time, in "
+        f"{count['M constant']}; left out, in {count['M = 1']}, by the interval of the difference.{random} What a constant gate does not give "
+        "back is due to the gate's signal, and not to its parameters.\n\n" + "\n".join(each)
+    )
+
+
+# ---------------------------------------------------------------- trained with fewer and more pairs
+
+
+def trained_with(runs: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy and bits stored of each run of :func:`closer_look.trained_with_pairs`, with the pairs and bits it was trained with."""
+    configs = {config.hash: config for config in look.trained_with_pairs().configs}
+    rows = []
+    for run in runs[runs.config_hash.isin(list(configs))].to_dict("records") if len(runs) else []:
+        config = configs[run["config_hash"]]
+        task, size = config.task, sum(p.numel() for p in config.build(0).parameters())
+        bits = task.information(run["accuracy"])
+        rows.append(
+            {key: run[key] for key in ("config_hash", "seed", "git_commit", "accuracy")}
+            | {
+                "network": two.compared_as(config.network.name, config.network.n_hidden),
+                "pairs": task.n_cues,
+                "value_bits": task.value_bits,
+                "bits": bits,
+                "bits_per_neuron": bits / config.network.n_hidden,
+                "bits_per_thousand": 1000 * bits / size,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def draw_trained_with(table: pd.DataFrame) -> Drawing:
+    """Accuracy, bits stored and bits per thousand parameters against the number of pairs trained with."""
+    usual = table[table.value_bits == KeyValuePairs().value_bits]
+    names = [name for name in two.COMPARED if name in set(usual.network)]
+    styles = figures.network_styles(names)
+    panels = {"accuracy": "held-out accuracy", "bits": "bits stored", "bits_per_thousand": "bits per 1000 parameters"}
+    figure, axes = figures.grid(1, len(panels), height=2.7, squeeze=False)
+    for axis, (column, label) in zip(axes[0], panels.items()):
+        plots.band(axis, usual, "pairs", column, styles)
+        axis.set(xlabel="pairs trained with", ylabel=label)
+    plots.legend_above(figure, styles)
+    found = plots.intervals(usual, "bits", ["network", "pairs"])
+    peak = found.loc[found.groupby("network", sort=False)["mean"].idxmax()].sort_values("mean", ascending=False)
+    told = "; ".join(f"{r.network} {r.mean:.1f} (at {r.pairs})" for r in peak.itertuples())
+    return Drawing(
+        figure,
+        table.drop(columns=["config_hash", "git_commit"]),
+        f"Most bits stored by a network trained for the number of pairs that it is tested with: {told}. {look.PAIRS_TRAINING.steps} steps "
+        f"each, {' to '.join(map(str, sorted({*usual.groupby(['network', 'pairs']).seed.nunique()})))} seeds; lsnn has as many neurons as "
+        "ndp-bcm, lsnn-100 more parameters. Interquartile mean with bootstrap intervals.",
+        f"Three panels against the number of pairs. Most bits: {told}.",
+    )
+
+
+def how_much(table: pd.DataFrame) -> str:
+    """What training with other numbers of pairs, and other values, changes, in sentences."""
+    if table.empty:
+        return NOT_YET
+    cells = plots.intervals(table, "accuracy", ["pairs", "value_bits", "network"])
+    ahead, lines = 0, []
+    for (pairs, bits), part in cells.groupby(["pairs", "value_bits"], sort=False):
+        mean = part.set_index("network")["mean"]
+        others = [name for name in mean.index if name not in ("ndp-bcm",)]
+        if "ndp-bcm" not in mean or not others:
+            continue
+        ahead += mean["ndp-bcm"] > mean[others].max()
+        stored = table[(table.pairs == pairs) & (table.value_bits == bits)].groupby("network").bits.mean()
+        each = ", ".join(f"`{name}` {mean[name]:.3f} ({stored[name]:.1f} bits)" for name in mean.index)
+        lines.append(f"- {pairs} pair{'s' if pairs > 1 else ''} of {bits} bits: {each}.")
+    return (
+        f"Trained for what they are tested with, `ndp-bcm` is ahead in {ahead} of {len(lines)} cases, by the interquartile mean:\n\n"
+        + "\n".join(lines)
+    )
+
+
+# ---------------------------------------------------------------- the slope of the surrogate
+
+
+def slopes(chapter: Chapter) -> pd.DataFrame:
+    """Plastic networks on cue-reward at high noise with both slopes, the same seeds; how large gradients were on the way."""
+    cell, steep = "cue-reward-high", look.steep()
+    parts = []
+    for experiment in (two.round_two(cell, networks=look.PUBLISHED_PLASTIC), steep):
+        published = chapter.everything.published_runs(experiment.name)
+        if published is None:
+            continue
+        known = {config.hash: config.network for config in experiment.configs}
+        keys = ["config_hash", "seed"]
+        runs = published.runs[published.runs.config_hash.isin(list(known)) & published.runs.seed.isin(steep.seeds)]
+        gradient = published.curves.groupby(keys).gradient_norm.median().rename("gradient_norm").reset_index()
+        runs = runs[[*keys, "git_commit", "accuracy", "firing_rate"]].merge(gradient, on=keys)
+        network = [known[one] for one in runs.config_hash]
+        parts.append(runs.assign(network=[n.name for n in network], slope=[n.options.slope for n in network]))
+    found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return found.assign(change=[f"slope {slope:g}" for slope in found.slope]) if len(parts) == 2 else pd.DataFrame()
+
+
+def why_hard(table: pd.DataFrame) -> str:
+    """What the slope did, in sentences; the answer first."""
+    usual, steep = "slope 5", f"slope {look.STEEP:g}"
+    found = differences(table, (steep,), usual) if len(table) else pd.DataFrame()
+    if found.empty:
+        return NOT_YET
+    hard = [f"`{name}`" for name in found[found.high < -0.05].network]
+    norm = table.groupby(["network", "change"], sort=False).gradient_norm.median().unstack()
+    ratio = norm[usual] / norm[steep]
+    reach = {change: (2**0.5 - 1) / slope for change, slope in zip(table.change, table.slope)}
+    answer = f"Because the surrogate was steep, in {', '.join(hard)}" if hard else "Not because the surrogate was steep"
+    return figures.minus(
+        f"{answer}: at round two's budget and values, with slope {look.STEEP:g} as in round one in place of 5, accuracy changes by "
+        f"{_said(found)} ({found.seeds.min()} seeds), so that the budget alone does not make up for it. The derivative of the surrogate falls "
+        f"to half within {reach[steep]:.2f} of the threshold, with slope 5 within {reach[usual]:.2f}. The norm of the whole gradient is {ratio.min():.1f} "
+        f"to {ratio.max():.1f} times as large with slope 5, median over training: which neurons it reaches differs more than how large it is. E "
+        "could hold the answer all along."
+    )
+
+
+# ---------------------------------------------------------------- traditional networks with a curriculum
+
+
+def taught(runs: pd.DataFrame) -> pd.DataFrame:
+    """What traditional networks reach after each lesson of their curriculum: a row a run and a number of cues."""
+    configs, rows = {config.hash: config for config in look.curriculum().configs}, []
+    cells = {cell.task: key for key, cell in two.CELLS.items()}
+    for run in runs[runs.config_hash.isin(list(configs))].to_dict("records") if len(runs) else []:
+        config = configs[run["config_hash"]]
+        name = two.compared_as(config.network.name, config.network.n_hidden)
+        start = "as searched" if config.network == two.network(name, two.CHOSEN[name]) else "slope 5, recovery 1"
+        reached = {
+            cues: (run[f"taught.{cues}.accuracy"], run[f"taught.{cues}.firing_rate"])
+            for cues in config.training.earlier
+        }
+        reached[config.task.n_cues] = run["accuracy"], run["firing_rate"]
+        where = {key: run[key] for key in ("config_hash", "seed", "git_commit")}
+        for cues, (accuracy, rate) in reached.items():
+            found = {
+                "cell": cells[config.task],
+                "network": name,
+                "start": start,
+                "cues": cues,
+                "accuracy": accuracy,
+                "firing_rate": rate,
+            }
+            rows.append(where | found)
+    return pd.DataFrame(rows)
+
+
+def shown_taught(table: pd.DataFrame) -> pd.DataFrame:
+    """:func:`taught` as it is read: a row a network, a column a lesson."""
+    rows = []
+    for (cell, name, start), part in table.groupby(["cell", "network", "start"], sort=False):
+        lessons = [interquartile_mean(of.accuracy) for _, of in part.groupby("cues")]
+        cues = sorted(part.cues.unique())
+        unit = "pairs" if cell.startswith("key-value-pairs") else "cues"
+        row = {"task": two.CELLS[cell].label, "network": name, "start": start, "seeds": part.seed.nunique()}
+        rows.append(row | {f"lesson {k}": f"{i:.3f} ({n} {unit})" for k, (n, i) in enumerate(zip(cues, lessons), 1)})
+    return pd.DataFrame(rows)
+
+
+def with_a_curriculum(table: pd.DataFrame, straight: pd.DataFrame) -> str:
+    """What a curriculum did for networks that stay at chance, in sentences; ``straight`` are the runs of round two."""
+    if table.empty:
+        return NOT_YET
+    lines, items = [], []
+    for (cell, name, start), part in table.groupby(["cell", "network", "start"], sort=False):
+        mean, rates = (part.groupby("cues")[column].mean() for column in ("accuracy", "firing_rate"))
+        before = straight[(straight.cell == cell) & (straight.network == name)].accuracy.mean()
+        unit = "pairs" if cell.startswith("key-value-pairs") else "cues"
+        if unit == "pairs" and mean.iloc[0] > 0.9 and mean.iloc[1] < 0.6:
+            items.append(name)
+        each = ", ".join(f"{value:.3f} with {cues}" for cues, value in mean.items())
+        lines.append(
+            f"- `{name}` ({start}) on {two.CELLS[cell].label}: {each} {unit} ({rates.min():.0f} to {rates.max():.0f} Hz); {before:.3f} without a "
+            "curriculum."
+        )
+    last = (
+        table[table.cues == table.groupby("cell").cues.transform("max")]
+        .groupby(["cell", "network", "start"])
+        .accuracy.mean()
+    )
+    held = (
+        f" One pair is learned by {', '.join(f'`{name}`' for name in dict.fromkeys(items))}, two are not: a value alone can be kept without its "
+        "key, two values cannot. They hold items and do not bind them, as far as this training goes."
+    )
+    return (
+        f"In {int((last > 0.6).sum())} of {len(last)} cases: with fewer cues or pairs first, and as many steps in all, these end above 0.6."
+        f"{held if items else ''}\n\n" + "\n".join(lines)
+    )

@@ -1,0 +1,115 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from spikepropamine.book.pages import closer_look as page
+from spikepropamine.experiments import closer_look as look
+from spikepropamine.experiments import temporal_round_two as two
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def runs(configs, accuracy, seeds=(0, 1, 2), **more):
+    """A row a configuration and seed, with ``accuracy(key)`` and a little more or less."""
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "config_hash": config.hash,
+            "seed": seed,
+            "git_commit": "0" * 40,
+            "accuracy": accuracy(key) + rng.normal(0, 0.001),
+        }
+        | more
+        for key, config in configs.items()
+        for seed in seeds
+    )
+
+
+def changed(**accuracy):
+    """Variants of all networks at 0.95, but for the changes named; a blank or sign of a change's name is an underscore."""
+    named = lambda key: "".join(c if c.isalnum() else "_" for c in key[1])  # noqa: E731
+    return page.named(runs(look.varied(), lambda key: accuracy.get(named(key), 0.95)), look.varied())
+
+
+def test_runs_are_named_by_what_is_changed_in_them_and_none_is_lost():
+    table = changed()
+    assert len(table) == 3 * len(look.varied())
+    assert set(zip(table.network, table.change)) == set(look.varied())
+    assert page.named(pd.DataFrame(), look.varied()).empty
+
+
+def test_a_part_that_costs_every_network_has_to_be_learned():
+    told = page.parts_needed(changed(W_held=0.8, η_held=0.951))
+    assert told.startswith("In every network W have to be learned; α and η not in all")
+    assert "**W held**: worse in 4 of 4 networks" in told and "**η held**: worse in 0 of 4" in told
+
+
+def test_the_bound_is_needed_only_where_its_absence_costs():
+    smooth = page.named(runs(look.bounds(), lambda key: 0.9 if key == "smooth bound" else 0.99), look.bounds())
+    hardly = page.bound_needed(changed(), smooth)
+    assert hardly.startswith("Hardly") and "reaches 0.90" in hardly and "−0.09" in hardly
+    assert page.bound_needed(changed(no_bound=0.7), smooth).startswith("Yes")
+
+
+def test_a_gate_is_counted_by_what_holding_it_costs():
+    told = page.gate_needed(changed(V_held=0.9, M___1=0.94))
+    assert "the gate costs accuracy in 2 of 2 networks" in told and "worse than none" in told
+    assert "worse than none" not in page.gate_needed(changed(M___1=0.9))
+
+
+def test_what_is_not_run_is_said_to_be():
+    nothing = pd.DataFrame({"network": [], "change": [], "accuracy": []})
+    for told in (page.parts_needed(nothing), page.bound_needed(nothing, nothing), page.gate_needed(nothing)):
+        assert told == page.NOT_YET
+    assert page.why_hard(pd.DataFrame()) == page.how_much(pd.DataFrame()) == page.NOT_YET
+    assert page.with_a_curriculum(pd.DataFrame(), pd.DataFrame()) == page.NOT_YET
+
+
+def test_drawings_show_every_run_of_the_changes_asked_for():
+    drawing = page.draw_changes(changed(), page.PARTS, "Parts.")
+    assert len(drawing.data) == 3 * 4 * 4 and "nothing changed" in set(drawing.data.change)
+    assert drawing.caption.startswith("Parts. Every seed (faint, 3 each)")
+
+
+def test_bits_stored_grow_with_the_pairs_that_are_remembered():
+    configs = {config: config for config in look.trained_with_pairs().configs}
+    known = lambda config: 0.99 if config.network.name == "ndp-bcm" else 0.6  # noqa: E731
+    table = page.trained_with(runs(configs, known))
+    bits = table[table.network == "ndp-bcm"].groupby(["value_bits", "pairs"]).bits.mean()
+    assert bits[4, 8] == pytest.approx(8 * bits[4, 1], rel=0.1) and bits[8, 4] == pytest.approx(2 * bits[4, 4], rel=0.1)
+    assert "`ndp-bcm` is ahead in 5 of 5 cases" in page.how_much(table)
+    assert "ndp-bcm 29" in page.draw_trained_with(table).caption
+
+
+def test_the_slope_is_the_reason_where_the_steep_one_costs_much():
+    rows = [
+        {"network": name, "slope": slope, "change": f"slope {slope:g}", "seed": seed, "gradient_norm": 1.0, "accuracy": accuracy + seed / 1000}
+        for name in ("dp-oja", "ndp-oja")
+        for slope, accuracy in ((5.0, 0.95), (25.0, 0.75 if name == "dp-oja" else 0.94))
+        for seed in range(3)
+    ]  # fmt: skip
+    told = page.why_hard(pd.DataFrame(rows))
+    assert told.startswith("Because the surrogate was steep, in `dp-oja`: at") and "half within 0.02" in told
+    assert page.why_hard(pd.DataFrame(rows).assign(accuracy=0.9)).startswith("Not because")
+
+
+def test_a_curriculum_tells_items_from_bindings():
+    configs = {(config, k): config for k, config in enumerate(look.curriculum().configs)}
+    lessons = {
+        f"taught.{cues}.{name}": 0.99 if cues == 1 else 0.5
+        for cues in (1, 2, 3)
+        for name in ("accuracy", "firing_rate")
+    }
+    table = page.taught(runs(configs, lambda key: 0.5, **lessons, firing_rate=9.0))
+    straight = pd.DataFrame({"cell": list(two.CELLS), "network": "stp", "accuracy": 0.5})
+    told = page.with_a_curriculum(table, straight)
+    assert (
+        told.startswith("In 0 of 7 cases")
+        and "One pair is learned by `rsnn-long`, `stp`, `lsnn-100`, two are not" in told
+    )
+    assert len(page.shown_taught(table)) == 7 and set(table.cues) == {1, 2, 3, 4}
