@@ -14,6 +14,7 @@ from pathlib import Path
 
 from torch import nn
 
+from ..snn.networks import NetworkOptions
 from ..tasks.key_value_pairs import KeyValuePairs
 from ..training.supervised import Progress, Trained, Training, train
 from .choices import PUBLISHED_PLASTIC
@@ -33,8 +34,9 @@ SHORTER = Training(steps=1000, batch_size=32, evaluate_every=100, evaluation_tri
 PAIRS_TRAINING = dataclasses.replace(SHORTER, steps=1500, evaluate_every=150)
 LOOKED_AT = tuple(range(4000, 4005))  # seeds that nothing else uses
 FEWER = LOOKED_AT[:3]
+UNCHANGED_BOUND = NetworkOptions().e_max
 UNBOUNDED = 1e6  # an E_max that no efficacy comes near
-E_MAX = {"E_max 1": 1.0, "E_max 10": 10.0, "no bound": UNBOUNDED}  # beside the 3 of every other experiment
+E_MAX = {"E_max 1": 1.0, "E_max 10": 10.0, "no bound": UNBOUNDED}  # beside UNCHANGED_BOUND
 MODULATED = ("ndp-oja", "ndp-bcm")
 PARTS = ("W", "α", "η")  # held where they start
 GATES = {"V held": "V", "M constant": "V at 0"}

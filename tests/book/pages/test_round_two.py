@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from spikepropamine.book.claims import load_rounds
 from spikepropamine.book.judges.judge import Definitions
 from spikepropamine.book.pages import round_two as page
 from spikepropamine.experiments import temporal_round_two as two
@@ -67,6 +68,22 @@ def test_accuracy_names_who_solves_each_cell():
     assert drawing.caption.startswith("Solved by: key–value pairs, low noise: dp-bcm, ndp-oja, ndp-bcm.")
     lower = page.draw_accuracy(found(level(dp_oja=0.93)), {CELL: 0.91})
     assert "dp-oja, dp-bcm" in lower.caption
+
+
+def test_a_panel_with_other_networks_names_its_own():
+    both = found(level(), of=(CELL, "weak-cues-high"))
+    part = both.runs[(both.runs.cell == CELL) | both.runs.network.isin(["lsnn", "ndp-bcm"])]
+    axes = page.draw_accuracy(page.Found(part, both.curves, both.experiments), {}).figure.axes
+    assert [label.get_text() for label in axes[1].get_yticklabels()] == ["ndp-bcm", "lsnn"]
+    assert len(axes[0].get_yticklabels()) == len(two.COMPARED)
+    assert axes[1].get_ylim() != axes[0].get_ylim()
+
+
+def test_what_is_judged_is_counted_apart_from_what_is_shown_beside_it(repository):
+    rounds = load_rounds(repository / "book" / "claims.yml")
+    told = page.progress(found(level(), of=(CELL, "recall-low"), seeds=3), rounds)
+    assert "Of the 90 runs that are judged 27 are made: key–value pairs, low noise 27 of 90" in told
+    assert "Of the 90 runs to be shown beside them, and not judged 27 are made: recall" in told
 
 
 def test_a_curve_that_still_gains_is_said_to():

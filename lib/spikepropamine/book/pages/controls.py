@@ -97,9 +97,11 @@ def at_bound(mechanism: pd.DataFrame) -> pd.DataFrame:
 
 def latch(bound: pd.DataFrame) -> str:
     """Whether networks drive E to its bound, in a sentence; empty where that was not measured."""
+    if bound.empty:
+        return ""
     used = bound[bound.share_at_bound > 0.005]
-    if bound.empty or used.empty:
-        return "" if bound.empty else "No network drives E to its bound."
+    if used.empty:
+        return "No network drives E to its bound."
     return (
         f"{'Most' if len(used) > len(bound) / 2 else 'Some'} networks use E as a latch: {used.share_at_bound.min():.0%} to "
         f"{used.share_at_bound.max():.0%} of efficacies stand at their bound at the decision and carry up to {used.carried.max():.0%} of "

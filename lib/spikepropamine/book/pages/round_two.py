@@ -120,7 +120,8 @@ def draw_accuracy(found: Found, solved: Mapping[str, float]) -> Drawing:
     """Accuracy of every seed, a panel a cell; ``solved`` is each cell's threshold."""
     names = [name for name in COMPARED if name in set(found.runs.network)]
     styles = figures.network_styles(names)
-    figure, axes = figures.grid(1, len(found.cells), height=3.0, sharey=True, squeeze=False)
+    same = len({frozenset(part) for _, part in found.runs.groupby("cell").network}) == 1  # or a panel names its own
+    figure, axes = figures.grid(1, len(found.cells), height=3.0, sharey=same, squeeze=False)
     reached = []
     for axis, cell in zip(axes[0], found.cells):
         part = found.runs[found.runs.cell == cell]
@@ -499,9 +500,9 @@ def in_short(found: Found, d: Mapping[str, float]) -> str:
         beat = [name for name, part in table.groupby("network") if (part.low > 0).all()]
         lost = [name for name, part in table.groupby("network") if (part.high < 0).any()]
         all_of, none_of = all_of + bool(beat), none_of + (not beat)
-        worse = f", {len(lost)} are worse than one of them" if lost else ""
+        worse = f" ({len(lost)} worse than one or both)" if lost else ""
         told.append(
-            f"on {CELLS[cell].label} {len(beat)} of {table.network.nunique()} plastic networks beat both of them{worse}"
+            f"on {CELLS[cell].label} {len(beat)} of {table.network.nunique()} plastic networks beat both{worse}"
         )
     answer = "Not everywhere" if all_of and none_of else "Yes" if all_of else "No"
     return (
