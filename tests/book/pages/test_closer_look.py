@@ -1,4 +1,3 @@
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,12 +5,6 @@ import pytest
 from spikepropamine.book.pages import closer_look as page
 from spikepropamine.experiments import closer_look as look
 from spikepropamine.experiments import temporal_round_two as two
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def runs(configs, accuracy, seeds=(0, 1, 2), **more):
