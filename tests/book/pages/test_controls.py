@@ -74,3 +74,14 @@ def test_a_part_held_fixed_is_tested_against_nothing_held():
     assert tests.difference["α at 0"] == pytest.approx(-0.47) and tests.difference["η"] == pytest.approx(0.0)
     assert tests.network.unique().tolist() == ["dp-oja"] and tests.against.unique().tolist() == ["nothing"]
     assert page.draw_restricted(pd.DataFrame(rows)).caption.startswith("Held fixed")
+
+
+def test_questions_about_e_are_answered_by_what_was_measured(mechanism):
+    swapped, bound = page.followed(mechanism), page.at_bound(mechanism)
+    assert page.goes_with(swapped).startswith("The memory sits in E:") and page.latch(bound).startswith(
+        "Most networks use E"
+    )
+    other = swapped.assign(exchanged=swapped.exchanged.map({"E": "all but E", "all but E": "E"}))
+    assert page.goes_with(other).startswith("The memory does not sit in E alone")
+    assert page.latch(bound.assign(share_at_bound=0.0)) == "No network drives E to its bound."
+    assert page.goes_with(swapped[:0]) == page.latch(bound[:0]) == page.latch(pd.DataFrame()) == ""

@@ -3,6 +3,7 @@ import pytest
 from matplotlib.collections import PathCollection
 
 from spikepropamine.book.pages import cue_association as page
+from spikepropamine.book.pages.round_two import Found
 from spikepropamine.records import runs as records
 from spikepropamine.tasks.cue_association import CueAssociation
 
@@ -69,3 +70,24 @@ def test_what_we_found_follows_the_records(published, definitions):
     assert "in 8 of 8 cases" in told and "at most 29%" in told
     half = runs.assign(accuracy=runs.accuracy.where(runs.noise == "low", 0.6))
     assert "in 4 of 8 cases" in page.what_we_found(half, definitions, {}, found[:0])
+
+
+def test_who_learns_is_counted_and_how_soon(published, definitions):
+    runs, curves = published
+    told = page.learned(curves, runs, definitions)
+    assert told.startswith("8 of 10 cases") and "Not above chance by the criterion: `snn`." in told
+    assert page.learned(curves, runs.assign(accuracy=0.5), definitions).startswith(
+        "0 of 10 cases (networks × noise levels) are solved. Not"
+    )
+
+
+def test_whether_it_takes_plasticity_follows_the_traditional_networks(repository):
+    rows = [
+        {"cell": "cue-association-low", "network": name, "seed": seed, "accuracy": accuracy}
+        for name, accuracy in (("ndp-bcm", 0.99), ("lsnn", 1.0))
+        for seed in range(3)
+    ]
+    both = Found(pd.DataFrame(rows), pd.DataFrame(), {})
+    assert page.other_memories(both, {"cue-association-low": 0.95}).startswith("No: `lsnn` solves it too")
+    assert page.other_memories(both, {"cue-association-low": 1.1}).startswith("No traditional network solves it")
+    assert page.other_memories(Found(pd.DataFrame(), pd.DataFrame(), {}), {}) == "Not yet run in round two."

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spikepropamine.book.claims import load_rounds
+from spikepropamine.book.claims import Published, judge, load_rounds
 from spikepropamine.book.judges.judge import Definitions
 from spikepropamine.book.pages import round_two as page
 from spikepropamine.experiments import temporal_round_two as two
@@ -96,6 +96,8 @@ def test_bits_stored_follow_accuracy_pairs_and_size():
     at = table[(table.value == 4)].groupby("network")[["bits", "bits_per_neuron"]].mean()
     assert at.bits["ndp-bcm"] > 15 and at.bits["snn"] < 0.1
     assert at.bits_per_neuron["ndp-bcm"] == pytest.approx(at.bits["ndp-bcm"] / 48)
+    sizes = {name: page.synapses(config.build(0)) for name, config in zip(two.COMPARED, two.round_two(CELL).configs)}
+    assert sizes["ndp-bcm"] == 44 * 48 and sizes["lsnn-100"] == 44 * 100 + 100 * 100
     assert "by ndp-bcm" in page.draw_pairs(found(level(ndp_bcm=1.0)), CELL).caption
 
 
@@ -138,3 +140,30 @@ def test_noise_that_costs_the_observer_is_answered_when_its_runs_are_whole():
     assert page.under_noise(found(level(), of=(weak,)), D, {weak: 0.914}).startswith("Yes: on weak cues 4 of 4")
     assert page.under_noise(found(level(), seeds=3, of=(weak,)), D, {weak: 0.914}) == "Not yet run to the end."
     assert page.under_noise(found(level()), D, {weak: 0.914}) == ""
+
+
+def test_whether_plasticity_beats_the_best_other_memory_is_answered_first():
+    both, weak = found(level(lsnn=0.7), of=(CELL,)), found(level(lsnn_100=0.995), of=(CELL,))
+    assert page.in_short(both, D).startswith("Yes: ") and "4 of 4 plastic networks beat both;" not in page.in_short(
+        both, D
+    )
+    assert page.in_short(weak, D).startswith("No: ") and "0 of 4 plastic networks beat both (4 worse" in page.in_short(
+        weak, D
+    )
+    assert page.in_short(found(level(), seeds=3), D) == "Not yet run."
+
+
+def test_a_task_on_which_every_plastic_network_is_worse_is_said_to_be_one():
+    told = page.what_we_found(found(level(lsnn_100=0.999)), D, {CELL: 0.95})
+    assert (
+        "is behind the best traditional one, `lsnn-100`" in told and "Every plastic network is worse than it." in told
+    )
+    assert "worse" not in page.what_we_found(found(level(lsnn=0.7)), D, {CELL: 0.95})
+
+
+def test_claims_are_counted_by_their_verdicts(repository):
+    rounds = load_rounds(repository / "book" / "claims.yml")
+    judged = judge(rounds, Published(repository / "book" / "results"))
+    told = page.counted(judged, list(two.CELLS))
+    assert told.startswith("Of 5 claims and questions") and "reproduced" in told
+    assert page.counted(judged, []) == "Not yet judged."

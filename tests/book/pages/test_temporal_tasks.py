@@ -55,3 +55,18 @@ def test_what_was_tested_beyond_training_is_one_row_a_run(runs):
     found = page.tested(runs, "noise")
     assert set(found.value) == {0.0, 5.0, 10.0, 20.0, 40.0, 80.0, 120.0}
     assert len(found) == 7 * len(runs) and set(found.columns) >= {"task", "trained_at", "network", "seed", "accuracy"}
+
+
+def test_how_large_a_network_must_be_is_the_smallest_that_solves(definitions):
+    rows = [
+        {"task": "recall", "network": "dp-oja", "hidden": hidden, "seed": seed, "accuracy": accuracy}
+        for hidden, accuracy in ((6, 0.7), (12, 0.97), (24, 0.99))
+        for seed in range(3)
+    ]
+    assert "on one-shot recall 12 (`dp-oja`)" in page.large_enough(pd.DataFrame(rows), definitions)
+    assert "more than were tried" in page.large_enough(pd.DataFrame(rows).assign(accuracy=0.6), definitions)
+
+
+def test_the_quietest_noise_is_low_or_what_a_question_put_in_its_place():
+    assert page.quietest(pd.DataFrame({"noise": ["high", "low"]})) == "low"
+    assert page.quietest(pd.DataFrame({"noise": [40.0]})) == 40.0

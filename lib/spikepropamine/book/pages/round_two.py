@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from torch import nn
 
 from ...experiments import temporal_round_two as two
 from ...experiments.config import Experiment
@@ -117,7 +118,7 @@ def networks_table(found: Found) -> pd.DataFrame:
 
 
 def draw_accuracy(found: Found, solved: Mapping[str, float]) -> Drawing:
-    """Accuracy of every seed, a panel a cell; ``solved`` is each cell's threshold."""
+    """Accuracy of every seed, a panel a task; ``solved`` is each cell's threshold."""
     names = [name for name in COMPARED if name in set(found.runs.network)]
     styles = figures.network_styles(names)
     same = len({frozenset(part) for _, part in found.runs.groupby("cell").network}) == 1  # or a panel names its own
@@ -142,12 +143,12 @@ def draw_accuracy(found: Found, solved: Mapping[str, float]) -> Drawing:
         found.runs[["cell", "network", "seed", "accuracy"]],
         f"Solved by: {message}. Every seed (faint), interquartile mean and 95% bootstrap interval; dashed: solved, by the interval's "
         "lower end.",
-        f"Dot plot of accuracy, a panel a cell, a row a network. Interquartile means: {told}.",
+        f"Dot plot of accuracy, a panel a task, a row a network. Interquartile means: {told}.",
     )
 
 
 def draw_learning(found: Found) -> Drawing:
-    """Learning curves, a panel a cell."""
+    """Learning curves, a panel a task."""
     names = [name for name in COMPARED if name in set(found.runs.network)]
     styles = figures.network_styles(names)
     figure, axes = figures.grid(1, len(found.cells), height=2.7, sharey=True, squeeze=False)
@@ -166,7 +167,7 @@ def draw_learning(found: Found) -> Drawing:
         found.curves[["cell", "network", "seed", "step", "accuracy"]],
         f"{message}. A curve counts as flat where the mean over seeds gains at most {FLAT} in the last fifth of training; the learning "
         "rate falls to zero there, which flattens every curve. Interquartile mean with bootstrap intervals.",
-        f"Learning curves, a panel a cell. {message}.",
+        f"Learning curves, a panel a task. {message}.",
     )
 
 
@@ -182,7 +183,7 @@ def end_of_training(found: Found) -> pd.DataFrame:
 def shown_end(found: Found) -> pd.DataFrame:
     """:func:`end_of_training` as it is read."""
     rows = end_of_training(found)
-    names = pd.DataFrame({"cell": rows.cell.map(lambda cell: CELLS[cell].label), "network": rows.network})
+    names = pd.DataFrame({"task": rows.cell.map(lambda cell: CELLS[cell].label), "network": rows.network})
     return pd.concat([names, show_how_it_ended(rows)], axis=1)
 
 
@@ -209,7 +210,7 @@ def gains(found: Found, d: Mapping[str, float]) -> pd.DataFrame:
 
 
 def draw_gains(table: pd.DataFrame) -> Drawing:
-    """The gains with their intervals, a panel a cell."""
+    """The gains with their intervals, a panel a task."""
     cells, kinds = list(dict.fromkeys(table.cell)), list(dict.fromkeys(table.kind))
     names = [name for name in PLASTIC if name in set(table.network)]
     styles = figures.network_styles(names)
@@ -246,7 +247,7 @@ def draw_gains(table: pd.DataFrame) -> Drawing:
         f"Plastic networks are better than the best traditional network in {above} of {len(table)} comparisons, and worse in {below}, "
         "by the interval of the difference: interquartile mean of accuracy over seeds less that of the best traditional network with "
         "as many neurons, and of the one with more parameters, with 95% bootstrap intervals.",
-        f"Differences in accuracy with intervals, a panel a cell. {lines}.",
+        f"Differences in accuracy with intervals, a panel a task. {lines}.",
     )
 
 
@@ -266,18 +267,26 @@ def tested(found: Found, field: str) -> pd.DataFrame:
 
 
 def stored(found: Found, cell: str) -> pd.DataFrame:
-    """Bits stored at each number of pairs, of every run; per hidden neuron and per parameter too."""
+    """Bits stored at each number of pairs, of every run; per hidden neuron, synapse and parameter too."""
     task, table = CELLS[cell].task, tested(found.of(cell), "n_cues")
-    size = {
-        compared_as(c.network.name, c.network.n_hidden): sum(p.numel() for p in c.build(0).parameters())
-        for c in found.experiments[cell].configs
-    }
+    built = {compared_as(c.network.name, c.network.n_hidden): c.build(0) for c in found.experiments[cell].configs}
+    size = {name: sum(p.numel() for p in network.parameters()) for name, network in built.items()}
+    links = {name: synapses(network) for name, network in built.items()}
     pairs = {k: KeyValuePairs(**(vars(task) | {"n_cues": int(k)})) for k in table.value.unique()}
     bits = np.array([pairs[k].information(a) for k, a in zip(table.value, table.accuracy)])
     neurons = table.network.map(lambda name: COMPARED[name][1]).astype(float)
     return table.assign(
-        bits=bits, bits_per_neuron=bits / neurons, bits_per_thousand=1000 * bits / table.network.map(size).astype(float)
+        bits=bits,
+        bits_per_neuron=bits / neurons,
+        bits_per_synapse=bits / table.network.map(links).astype(float),
+        bits_per_thousand=1000 * bits / table.network.map(size).astype(float),
     )
+
+
+def synapses(network: nn.Module) -> int:
+    """How many synapses end on the hidden neurons of a network: from inputs, and from one another where it is recurrent."""
+    cell = getattr(network, "cell", network)
+    return cell.synapses.weight.numel() + (cell.recurrent.numel() if hasattr(cell, "recurrent") else 0)
 
 
 def draw_pairs(found: Found, cell: str) -> Drawing:
@@ -327,9 +336,10 @@ def shown_stored(found: Found, cell: str) -> pd.DataFrame:
         for column, label in (
             ("bits", "bits"),
             ("bits_per_neuron", "bits per neuron"),
+            ("bits_per_synapse", "bits per 1000 synapses"),
             ("bits_per_thousand", "bits per 1000 parameters"),
         ):
-            row[label] = f"{interquartile_mean(part[column]):.2f}"
+            row[label] = f"{interquartile_mean(part[column] * (1000 if column == 'bits_per_synapse' else 1)):.2f}"
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -374,7 +384,7 @@ def what_we_found(found: Found, d: Definitions, solved: Mapping[str, float]) -> 
         lines.append(
             f"**{CELLS[cell].label[0].upper() + CELLS[cell].label[1:]}**{'' if cell in found.whole else part}: the best plastic network, "
             f"`{first}` at {means[first]:.3f}, is {ahead} the best traditional one, `{second}` at {means[second]:.3f}. Solved by "
-            f"{', '.join(who) or 'no network'}.{_all_behind(found.of(cell), d) if cell in found.whole else ''}"
+            f"{', '.join(who) or 'no network'}.{_all_behind(found.of(cell), d, second) if cell in found.whole else ''}"
         )
     for cell in found.whole:
         if isinstance(CELLS[cell].task, KeyValuePairs):
@@ -393,9 +403,10 @@ def what_we_found(found: Found, d: Definitions, solved: Mapping[str, float]) -> 
     return figures.minus("\n".join(f"- {line}" for line in lines))
 
 
-def _all_behind(found: Found, d: Mapping[str, float]) -> str:
-    """That every plastic network is worse than the best traditional one of either size, where that is so."""
+def _all_behind(found: Found, d: Mapping[str, float], other: str) -> str:
+    """That every plastic network is worse than ``other``, the best traditional one, where that is so."""
     table = gains(found, d)
+    table = table[table.against == other]
     return " Every plastic network is worse than it." if len(table) and (table.high < 0).all() else ""
 
 
@@ -544,7 +555,7 @@ def who_binds(found: Found, solved: Mapping[str, float]) -> str:
         return ""
     (plastic, of), (others, of_others) = counts
     return (
-        f"{'Most do' if plastic > of / 2 else 'Few do'}: {plastic} of {of} cases (plastic networks × cells) are solved, and {others} of "
+        f"{'Most do' if plastic > of / 2 else 'Few do'}: {plastic} of {of} cases (plastic networks × tasks) are solved, and {others} of "
         f"{of_others} of the traditional ones."
     )
 
