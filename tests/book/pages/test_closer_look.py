@@ -79,6 +79,7 @@ def test_bits_stored_grow_with_the_pairs_that_are_remembered():
     assert "`ndp-bcm` is ahead of the better other network in 5 of 5 cases" in page.how_much(table)
     tied = page.how_much(page.trained_with(runs(configs, lambda config: 0.9)))
     assert "in 5 of 5" not in tied
+    assert "ndp-bcm 29" in page.most_stored(table) and page.most_stored(table[:0]) == ""
     assert "ndp-bcm 29" in page.draw_trained_with(table).caption
 
 
@@ -114,3 +115,11 @@ def test_a_curriculum_tells_items_from_bindings():
         and "One pair is learned by `rsnn-long`, `stp`, `lsnn-100`, two are not" in told
     )
     assert len(page.shown_taught(table)) == 7 and set(table.cues) == {1, 2, 3, 4}
+
+
+def test_the_findings_are_the_answers_and_leave_out_what_is_not_run():
+    nothing = pd.DataFrame()
+    smooth = page.named(runs(look.bounds(), lambda key: 0.9), look.bounds())
+    told = page.findings(changed(W_held=0.8), smooth, nothing, nothing)
+    assert told.startswith("- What has to be learned (exploratory): in every network W") and "curriculum" not in told
+    assert told.count("\n- ") == 2

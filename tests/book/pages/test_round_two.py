@@ -32,7 +32,9 @@ def found(accuracy, seeds=10, of=(CELL,), last_gain=0.0):
                 )
                 for step in (600, 1200, 1800, 2400, 3000):
                     at = value - (last_gain if step < 3000 else 0)
-                    curves.append({**row, "step": step, "accuracy": at, "firing_rate": 5.0, "gradient_norm": 0.1})
+                    curves.append(
+                        {**row, "step": step, "accuracy": at, "firing_rate": 5.0, "gradient_norm": 0.1, "eta": 0.3}
+                    )
     return page.Found(pd.DataFrame(rows), pd.DataFrame(curves), experiments)
 
 
@@ -104,7 +106,7 @@ def test_bits_stored_follow_accuracy_pairs_and_size():
 def test_nothing_at_hand_is_said_and_breaks_nothing():
     nothing = page.Found(pd.DataFrame({"cell": []}), pd.DataFrame({"cell": []}), {CELL: two.round_two(CELL)})
     assert "0 are made" in page.progress(nothing) and nothing.cells == nothing.whole == []
-    assert page.what_we_found(nothing, D, {}) == page.against_traditional(nothing, D) == page.looked_into(nothing) == ""
+    assert page.what_we_found(nothing, D, {}) == page.looked_into(nothing) == ""
 
 
 def test_who_stays_at_chance_is_looked_into_and_who_does_not_is_not():
@@ -144,12 +146,12 @@ def test_noise_that_costs_the_observer_is_answered_when_its_runs_are_whole():
 
 def test_whether_plasticity_beats_the_best_other_memory_is_answered_first():
     both, weak = found(level(lsnn=0.7), of=(CELL,)), found(level(lsnn_100=0.995), of=(CELL,))
-    assert page.in_short(both, D).startswith("Yes: ") and "4 of 4 plastic networks beat both;" not in page.in_short(
+    assert page.in_short(both, D).startswith("Yes. ") and "4 of 4 plastic networks beat both;" not in page.in_short(
         both, D
     )
-    assert page.in_short(weak, D).startswith("No: ") and "0 of 4 plastic networks beat both (4 worse" in page.in_short(
-        weak, D
-    )
+    assert page.in_short(weak, D).startswith(
+        "No. "
+    ) and "0 of 4 plastic networks beat both, 4 are worse" in page.in_short(weak, D)
     assert page.in_short(found(level(), seeds=3), D) == "Not yet run."
 
 
@@ -167,3 +169,10 @@ def test_claims_are_counted_by_their_verdicts(repository):
     told = page.counted(judged, list(two.CELLS))
     assert told.startswith("Of 5 claims and questions") and "reproduced" in told
     assert page.counted(judged, []) == "Not yet judged."
+
+
+def test_plastic_networks_that_miss_are_looked_into():
+    told = page.who_missed(found(level(dp_oja=0.93), last_gain=0.02), {CELL: 0.95})
+    assert told.startswith("Plastic networks miss 1 of 4 cases") and "`dp-oja`" in told and "still learns" in told
+    assert "η went from 0.2 to 0.3" in told and "is flat" in page.who_missed(found(level(dp_oja=0.93)), {CELL: 0.95})
+    assert page.who_missed(found(level()), {CELL: 0.95}) == "Plastic networks miss none of 4 cases."

@@ -41,6 +41,18 @@ def named(runs: pd.DataFrame, configs: Mapping[tuple[str, str] | str, Config]) -
     )
 
 
+def findings(changed: pd.DataFrame, bounded: pd.DataFrame, taught: pd.DataFrame, straight: pd.DataFrame) -> str:
+    """The answers to this page's questions, a line each; without those of which nothing is run."""
+    answers = {
+        "What has to be learned": parts_needed(changed),
+        "Whether the bound of E is needed": bound_needed(changed, bounded),
+        "What the gate is worth": gate_needed(changed),
+        "Whether a curriculum helps other memories": with_a_curriculum(taught, straight),
+    }
+    told = {what: answer.split("\n")[0] for what, answer in answers.items() if answer != NOT_YET}
+    return "\n".join(f"- {what} (exploratory): {answer[0].lower()}{answer[1:]}" for what, answer in told.items())
+
+
 # ---------------------------------------------------------------- one thing changed
 
 
@@ -177,6 +189,20 @@ def trained_with(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _most(usual: pd.DataFrame) -> str:
+    found = plots.intervals(usual, "bits", ["network", "pairs"])
+    peak = found.loc[found.groupby("network", sort=False)["mean"].idxmax()].sort_values("mean", ascending=False)
+    return "; ".join(f"{r.network} {r.mean:.1f} (at {r.pairs})" for r in peak.itertuples())
+
+
+def most_stored(table: pd.DataFrame) -> str:
+    """The most bits that each network stores where it is trained for as many pairs as it is tested with, as a line; or nothing."""
+    if table.empty:
+        return ""
+    told = _most(table[table.value_bits == KeyValuePairs().value_bits])
+    return f"- Most bits stored by networks trained for 1 to {max(look.PAIRS)} pairs of {KeyValuePairs().value_bits} bits (exploratory): {told}."
+
+
 def draw_trained_with(table: pd.DataFrame) -> Drawing:
     """Accuracy, bits stored and bits per thousand parameters against the number of pairs trained with."""
     usual = table[table.value_bits == KeyValuePairs().value_bits]
@@ -188,9 +214,7 @@ def draw_trained_with(table: pd.DataFrame) -> Drawing:
         plots.band(axis, usual, "pairs", column, styles)
         axis.set(xlabel="pairs trained with", ylabel=label)
     plots.legend_above(figure, styles)
-    found = plots.intervals(usual, "bits", ["network", "pairs"])
-    peak = found.loc[found.groupby("network", sort=False)["mean"].idxmax()].sort_values("mean", ascending=False)
-    told = "; ".join(f"{r.network} {r.mean:.1f} (at {r.pairs})" for r in peak.itertuples())
+    told = _most(usual)
     return Drawing(
         figure,
         table.drop(columns=["config_hash", "git_commit"]),
@@ -302,7 +326,13 @@ def shown_taught(table: pd.DataFrame) -> pd.DataFrame:
         cues = sorted(part.cues.unique())
         unit = "pairs" if cell.startswith("key-value-pairs") else "cues"
         row = {"task": two.CELLS[cell].label, "network": name, "start": start, "seeds": part.seed.nunique()}
-        rows.append(row | {f"lesson {k}": f"{i:.3f} ({n} {unit})" for k, (n, i) in enumerate(zip(cues, lessons), 1)})
+        rows.append(
+            row
+            | {
+                f"lesson {k}": f"{i:.3f} ({n} {unit if n > 1 else unit[:-1]})"
+                for k, (n, i) in enumerate(zip(cues, lessons), 1)
+            }
+        )
     return pd.DataFrame(rows)
 
 

@@ -482,25 +482,6 @@ def shown_search(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def against_traditional(found: Found, d: Definitions) -> str:
-    """In one line for each whole cell: how the best plastic network compares with the best traditional ones."""
-    lines = []
-    for cell in found.whole:
-        table = gains(found.of(cell), d)
-        networks = found.networks(cell)
-        first = best(tuple(name for name in PLASTIC if name in networks), networks, d)
-        told = " and ".join(
-            f"{r.mean:+.3f} ({r.low:+.3f} to {r.high:+.3f}) over `{r.against}`, the best {r.kind}"
-            for r in table[table.network == first].itertuples()
-        )
-        beaten = int((table.low > 0).sum())
-        lines.append(
-            f"- Round two, {CELLS[cell].label}: `{first}` gains {told}; {beaten} of {len(table)} comparisons of plastic networks with the "
-            "best traditional ones are in their favour."
-        )
-    return figures.minus("\n".join(lines))
-
-
 def in_short(found: Found, d: Mapping[str, float]) -> str:
     """Whether plastic networks beat the best traditional ones, in a sentence."""
     if not found.whole:
@@ -511,14 +492,14 @@ def in_short(found: Found, d: Mapping[str, float]) -> str:
         beat = [name for name, part in table.groupby("network") if (part.low > 0).all()]
         lost = [name for name, part in table.groupby("network") if (part.high < 0).any()]
         all_of, none_of = all_of + bool(beat), none_of + (not beat)
-        worse = f" ({len(lost)} worse than one or both)" if lost else ""
+        worse = f", {len(lost)} {'is' if len(lost) == 1 else 'are'} worse than one or both" if lost else ""
         told.append(
             f"on {CELLS[cell].label} {len(beat)} of {table.network.nunique()} plastic networks beat both{worse}"
         )
     answer = "Not everywhere" if all_of and none_of else "Yes" if all_of else "No"
     return (
-        f"{answer}: compared with the best traditional network of equal size and with the one with more parameters, {'; '.join(told)} (by the "
-        "interval of the difference)."
+        f"{answer}. By the interval of the difference to the best traditional network of equal size and to the one with more parameters: "
+        f"{'; '.join(told)}."
     )
 
 
@@ -540,6 +521,30 @@ def looked_into(found: Found) -> str:
         f"Some traditional networks never left chance: {told}. {said}Gradients flow in all of them. Neither the slopes nor the starting "
         "values of the search, nor the triangular surrogate of LSNN, which was tried for them beyond the registered search, took them off "
         "chance on the task of the search. The comparison rests on LSNN, which learns."
+    )
+
+
+def who_missed(found: Found, solved: Mapping[str, float]) -> str:
+    """Which plastic networks miss which tasks, and how their training ended, a line each."""
+    if not found.cells:
+        return "Not yet run."
+    lines = []
+    for cell in found.cells:
+        for name, runs in found.networks(cell).items():
+            interval = interquartile_mean(runs.accuracy)
+            if name not in PLASTIC or interval.low >= solved[cell]:
+                continue
+            curves = found.curves[(found.curves.cell == cell) & (found.curves.network == name)]
+            end, eta = how_it_ended(curves), curves[curves.step == curves.step.max()].eta.mean()
+            still = "still learns" if end["last_gain"] > FLAT else "is flat"
+            lines.append(
+                f"- `{name}` on {CELLS[cell].label}, {interval:.3f}: {still} at the end ({end['last_gain']:+.3f} in the last fifth), fires at "
+                f"{end['firing_rate']:.0f} Hz, has a gradient of norm {end['gradient_norm']:.2g}, and η went from {two.CHOSEN[name].start:g} to {eta:.2g}."
+            )
+    if not lines:
+        return f"Plastic networks miss none of {len(PLASTIC) * len(found.cells)} cases."
+    return figures.minus(
+        f"Plastic networks miss {len(lines)} of {len(PLASTIC) * len(found.cells)} cases:\n\n" + "\n".join(lines)
     )
 
 
