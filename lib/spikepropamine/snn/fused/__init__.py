@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ..layers import PlasticLinear, PlasticState
 from .autograd import LeakyScan, Learned, PlasticScan, Prepared, leak, run_leaky
 from .compiler import missing
-from .kernels import State
+from .structures import State
 
 __all__ = ["integrate", "missing", "obstacle", "prepare", "run"]
 

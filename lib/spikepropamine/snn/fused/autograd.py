@@ -17,7 +17,6 @@ from .. import reference
 from ..layers import PlasticLinear, PlasticState
 from ..surrogates import slope_of
 from . import kernels
-from .kernels import Block, Constants, Gradients, History, Leak, Scratch, Sizes, State, Weights
 from .memory import (
     columns,
     copies,
@@ -31,6 +30,7 @@ from .memory import (
     standing,
     unpadded,
 )
+from .structures import Block, Constants, Gradients, History, Leak, Scratch, Sizes, State, Weights
 
 _BLOCKS = 8
 _EMPTY = {dtype: torch.empty(0, dtype=dtype) for dtype in (torch.float32, torch.float64)}
