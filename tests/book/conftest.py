@@ -16,7 +16,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def address():
     """Where the book is served on this machine."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=BUILT))
@@ -25,7 +25,7 @@ def address():
     server.shutdown()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
@@ -54,7 +54,7 @@ def open_page(browser, address, request):
             "response",
             lambda answer: complaints.append(f"{answer.status} for {answer.url}") if answer.status >= 400 else None,
         )
-        page.goto(f"{address}/{name}.html{query}", wait_until="networkidle")
+        page.goto(f"{address}/{name}.html{query}", wait_until="load")
         pages.append(page)
         return page
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from browsers import PAGES, needs_book, needs_browser
+from browsers import PAGES, few, needs_book, needs_browser
 
 CHAPTER = "book/cue_association"
 KINDS_OF_PAGE = [
@@ -200,18 +200,20 @@ def kind_of(button):
     return found[0]
 
 
-def one_stands_for(names):
-    """All of ``names``, those beside CHAPTER for ``make test-slow``."""
-    return [name if name == CHAPTER else pytest.param(name, marks=pytest.mark.slow) for name in names]
-
-
 def open_wide(open_page, name, width):
     return open_page(name, viewport={"width": width, "height": 850}, permissions=["clipboard-read", "clipboard-write"])
 
 
-@pytest.mark.parametrize("how", ["mouse", "keyboard"])
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("name", one_stands_for(KINDS_OF_PAGE))
+@pytest.mark.parametrize(
+    ("width", "how"),
+    [
+        (390, "mouse"),
+        (1280, "keyboard"),
+        pytest.param(390, "keyboard", marks=pytest.mark.slow),
+        pytest.param(1280, "mouse", marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.parametrize("name", few(KINDS_OF_PAGE, ("book/plasticity_rules", "book/locomotion", "search")))
 def test_every_button_does_what_it_says(open_page, name, width, how):
     page = open_wide(open_page, name, width)
     pressed = []
@@ -225,7 +227,7 @@ def test_every_button_does_what_it_says(open_page, name, width, how):
     assert {".primary-toggle", ".theme-switch-button", ".search-button__button"} <= set(pressed)
 
 
-@pytest.mark.parametrize("name", one_stands_for(f"book/{name}" for name in PAGES))
+@pytest.mark.parametrize("name", few([f"book/{name}" for name in PAGES], ("book/index",)))
 def test_the_menus_of_every_page_open_at_every_width(open_page, name):
     page = open_wide(open_page, name, WIDTHS[0])
     for width in WIDTHS:
