@@ -106,7 +106,9 @@ def test_no_link_within_the_book_leads_nowhere():
     for page in sorted(BUILT.rglob("*.html")):
         tags = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").find_all(True)
         anchors[page] = {tag["id"] for tag in tags if tag.has_attr("id")} | {"top"}
-        targets[page] = {tag.get("href") or tag.get("src") for tag in tags if tag.name in ("a", "img", "link", "script")}
+        targets[page] = {
+            tag.get("href") or tag.get("src") for tag in tags if tag.name in ("a", "img", "link", "script")
+        }
     for page in (page for page in targets if page.parent.name == "book"):
         for target in filter(None, targets[page]):
             if urlsplit(target).scheme:

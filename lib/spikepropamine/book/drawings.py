@@ -306,4 +306,4 @@ def _name_limbs(axis: Axes, environment: str, rows: Sequence[Mapping]) -> None:
         cheetah = environment.startswith("HalfCheetah")
         side = 1 if cheetah or x > frame.x_m.mean() else -1
         name = limb if cheetah else f"{'front' if x > 0 else 'rear'} {'left' if y > 0 else 'right'}\n({limb})"
-        axis.annotate(name, (x, y), (14 * side, 0), textcoords="offset points", ha="left" if side > 0 else "right", va="center", fontsize=7.5)  # fmt: skip
+        axis.annotate(name, (x, y), ((14 if cheetah else 24) * side, 0), textcoords="offset points", ha="left" if side > 0 else "right", va="center", fontsize=7.5)  # fmt: skip

@@ -146,21 +146,23 @@ def _right(runs: pd.DataFrame, name: str, variant: str) -> float:
 
 
 def _efficacies(runs: pd.DataFrame, able: Sequence[str]) -> str:
-    told = "; ".join(
-        f"{name} {_right(runs, name, 'E alone kept'):.0%} with all but E forgotten, {_right(runs, name, 'E swapped'):.0%} with E "
-        f"swapped with an episode of the other direction, {_right(runs, name, 'α = 0'):.0%} with α = 0"
-        for name in able
+    kept, swapped, unread = (
+        [_right(runs, name, how) for name in able] for how in ("E alone kept", "E swapped", "α = 0")
     )
-    return f"**What is remembered lies in E.** Going the right way: {told}."
+    worst = able[int(np.argmax(swapped))]
+    return (
+        f"**What is remembered lies in E.** With all but E forgotten between the trials {between(kept)} of the episodes of these "
+        f"networks still go the right way; with E swapped with an episode of the other direction {between(swapped)} do (most in "
+        f"{worst}), and without reading E (α = 0) {between(unread)}."
+    )
 
 
 def _gaps(runs: pd.DataFrame, able: Sequence[str]) -> str:
     gaps = [f"gap {gap:g} s" for gap in GAPS_S if f"right.gap {gap:g} s" in runs]
-    told = "; ".join(
-        f"{name} " + ", ".join(f"{_right(runs, name, gap):.0%} after {gap.removeprefix('gap ')}" for gap in gaps)
-        for name in able
+    told = " and ".join(
+        f"after {gap.removeprefix('gap ')} {between([_right(runs, name, gap) for name in able])}" for gap in gaps
     )
-    return f"**It outlasts a gap that was never trained.** {told}."
+    return f"**After a gap that was never trained** the share that goes the right way is {told}."
 
 
 # ---------------------------------------------------------------- the task
@@ -177,8 +179,8 @@ def described(config: TwoTrialsConfig) -> str:
         f"{task.scored} steps ({task.scored * STEP_S:g} s), that input is silent. Reward is speed in the right direction, and the "
         "score is how many metres the second trial went that way. A policy that does not remember scores 0 on average and goes "
         "the right way in half of its episodes.\n\n"
-        "The task was to show the reward itself. A policy has to put reward and speed together to know the direction from that, an "
-        "exclusive-or, and in the steps at hand neither a GRU nor a plastic network learned it (up to 166,000 steps, one seed); "
+        "At first the task showed the reward itself. A policy has to put reward and speed together to know the direction from that, an "
+        "exclusive-or, and within the steps that were run neither a GRU nor a plastic network learned it (up to 166,000 steps, one seed); "
         "so the direction is shown. What is asked is therefore whether a policy *remembers*, not whether it *finds out*.\n\n"
         f"All policies have {n_inputs} inputs, {n_actions} actions and {policy.n_hidden} units a layer: the six of "
         "[](locomotion.ipynb), `rsnn`, whose second population hears its own spikes, and `gru`, a gated recurrent unit "
