@@ -131,7 +131,7 @@ class Exploration {
       );
     const domain = kind === "dots" ? [Math.min(...here.map((p) => this.places.indexOf(p))) - 0.5, Math.max(...here.map((p) => this.places.indexOf(p))) + 0.5] : undefined;
     const plot = Plot.plot({
-      width, height: 200 + below, marginLeft: 46, marginTop: 8, marginBottom: below, style: FULL,
+      width, height: 200 + below, marginLeft: turned ? Math.max(46, Math.ceil(cut(names[0]).length * 5.2 - slot / 2)) : 46, marginTop: 8, marginBottom: below, style: FULL,
       x: { domain, insetLeft: 6, insetRight: 6 }, y: { domain: this.range(panel) }, marks,
     });
     plot.setAttribute("aria-hidden", "true");

@@ -146,14 +146,13 @@ def _right(runs: pd.DataFrame, name: str, variant: str) -> float:
 
 
 def _efficacies(runs: pd.DataFrame, able: Sequence[str]) -> str:
-    kept, swapped, unread = (
-        [_right(runs, name, how) for name in able] for how in ("E alone kept", "E swapped", "α = 0")
-    )
+    ways = ("E alone kept", "E swapped", "E forgotten", "α = 0")
+    kept, swapped, forgotten, unread = ([_right(runs, name, how) for name in able] for how in ways)
     worst = able[int(np.argmax(swapped))]
     return (
         f"**What is remembered lies in E.** With all but E forgotten between the trials {between(kept)} of the episodes of these "
         f"networks still go the right way; with E swapped with an episode of the other direction {between(swapped)} do (most in "
-        f"{worst}), and without reading E (α = 0) {between(unread)}."
+        f"{worst}), with E alone forgotten {between(forgotten)}, and without reading E (α = 0) {between(unread)}."
     )
 
 
