@@ -91,7 +91,7 @@ def synapse() -> Drawing:
         ((95, 31), (86, 16.5), POST),
         ((76, 16), (70, 19), POST),
         ((56, 27), (49, 30), MODULATOR),
-        ((21.5, 34), (31, 34), PRE),
+        ((19, 34), (31.5, 34), PRE),
     ):
         arrow(axis, start, stop, colour)
     data = pd.DataFrame([{"part": name, "equation": text} for name, (*_, text, _) in nodes.items()])

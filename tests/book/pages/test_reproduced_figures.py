@@ -27,6 +27,8 @@ def test_every_item_has_a_card_on_the_section_of_its_chapter(tmp_path):
 
 def test_the_message_is_the_first_sentence_of_a_caption():
     assert page.message("Plastic networks solve it. Dashed: 0.95.") == "Plastic networks solve it."
+    assert page.message("Most of the walk is kept: return of every policy. Dots: seeds.") == "Most of the walk is kept."
+    assert page.message("The network: inputs reach the readout. β is 0.8.") == "The network: inputs reach the readout."
     assert page.message("Accuracy reaches 0.95 of 1. Dotted: chance.") == "Accuracy reaches 0.95 of 1."
 
 

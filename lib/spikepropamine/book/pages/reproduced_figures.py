@@ -10,6 +10,7 @@ from IPython.display import Markdown
 from ...records.atomic import load_yaml, read_json
 
 ROWS, COLUMNS = 3, 3  # of a table that its card shows
+MESSAGE = 4  # a message has more words; what stands before a colon may be fewer, such as "The network"
 
 
 def gallery(root: Path) -> Markdown:
@@ -22,9 +23,11 @@ def gallery(root: Path) -> Markdown:
 
 
 def message(caption: str) -> str:
-    """The first sentence of a caption, which is its message."""
+    """The first sentence of a caption, which is its message, up to a colon that tells what is drawn."""
     first = re.split(r"\. (?=[A-Zα-ωΑ-Ω|])", " ".join(caption.split()), maxsplit=1)[0]
-    return first.rstrip(".") + "."
+    head, _, drawn = first.partition(": ")
+    message = head if drawn and len(head.split()) > MESSAGE else first
+    return message.rstrip(".") + "."
 
 
 def _in_order(root: Path, page: str, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
