@@ -107,6 +107,8 @@ def test_each_question_of_a_heading_is_answered_in_a_sentence(definitions):
     assert page.who_remembers(runs, NAMES, definitions).startswith(
         "dp-bcm and gru remember which way to run; snn, dp-oja,"
     )
+    between = page.who_remembers(runs_of({"dp-bcm": 0.95, "dp-oja": 0.7}), NAMES, definitions)
+    assert between.startswith("dp-bcm remembers which way to run; dp-oja lies in between; snn,")
     assert page.who_remembers(runs_of({}), NAMES, definitions) == "No policy remembers which way to run."
     told = page.how_long(runs_of({"dp-bcm": 1.0, "gru": 1.0}), NAMES)
     assert told == "After 5 s the way is still known: dp-bcm 75%, gru 75% of episodes go right."

@@ -86,8 +86,8 @@ def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definit
         lines.append(
             f"**Does plasticity carry what was learned a moment ago? {_answer(len(able), len(plastic))}.** "
             f"{len(able)} of {len(plastic)} plastic networks remember which way to run: "
-            + ", ".join(f"{name} goes the right way in {found[name][0].mean:.0%}" for name in plastic)
-            + " of the episodes (chance is 50%)."
+            + ", ".join(f"{name} {found[name][0].mean:.0%}" for name in plastic)
+            + " of episodes went the right way (chance is 50%)."
         )
         if able:
             lines.append(_efficacies(runs, able))
@@ -117,11 +117,15 @@ def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definit
 
 def who_remembers(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> str:
     """One sentence: the policies that remember, and those that do not."""
-    found = remembers(runs, names, definitions)
-    able = [name for name, (_, how) in found.items() if how == "remembers"]
-    others = [name for name in found if name not in able]
-    told = f"{enumerated(able) or 'No policy'} {'remembers' if len(able) < 2 else 'remember'} which way to run"
-    return told + (f"; {enumerated(others)} {'does' if len(others) == 1 else 'do'} not." if able and others else ".")
+    by: dict[str, list[str]] = {"remembers": [], "neither": [], "forgets": []}
+    for name, (_, how) in remembers(runs, names, definitions).items():
+        by[how].append(name)
+    told = [f"{enumerated(by['remembers']) or 'No policy'} {'remember' if len(by['remembers']) > 1 else 'remembers'} which way to run"]  # fmt: skip
+    if by["neither"]:
+        told.append(f"{enumerated(by['neither'])} {'lie' if len(by['neither']) > 1 else 'lies'} in between")
+    if by["remembers"] and by["forgets"]:
+        told.append(f"{enumerated(by['forgets'])} {'do' if len(by['forgets']) > 1 else 'does'} not")
+    return "; ".join(told) + "."
 
 
 def how_long(runs: pd.DataFrame, names: Sequence[str]) -> str:
