@@ -97,13 +97,13 @@ def test_what_cannot_run_is_named_and_the_rest_goes_on():
 
 @pytest.mark.slow
 def test_the_tests_come_first_and_one_that_fails_ends_it(tmp_path):
-    (tmp_path / "test_good.py").write_text("def test_good(): pass\n")
+    (tmp_path / "test_good.py").write_text("def test_good(): pass\n", encoding="utf-8")
     assert gpu.tested(tmp_path, ["test_good.py"], 60).startswith("1 passed")
-    (tmp_path / "test_bad.py").write_text("def test_bad(): assert 1 == 2\n")
+    (tmp_path / "test_bad.py").write_text("def test_bad(): assert 1 == 2\n", encoding="utf-8")
     with pytest.raises(ValueError, match="(?s)the tests of the kernels must pass.*assert 1 == 2"):
         gpu.tested(tmp_path, ["test_good.py", "test_bad.py"], 60)
     slow = "import time\ndef test_quick(): pass\ndef test_slow(): time.sleep(60)\n"
-    (tmp_path / "test_slow.py").write_text(slow)
+    (tmp_path / "test_slow.py").write_text(slow, encoding="utf-8")
     # one has passed where pytest has started by then
     said = gpu.tested(tmp_path, ["test_slow.py"], 10)
     assert re.fullmatch("stopped after 10 s, [01] passed until then and none failed", said)

@@ -64,7 +64,7 @@ for rule in RULES.values():
 
 def child(script, **environment):
     here = {name: x for name, x in os.environ.items() if name != "TRITON_INTERPRET"} | environment
-    done = subprocess.run([sys.executable, "-c", script], env=here, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", script], env=here, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     return done
 
