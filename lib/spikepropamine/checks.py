@@ -2,9 +2,14 @@
 
 import math
 from collections.abc import Collection, Mapping
-from typing import Any
+from numbers import Integral, Real
+from typing import Any, TypeVar
 
 import torch
+from torch.nn.parameter import UninitializedTensorMixin
+
+Module = TypeVar("Module", bound=torch.nn.Module)
+FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
 def require(holds: bool, name: str, value: Any, allowed: str) -> None:
@@ -29,9 +34,15 @@ def require_not_negative(name: str, value: Any) -> None:
 
 
 def require_count(name: str, value: Any, at_least: int = 1) -> None:
-    """Refuse anything but a whole number of at least ``at_least``."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
+    """Refuse anything but a whole number of at least ``at_least``, of Python's or NumPy's integers."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
     require(whole and value >= at_least, name, value, f"a whole number >= {at_least}")
+
+
+def require_matrix(rows: tuple[str, int], columns: tuple[str, int]) -> None:
+    """Refuse two sizes, each with its name, whose product no tensor would hold."""
+    (a, m), (b, n) = rows, columns
+    require(m * n <= 2**31, f"{a} × {b}", m * n, "2**31 at most, the numbers in one tensor")
 
 
 def require_seed(value: Any) -> None:
@@ -58,7 +69,10 @@ def require_tensor(
     if value.dtype != dtype:
         raise TypeError(f"{name} has dtype {value.dtype}: must be {dtype}, the dtype of the weights")
     if value.layout != torch.strided or value.is_nested:
-        raise TypeError(f"{name} has layout {value.layout}: must be dense, torch.strided")
+        layout = "nested" if value.is_nested else value.layout
+        raise TypeError(f"{name} has layout {layout}: must be dense, torch.strided")
+    if isinstance(value, UninitializedTensorMixin):
+        raise TypeError(f"{name} is not initialised yet: must have a shape, as after the first call of a lazy module")
     if device is not None and value.device != device:
         require(False, f"{name}.device", str(value.device), f"{str(device)!r}, the device of the weights")
     fits = value.ndim == len(shape) and all(
@@ -68,6 +82,33 @@ def require_tensor(
         require(False, f"{name}.shape", tuple(value.shape), "(" + ", ".join(map(str, shape)) + ")")
     if finite:
         require_finite({name: value})
+
+
+def require_trackable(tensors: Mapping[str, torch.Tensor]) -> None:
+    """Refuse tensors, by name, that were made in inference mode where gradients are tracked: PyTorch tracks none of them."""
+    if torch.is_grad_enabled() and not torch.is_inference_mode_enabled():
+        for name, x in tensors.items():
+            if x.is_inference():
+                require(
+                    False,
+                    name,
+                    "a tensor made in inference mode",
+                    "one that gradients can be tracked of, such as its clone()",
+                )
+
+
+def placed(module: Module, device: Any, dtype: Any) -> Module:
+    """``module`` moved to ``device`` and ``dtype``, where they are not None.
+
+    Raises:
+        ValueError: no device that is here, or not one of the dtypes that networks compute in.
+    """
+    require_choice("dtype", dtype, (None, *FLOATS))
+    try:
+        return module.to(device=None if device is None else torch.device(device), dtype=dtype)
+    except (AssertionError, NotImplementedError, RuntimeError, TypeError) as error:
+        said = str(error).strip().split("\n")[0]
+        raise ValueError(f"device = {device!r}: must be None or a device that is here: {said}") from error
 
 
 def require_finite(tensors: Mapping[str, torch.Tensor]) -> None:
@@ -87,4 +128,8 @@ def require_finite(tensors: Mapping[str, torch.Tensor]) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Whether ``value`` is a real number, of Python or NumPy, that a float can hold."""
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and (float(value) != 0 or value == 0)
+    except OverflowError:
+        return False

@@ -160,6 +160,8 @@ def other_networks(data):
         if isinstance(network, SpikingNetwork):
             return network.run(spikes, path="reference")[:2]
         cell, given = network.cell, spikes.to(network.readout.weight.dtype)
+        if not len(given):
+            return given.new_zeros(0, given.shape[1], C), given.new_zeros(0, given.shape[1], Q)
         if name in TRADITIONAL:
             out = cell.each(given)
         elif hasattr(cell, "each"):

@@ -1,17 +1,35 @@
 """What once ended the process, or gave a wrong number, is refused by name."""
 
+import copy
+import pickle
+
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from spikepropamine.snn.controls import CONTROLS, build_control
+from spikepropamine.snn.fused import recurrent_memory
+from spikepropamine.snn.layers import PlasticLinear
 from spikepropamine.snn.networks import NETWORKS, build
-from spikepropamine.snn.traditional import TRADITIONAL, build_traditional
+from spikepropamine.snn.plastic_leaky import PlasticLeaky
+from spikepropamine.snn.plasticity import Oja
+from spikepropamine.snn.scan import initial_state
+from spikepropamine.snn.traditional import TRADITIONAL, TraditionalOptions, build_traditional
 
 OTHERS = [*CONTROLS, *TRADITIONAL]
 
 
 def other(name):
     return (build_control if name in CONTROLS else build_traditional)(name, 5, 6, 2)
+
+
+def any_network(name, *sizes, **named):
+    return next(
+        make
+        for known, make in ((NETWORKS, build), (CONTROLS, build_control), (TRADITIONAL, build_traditional))
+        if name in known
+    )(name, *sizes, **named)
 
 
 @pytest.mark.parametrize("batch", [1, 8, 300])
@@ -72,3 +90,161 @@ def test_a_seed_fits_pytorch_s_generator():
         build("snn", 5, 6, 2, seed=2**64)
     with pytest.raises(ValueError, match=r"eta(_bcm)? = 1e\+300"):
         build("dp-bcm", 5, 6, 2, eta_bcm=1e300)
+
+
+EACH_KIND = pytest.mark.parametrize("name", ["snn", "dp-oja", "rsnn", "alif", "synaptic", "slstm", "lsnn", "stp"])
+
+
+@EACH_KIND
+def test_a_size_or_a_seed_is_a_whole_number_of_python_s_or_numpy_s_or_refused_by_name(name):
+    size, seed = np.int64(6), np.int32(3)
+    found, expected = any_network(name, 5, size, 2, seed=seed), any_network(name, 5, 6, 2, seed=3)
+    assert torch.equal(found(torch.ones(7, 3, 5)), expected(torch.ones(7, 3, 5)))
+    for wrong in (-1, 0, 2.0, np.float64(6), True, np.True_, "6", None, torch.tensor(6)):
+        with pytest.raises(ValueError, match="n_hidden = .*: must be a whole number >= 1"):
+            any_network(name, 5, wrong, 2)
+    for most in (2**70, 10**12):
+        with pytest.raises(ValueError, match=r"n_hidden = \d+: must be 2\*\*31 at most"):
+            any_network(name, 5, most, 2)
+    for wrong in (-1, 1.0, False, "0", None, 2**64, 2**100):
+        with pytest.raises(ValueError, match="seed = .*: must be"):
+            any_network(name, 5, 6, 2, seed=wrong)
+
+
+@EACH_KIND
+def test_no_ticks_leave_everything_as_it_was(name):
+    network = any_network(name, 5, 6, 2)
+    run = network.run(torch.ones(0, 3, 5))
+    assert run.readout.shape == (0, 3, 2) and run.spikes.shape == (0, 3, 6)
+    assert not run.state[1].any()
+
+
+@EACH_KIND
+def test_a_call_gives_the_readout_and_copies_and_pickles_do_too(name):
+    network, spikes = any_network(name, 5, 6, 2), torch.ones(7, 3, 5)
+    expected = network.run(spikes).readout
+    for one in (network, copy.deepcopy(network), pickle.loads(pickle.dumps(network))):
+        assert torch.equal(one(spikes), expected)
+
+
+@EACH_KIND
+def test_torch_func_maps_over_networks_and_differentiates_them(name):
+    network, spikes = any_network(name, 5, 6, 2), torch.rand(2, 7, 3, 5).round()
+    found = torch.func.vmap(network)(spikes)
+    torch.testing.assert_close(found, torch.stack([network(s) for s in spikes]), rtol=1e-4, atol=1e-5)
+    own = spikes[0].clone().requires_grad_()
+    network(own).sum().backward()
+    by_spikes = torch.func.grad(lambda s: network(s).sum())(spikes[0])
+    torch.testing.assert_close(by_spikes, own.grad, rtol=1e-3, atol=1e-5)
+
+
+@EACH_KIND
+def test_tensors_of_inference_mode_are_refused_where_gradients_are_tracked(name):
+    network = any_network(name, 5, 6, 2)
+    with torch.inference_mode():
+        spikes = torch.ones(7, 3, 5)
+        made = any_network(name, 5, 6, 2)
+        made(spikes)
+    with pytest.raises(ValueError, match="spikes = 'a tensor made in inference mode': must be one that .* clone"):
+        network(spikes)
+    with pytest.raises(ValueError, match="'a tensor made in inference mode': must be"):
+        made(torch.ones(7, 3, 5))
+    with torch.no_grad():
+        assert torch.equal(network(spikes), network(torch.ones(7, 3, 5)))
+
+
+@EACH_KIND
+@pytest.mark.parametrize(
+    "readout, named",
+    [
+        (nn.Sequential(nn.Linear(6, 2)), "readout = Sequential: must be an nn.Linear"),
+        (nn.LazyLinear(2), "readout.weight is not initialised yet: must"),
+        (nn.Linear(7, 2), "readout.in_features = 7: must be 6"),
+        (nn.Linear(6, 2, dtype=torch.complex64), "readout.weight has dtype torch.complex64: must be one of"),
+    ],
+)
+def test_a_readout_that_does_not_fit_is_refused_by_name(name, readout, named):
+    network = any_network(name, 5, 6, 2)
+    network.readout = readout
+    with pytest.raises((TypeError, ValueError), match=named):
+        network(torch.ones(7, 3, 5))
+
+
+@EACH_KIND
+def test_a_network_is_made_where_values_cannot_be_read(name):
+    with torch.device("meta"):
+        network = any_network(name, 5, 6, 2)
+        assert network(torch.ones(7, 3, 5)).shape == (7, 3, 2)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda **o: build("dp-oja", 5, 6, 2, **o), lambda **o: PlasticLeaky(5, 6, Oja(), **o)]
+)
+def test_a_device_or_a_dtype_that_cannot_be_is_refused_by_name(make):
+    for dtype in ("float32", torch.int64, torch.complex64, torch.float8_e4m3fn, np.float32):
+        with pytest.raises(ValueError, match="dtype = .*: must be one of None, torch.float32"):
+            make(dtype=dtype)
+    for device in ("tpu", "cuda:99", 1.5):
+        with pytest.raises(ValueError, match="device = .*: must be None or a device that is here"):
+            make(device=device)
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 2.0, True, "3", None, 10**12])
+@pytest.mark.parametrize("layer", [nn.Linear(5, 6), PlasticLinear(5, 6, Oja())])
+def test_a_batch_that_cannot_be_is_refused_by_name(layer, batch_size):
+    with pytest.raises(ValueError, match="batch_size.* = .*: must be"):
+        initial_state(layer, batch_size)
+
+
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), True, "5", None, 10**400, torch.tensor(5.0)])
+@pytest.mark.parametrize("name", ["e_max", "dt", "tau_trace", "tau", "slope"])
+def test_a_constant_that_is_no_positive_number_is_refused_by_name(name, value):
+    with pytest.raises(ValueError, match=f"{name} = .*: must be a finite number > 0"):
+        PlasticLeaky(5, 6, Oja(), **{name: value})
+
+
+@pytest.mark.parametrize(
+    "call, named",
+    [
+        (lambda: PlasticLinear(5, 6, Oja(), modulated="no"), "modulated = 'no': must be True or False"),
+        (lambda: build("dp-oja", 5, 6, 2)(torch.ones(7, 3, 5), (None, None)), r"record = \(None, None\): must be True"),
+        (lambda: build_traditional("lsnn", 5, 6, 2, options={"dt": 5.0}), "options = .*: must be a TraditionalOptions"),
+        (lambda: build_traditional("stp", 5, 6, 2, options=TraditionalOptions(dt=2**70)), None),
+        (lambda: build("dp-oja", 5, 6, 2, alpha_scale=2**40), None),
+    ],
+)
+def test_other_arguments_are_right_or_refused_by_name(call, named):
+    if named is None:
+        assert call()(torch.ones(2, 3, 5)).shape == (2, 3, 2)
+    else:
+        with pytest.raises(ValueError, match=named):
+            call()
+
+
+@pytest.mark.parametrize(
+    "change, error, named",
+    [
+        (lambda s: torch.nested.nested_tensor([*s]), TypeError, "spikes has layout nested: must be dense"),
+        (
+            lambda s: torch.quantize_per_tensor(s, 0.1, 0, torch.quint8),
+            TypeError,
+            "spikes has dtype torch.quint8: must",
+        ),
+        (lambda s: s.to(torch.float8_e4m3fn), TypeError, "spikes has dtype torch.float8_e4m3fn: must"),
+        (lambda s: s.tolist(), TypeError, "spikes is a list: must be a torch.Tensor"),
+    ],
+)
+@EACH_KIND
+@pytest.mark.filterwarnings("ignore")
+def test_tensors_of_another_make_are_refused_by_name(name, change, error, named):
+    with pytest.raises(error, match=named):
+        any_network(name, 5, 6, 2)(change(torch.ones(7, 3, 5)))
+
+
+@pytest.mark.parametrize("name", TRADITIONAL)
+def test_without_scipy_recurrent_cells_take_the_readable_path(name, monkeypatch, caplog):
+    network = other(name)
+    expected = network(torch.ones(7, 3, 5))
+    monkeypatch.setattr(recurrent_memory, "find_spec", lambda _: None)
+    torch.testing.assert_close(network(torch.ones(7, 3, 5)), expected)
+    assert "SciPy" in recurrent_memory.missing()

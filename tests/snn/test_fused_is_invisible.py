@@ -601,7 +601,7 @@ def test_snntorch_s_own_fast_sigmoid_is_fused(slope):
 )
 def test_no_other_surrogate_is_taken_for_it_and_the_log_says_what_to_change(make, caplog):
     assert fast_sigmoid_slope(make()) is None
-    scan_module._tell_once.cache_clear()
+    scan_module.tell_once.cache_clear()
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
             scan(nn.Linear(5, 6), snntorch.Leaky(beta=0.8, spike_grad=make()), spikes_of(dtype=torch.float32))

@@ -180,7 +180,7 @@ def test_the_readout_is_a_leaky_integral():
 )
 def test_where_the_fused_path_does_not_apply_the_reference_runs_and_says_so_once(neuron, reason, caplog):
     layer = PlasticLinear(6, 5, Oja())
-    scan_module._tell_once.cache_clear()
+    scan_module.tell_once.cache_clear()
     spikes = (torch.rand(4, 2, 6) < 0.5).float()
     with caplog.at_level(logging.WARNING):
         scan(layer, neuron, spikes)

@@ -8,7 +8,7 @@ from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from ..checks import require, require_finite, require_tensor
+from ..checks import FLOATS, require, require_finite, require_tensor, require_trackable
 from .layers import PlasticLinear, as_spikes
 
 # of snnTorch's neurons, those that are called as neuron(current, v) and return (spikes, v)
@@ -36,10 +36,12 @@ def put_weights_in_place(layer: Any) -> None:
                 hook(layer, None)
 
 
-def require_layer(layer: Any) -> dict[str, Tensor]:
+def require_layer(layer: Any, called: str = "layer") -> dict[str, Tensor]:
     """Refuse what is not a layer of synapses with one weight for each input and neuron; its parameters by name."""
     if not isinstance(layer, (nn.Linear, PlasticLinear)):
-        raise TypeError(f"layer = {type(layer).__name__}: must be an nn.Linear or a PlasticLinear")
+        raise TypeError(f"{called} = {type(layer).__name__}: must be an nn.Linear or a PlasticLinear")
+    if layer.weight.dtype not in FLOATS:
+        raise TypeError(f"{called}.weight has dtype {layer.weight.dtype}: must be one of {', '.join(map(str, FLOATS))}")
     weight, P, Q = layer.weight, layer.in_features, layer.out_features
     shapes: dict[str, tuple[int, ...]] = {"weight": (Q, P), "bias": (Q,)}
     if isinstance(layer, PlasticLinear):
@@ -49,8 +51,8 @@ def require_layer(layer: Any) -> dict[str, Tensor]:
     for name, shape in shapes.items():
         x = getattr(layer, name)
         if x is not None or name != "bias":
-            require_tensor(f"layer.{name}", x, shape, weight.dtype, weight.device, finite=False)
-    parameters: dict[str, Tensor] = {f"layer.{name}": x for name, x in layer.named_parameters()}
+            require_tensor(f"{called}.{name}", x, shape, weight.dtype, weight.device, finite=False)
+    parameters: dict[str, Tensor] = {f"{called}.{name}": x for name, x in layer.named_parameters()}
     for name, x in parameters.items():
         if x.dtype != weight.dtype or x.device != weight.device:
             require_tensor(name, x, tuple(x.shape), weight.dtype, weight.device, finite=False)
@@ -78,10 +80,23 @@ def require_state(layer: PlasticLinear | nn.Linear, state: Any, batch: int) -> d
     return {f"state.{name}": x for name, x in tensors.items()}
 
 
-def require_spikes(network: nn.Module, spikes: Any, inputs: int, weight: Tensor) -> Tensor:
-    """``spikes`` in the dtype of ``weight``, once they and all that ``network`` has learned can be run over ticks."""
+def require_readout(readout: Any, hidden: int) -> None:
+    """Refuse a readout that is no ``nn.Linear`` of ``hidden`` neurons."""
+    if not isinstance(readout, nn.Linear):
+        raise TypeError(f"readout = {type(readout).__name__}: must be an nn.Linear")
+    require_layer(readout, "readout")
+    require(readout.in_features == hidden, "readout.in_features", readout.in_features, f"{hidden}, the hidden neurons")
+
+
+def require_spikes(network: nn.Module, spikes: Any, inputs: int, hidden: int) -> Tensor:
+    """``spikes`` in the dtype of the weights, once they and all that ``network`` has learned can be run over ticks."""
+    readout: Any = network.readout
+    require_readout(readout, hidden)
+    weight = readout.weight
     spikes = as_spikes("spikes", spikes, weight.dtype)
     require_tensor("spikes", spikes, ("T", "B", inputs), weight.dtype, weight.device, finite=False)
-    require(min(spikes.shape) > 0, "spikes.shape", tuple(spikes.shape), f"(T, B, {inputs}), T and B >= 1")
-    require_finite({"spikes": spikes, **dict(network.named_parameters())})
+    require(spikes.shape[1] > 0, "spikes.shape", tuple(spikes.shape), f"(T, B, {inputs}) with B >= 1")
+    values = {"spikes": spikes, **dict(network.named_parameters())}
+    require_trackable(values)
+    require_finite(values)
     return spikes

@@ -13,13 +13,14 @@ from typing import Any
 import snntorch
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from ..checks import require_choice
+from ..checks import require_choice, require_matrix
 from . import obstacles
 from .arguments import require_spikes
 from .fused.neurons import adaptive, recurrent
-from .layers import Spike, leaky
-from .networks import NetworkOptions, Run, SpikingNetwork, build, check_arguments
+from .layers import Spike, integrator, leaky, made
+from .networks import NetworkOptions, Run, SpikingNetwork, build, check_arguments, nothing
 from .reference import tidy
 from .scan import fire, integrate
 
@@ -58,7 +59,7 @@ class Cell(nn.Module):
             for I in current:
                 s, state = self(I, state)
                 out.append(s)
-        return torch.stack(out), state
+        return torch.stack(out) if out else current, state
 
 
 class Recurrent(Cell):
@@ -68,7 +69,9 @@ class Recurrent(Cell):
         super().__init__()
         self.synapses = nn.Linear(n_inputs, n_hidden)
         beta = math.exp(-o.dt / o.tau_membrane)
-        self.neuron = snntorch.RLeaky(beta=beta, linear_features=n_hidden, all_to_all=True, spike_grad=Spike(o.slope))
+        self.neuron = made(
+            snntorch.RLeaky, beta=beta, linear_features=n_hidden, all_to_all=True, spike_grad=Spike(o.slope)
+        )
         nn.init.normal_(self.neuron.recurrent.weight, std=1 / math.sqrt(n_hidden))
         nn.init.zeros_(self.neuron.recurrent.bias)
 
@@ -91,7 +94,7 @@ class SecondOrder(nn.Module):
     def __init__(self, n_inputs: int, n_hidden: int, o: NetworkOptions):
         super().__init__()
         self.synapses = nn.Linear(n_inputs, n_hidden)
-        self.slow = snntorch.Leaky(beta=math.exp(-o.dt / TAU_LONG), reset_mechanism="none", spike_grad=Spike())
+        self.slow = integrator(TAU_LONG, o.dt)
         self.neuron = leaky(o.tau_membrane, o.dt, o.slope)
 
     def run(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -148,8 +151,22 @@ class LSTM(nn.Module):
     def run(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """As :meth:`Cell.run`."""
         h, c = state
+        if obstacles.transform() is not None:
+            return self.each(spikes, state)
         out, (h, c) = self.lstm(spikes, (h[None], c[None]))
         return self.spike(out - LSTM_THRESHOLD), (h[0], c[0])
+
+    def each(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """As :meth:`run`, tick after tick: ``torch.func`` has no rule for the loop within ``nn.LSTM``."""
+        (h, c), w, out = state, self.lstm, []
+        for s in spikes:
+            gates = F.linear(s, w.weight_ih_l0, w.bias_ih_l0) + F.linear(h, w.weight_hh_l0, w.bias_hh_l0)
+            i, f, g, o = gates.chunk(4, -1)
+            # c[t] = σ(f) c[t−1] + σ(i) tanh(g), h[t] = σ(o) tanh(c[t])
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+            out.append(h)
+        return self.spike(torch.stack(out) - LSTM_THRESHOLD), (h, c)
 
 
 CELLS: dict[str, type[Cell | SecondOrder | LSTM]] = {
@@ -165,20 +182,23 @@ class CellNetwork(nn.Module):
 
     def __init__(self, cell: Cell | SecondOrder | LSTM, n_inputs: int, readout: nn.Linear, o: NetworkOptions):
         super().__init__()
-        self.cell, self.n_inputs, self.readout = cell, n_inputs, readout
-        self.integrator = snntorch.Leaky(
-            beta=math.exp(-o.dt / o.tau_readout), reset_mechanism="none", spike_grad=Spike()
-        )
+        self.cell, self.n_inputs, self.n_hidden, self.readout = cell, n_inputs, readout.in_features, readout
+        self.integrator = integrator(o.tau_readout, o.dt)
 
     def run(self, spikes: Tensor) -> Run:
         """Run over the ticks of ``spikes``, (T, B, P), from a state of zero."""
-        spikes = require_spikes(self, spikes, self.n_inputs, self.readout.weight)
-        zero = spikes.new_zeros(spikes.shape[1], self.readout.in_features)
-        out, state = self.cell.run(spikes, (zero,) * self.cell.tensors)
-        potential, y = integrate(
-            self.readout(out), out.new_zeros(out.shape[1], self.readout.out_features), self.integrator
-        )
+        spikes = require_spikes(self, spikes, self.n_inputs, self.n_hidden)
+        start = (spikes.new_zeros(spikes.shape[1], self.n_hidden),) * self.cell.tensors
+        zero = spikes.new_zeros(spikes.shape[1], self.readout.out_features)
+        if not len(spikes):
+            return nothing(self, spikes, (start, zero))
+        out, state = self.cell.run(spikes, start)
+        potential, y = integrate(self.readout(out), zero.to(out.dtype), self.integrator)
         return Run(potential, out, (state, y))
+
+    def forward(self, spikes: Tensor) -> Tensor:
+        """The readout, (T, B, classes), of ``spikes``, (T, B, P)."""
+        return self.run(spikes).readout
 
 
 def _plain(n_inputs: int, n_hidden: int, n_outputs: int, seed: int, o: NetworkOptions) -> SpikingNetwork:
@@ -199,6 +219,7 @@ def _wide(n_inputs: int, n_hidden: int, n_outputs: int, seed: int, o: NetworkOpt
 
 def _of_cell(name: str) -> Callable[..., CellNetwork]:
     def make(n_inputs: int, n_hidden: int, n_outputs: int, seed: int, o: NetworkOptions) -> CellNetwork:
+        require_matrix(("n_hidden", n_hidden), ("n_hidden", n_hidden))
         plain = _plain(n_inputs, n_hidden, n_outputs, seed, o)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -230,6 +251,5 @@ def build_control(
         ValueError: naming the parameter, its value and what is allowed.
     """
     require_choice("name", name, CONTROLS)
-    return CONTROLS[name](
-        n_inputs, n_hidden, n_outputs, seed, check_arguments(n_inputs, n_hidden, n_outputs, seed, options)
-    )
+    o = check_arguments(n_inputs, n_hidden, n_outputs, seed, options)
+    return CONTROLS[name](int(n_inputs), int(n_hidden), int(n_outputs), int(seed), o)

@@ -1,17 +1,21 @@
 """The layers: a spiking neuron of snnTorch, and synapses that are plastic within a trial."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import snntorch
 import torch
 from torch import Tensor, nn
 
-from ..checks import require, require_count, require_positive
+from ..checks import placed, require, require_count, require_matrix, require_positive
 from .plasticity import RULES, Rule, Seen, slide
 
+Neuron = TypeVar("Neuron", bound=nn.Module)
 
-class _Step(torch.autograd.Function):
+
+class Step(torch.autograd.Function):
+    """A spike where u > 0; backward, the ``derivative`` of the surrogate ``spike``. Under torch.func too."""
+
     generate_vmap_rule = True
 
     @staticmethod
@@ -50,7 +54,7 @@ class Spike:
         self.slope = slope
 
     def __call__(self, u: Tensor) -> Tensor:
-        return _Step.apply(u, self)
+        return Step.apply(u, self)
 
     def derivative(self, u: Tensor) -> Tensor:
         """The surrogate derivative ∂s/∂u at ``u``, any shape."""
@@ -68,7 +72,25 @@ def leaky(tau: float, dt: float = 5.0, slope: float = 25.0) -> snntorch.Leaky:
     """
     require_positive("tau", tau)
     require_positive("dt", dt)
-    return snntorch.Leaky(beta=math.exp(-dt / tau), threshold=1.0, spike_grad=Spike(slope))
+    return made(snntorch.Leaky, beta=math.exp(-dt / tau), threshold=1.0, spike_grad=Spike(slope))
+
+
+def integrator(tau: float, dt: float) -> snntorch.Leaky:
+    """The neuron of a leaky, non-spiking readout: ``snntorch.Leaky`` with β = exp(−dt/τ) and no reset.
+
+    Args:
+        tau: time constant in milliseconds, > 0.
+        dt: tick in milliseconds, > 0.
+    """
+    return made(snntorch.Leaky, beta=math.exp(-dt / tau), reset_mechanism="none", spike_grad=Spike())
+
+
+def made(kind: type[Neuron], **options: Any) -> Neuron:
+    """A neuron of snnTorch's on PyTorch's default device; snnTorch itself can make none where values cannot be read."""
+    device = torch.get_default_device()
+    with torch.device("cpu"):
+        neuron = kind(**options)
+    return neuron.to(device)
 
 
 class PlasticState(NamedTuple):
@@ -96,7 +118,7 @@ def as_spikes(name: str, spikes: Tensor, dtype: torch.dtype) -> Tensor:
     """
     if not isinstance(spikes, Tensor):
         raise TypeError(f"{name} is a {type(spikes).__name__}: must be a torch.Tensor")
-    if not (spikes.is_floating_point() or spikes.is_complex()):
+    if not (spikes.is_floating_point() or spikes.is_complex() or spikes.is_quantized):
         return spikes.to(dtype)
     if spikes.dtype != dtype:
         raise TypeError(f"{name} has dtype {spikes.dtype}: must be {dtype}, the dtype of the weights, bool or integer")
@@ -143,6 +165,10 @@ class PlasticLinear(nn.Module):
         super().__init__()
         require_count("in_features", in_features)
         require_count("out_features", out_features)
+        require(isinstance(modulated, bool), "modulated", modulated, "True or False")
+        require_matrix(("in_features", in_features), ("out_features", out_features))
+        if modulated:
+            require_matrix(("out_features", out_features), ("out_features", out_features))
         known = ", ".join(f"{kind.__name__}()" for kind in RULES.values())
         require(isinstance(rule, Rule), "rule", rule, f"an instance of a plasticity.Rule: {known}, or your own")
         require_positive("e_max", e_max)
@@ -157,11 +183,12 @@ class PlasticLinear(nn.Module):
         if modulated:
             self.modulator_weight = nn.Parameter(torch.randn(out_features, out_features) / math.sqrt(out_features))
             self.modulator_bias = nn.Parameter(torch.zeros(out_features))
-        self.to(device=device, dtype=dtype)
+        placed(self, device, dtype)
 
     def initial_state(self, batch_size: int) -> PlasticState:
         """The state before the first tick: zero efficacies, traces and thresholds."""
         require_count("batch_size", batch_size)
+        require_matrix(("batch_size", batch_size), ("synapses", self.weight.numel()))
         # E is laid out presynaptic-major, as the fused path reads it
         E = self.weight.new_zeros(batch_size, self.in_features, self.out_features).transpose(1, 2)
         x_pre = self.weight.new_zeros(batch_size, self.in_features)

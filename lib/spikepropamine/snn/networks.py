@@ -4,13 +4,22 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-import snntorch
 import torch
 from torch import Tensor, nn
 
-from ..checks import require, require_choice, require_count, require_positive, require_seed, require_tensor
+from ..checks import (
+    placed,
+    require,
+    require_choice,
+    require_count,
+    require_matrix,
+    require_positive,
+    require_seed,
+    require_tensor,
+)
 from ..fields import added
-from .layers import PlasticLinear, Spike, as_spikes, leaky
+from .arguments import require_readout
+from .layers import PlasticLinear, as_spikes, integrator, leaky
 from .plasticity import RULES, Rule, make_rule
 from .scan import HiddenState, initial_state, integrate, scan
 
@@ -90,6 +99,14 @@ class Run(NamedTuple):
     state: tuple[Any, Tensor]  # hidden state, a HiddenState in a SpikingNetwork, and readout potential (B, classes)
 
 
+def nothing(network: nn.Module, spikes: Tensor, state: Any) -> Run:
+    """What a network that ends in ``network.readout`` leaves behind of no ticks, spikes (0, B, P)."""
+    none = spikes.new_zeros(0, spikes.shape[1], 1)
+    return Run(
+        none.expand(-1, -1, network.readout.out_features), none.expand(-1, -1, network.readout.in_features), state
+    )
+
+
 class Recording(NamedTuple):
     """Everything that happened at every tick, for looking at; without gradients.
 
@@ -116,9 +133,7 @@ class SpikingNetwork(nn.Module):
         super().__init__()
         self.synapses, self.readout = synapses, readout
         self.neuron = leaky(options.tau_membrane, options.dt, options.slope)
-        self.integrator = snntorch.Leaky(
-            beta=math.exp(-options.dt / options.tau_readout), reset_mechanism="none", spike_grad=Spike()
-        )
+        self.integrator = integrator(options.tau_readout, options.dt)
 
     @property
     def n_inputs(self) -> int:
@@ -139,6 +154,7 @@ class SpikingNetwork(nn.Module):
             state is None or isinstance(state, tuple) and len(state) == 2, "state", state, "None or the state of a run"
         )
         hidden, y = (None, None) if state is None else state
+        require_readout(self.readout, self.synapses.out_features)
         spikes = as_spikes("spikes", spikes, self.readout.weight.dtype)
         out, hidden = scan(self.synapses, self.neuron, spikes, hidden, path)
         if y is None:
@@ -148,6 +164,7 @@ class SpikingNetwork(nn.Module):
 
     def forward(self, spikes: Tensor, record: bool = False) -> Tensor | tuple[Tensor, Recording]:
         """The readout, (T, B, classes), of ``spikes``, (T, B, P); with ``record``, a recording too."""
+        require(isinstance(record, bool), "record", record, "True or False (run takes a state)")
         if not record:
             return self.run(spikes).readout
         recording = self._record(spikes)
@@ -175,6 +192,8 @@ def check_arguments(n_inputs: int, n_hidden: int, n_outputs: int, seed: int, opt
     """The options of a network, once its sizes, its seed and their names are what they must be."""
     for parameter, value in (("n_inputs", n_inputs), ("n_hidden", n_hidden), ("n_outputs", n_outputs)):
         require_count(parameter, value)
+    require_matrix(("n_inputs", n_inputs), ("n_hidden", n_hidden))
+    require_matrix(("n_hidden", n_hidden), ("n_outputs", n_outputs))
     require_seed(seed)
     for parameter in options:
         require_choice("option", parameter, NetworkOptions.__dataclass_fields__)
@@ -208,10 +227,10 @@ def build(
     """
     require_choice("name", name, NETWORKS)
     o = check_arguments(n_inputs, n_hidden, n_outputs, seed, options)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator("cpu").manual_seed(int(seed))
 
     def normal(rows: int, columns: int, scale: float) -> Tensor:
-        return scale * torch.randn(rows, columns, generator=generator)
+        return float(scale) * torch.randn(rows, columns, generator=generator, device="cpu")
 
     # The fixed weights are drawn first and from one stream, so that no network's differ.
     weight = normal(n_hidden, n_inputs, o.weight_scale / math.sqrt(n_inputs))
@@ -233,4 +252,4 @@ def build(
         if isinstance(synapses, PlasticLinear) and modulated:
             scale = o.modulator_scale / math.sqrt(n_hidden)
             synapses.modulator_weight.copy_(normal(n_hidden, n_hidden, scale))
-    return SpikingNetwork(synapses, readout, o).to(device=device, dtype=dtype)
+    return placed(SpikingNetwork(synapses, readout, o), device, dtype)

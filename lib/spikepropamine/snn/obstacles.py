@@ -22,10 +22,8 @@ def of_setting(*tensors: Tensor) -> str | None:
         return "autocast is on"
     if torch.jit.is_tracing() or torch._C._len_torch_dispatch_stack():
         return "PyTorch traces or watches every operation"
-    if torch._C._functorch.peek_interpreter_stack() is not None:
-        return "torch.func transforms the call"
-    if forward_ad._current_level >= 0:
-        return "forward-mode differentiation is on"
+    if transform() is not None:
+        return transform()
     if any(getattr(nn.modules.module, f"_global{name}") for name in _HOOKS):
         return "a hook is registered for all modules"
     for x in tensors:
@@ -34,6 +32,13 @@ def of_setting(*tensors: Tensor) -> str | None:
         if x.is_neg():
             return "a tensor is a negated view, which resolve_neg makes plain"
     return None
+
+
+def transform() -> str | None:
+    """What PyTorch does to whole functions meanwhile, or None."""
+    if torch._C._functorch.peek_interpreter_stack() is not None:
+        return "torch.func transforms the call"
+    return "forward-mode differentiation is on" if forward_ad._current_level >= 0 else None
 
 
 def to_compiled(tensors: Sequence[Tensor], modules: Iterable[nn.Module]) -> str | None:

@@ -4,7 +4,7 @@ import snntorch
 import torch
 from torch import Tensor, nn
 
-from ..checks import require
+from ..checks import placed, require
 from .layers import PlasticLinear, as_spikes, leaky
 from .plasticity import Rule
 from .scan import HiddenState, initial_state, scan
@@ -60,7 +60,7 @@ class PlasticLeaky(nn.Module):
         require(not made.init_hidden, "init_hidden of neuron", made.init_hidden, "False: state is passed, never kept")
         self.synapses = PlasticLinear(in_features, out_features, rule, modulated, e_max, dt, tau_trace)
         self.neuron, self.batch_first = made, batch_first
-        self.to(device=device, dtype=dtype)
+        placed(self, device, dtype)
 
     def initial_state(self, batch_size: int) -> HiddenState:
         """The state before the first tick: everything zero."""

@@ -303,10 +303,10 @@ def _raw_rate(name: str, eta: float) -> nn.Parameter:
     """The parameter whose softplus is ``eta``."""
     require_positive(name, eta)
     # softplus⁻¹(η), in float64 so that η is met to the last bit of float32
-    raw = torch.tensor(eta, dtype=torch.float64)
+    raw = torch.tensor(float(eta), dtype=torch.float64, device="cpu")
     raw = (raw + torch.log(-torch.expm1(-raw))).to(torch.get_default_dtype())
     require(bool(torch.isfinite(raw)), name, eta, f"a number that {raw.dtype} holds, and its softplus with it")
-    return nn.Parameter(raw)
+    return nn.Parameter(raw.to(torch.get_default_device()))
 
 
 RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (Oja, BCM, Hebb, STDP)}

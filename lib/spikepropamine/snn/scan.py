@@ -20,7 +20,15 @@ import snntorch
 import torch
 from torch import Tensor, nn
 
-from ..checks import require, require_choice, require_finite, require_tensor
+from ..checks import (
+    require,
+    require_choice,
+    require_count,
+    require_finite,
+    require_matrix,
+    require_tensor,
+    require_trackable,
+)
 from . import obstacles, reference
 from .arguments import put_weights_in_place, require_layer, require_neuron, require_state
 from .compiling import left_alone
@@ -49,6 +57,8 @@ class HiddenState(NamedTuple):
 
 def initial_state(layer: PlasticLinear | nn.Linear, batch_size: int) -> HiddenState:
     """The state before the first tick: everything zero."""
+    require_count("batch_size", batch_size)
+    require_matrix(("batch_size", batch_size), ("out_features", layer.out_features))
     plastic = layer.initial_state(batch_size) if isinstance(layer, PlasticLinear) else None
     return HiddenState(layer.weight.new_zeros(batch_size, layer.out_features), plastic)
 
@@ -91,6 +101,7 @@ def scan(
         state = initial_state(layer, int(spikes.shape[1]))
     else:
         values |= require_state(layer, state, spikes.shape[1])
+    require_trackable(values | parameters)
     require_finite(values | parameters)
     if path == "reference":
         return reference.run(layer, neuron, spikes, state)
@@ -99,7 +110,7 @@ def scan(
         return _backend(spikes).run(layer, neuron, spikes, state)
     if path == "fused":
         raise ValueError(f"path = 'fused': must be 'auto' or 'reference' where {reason}")
-    _tell_once(reason)
+    tell_once(reason)
     return reference.run(layer, neuron, spikes, state)
 
 
@@ -150,6 +161,7 @@ def _neurons(
         value, most = getattr(neuron, name, None), current.shape[2]
         if isinstance(value, Tensor):
             require(value.numel() in (1, most), f"neuron.{name}.shape", tuple(value.shape), f"() or ({most},)")
+    require_trackable({"current": current, "v": v})
     require_finite({"current": current, "v": v})
     if path == "reference":
         return reference.integrate(current, v, neuron)
@@ -168,7 +180,8 @@ def _neurons(
 
 
 @cache
-def _tell_once(reason: str) -> None:
+def tell_once(reason: str) -> None:
+    """Log why the fused path is not taken, each reason once."""
     log.warning("the fused path does not apply, taking the reference path: %s", reason)
 
 

@@ -11,18 +11,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import snntorch
 import torch
 from torch import Tensor, nn
 
-from ..checks import require, require_choice, require_count, require_positive
+from ..checks import require, require_choice, require_count, require_matrix, require_positive, require_seed
 from ..fields import added
 from . import obstacles
 from .arguments import require_spikes
-from .fused.recurrent_memory import Adaptation, ShortTerm, adaptive_recurrent, released, short_term_recurrent
-from .layers import Spike
-from .networks import Run
-from .scan import integrate
+from .fused.recurrent_memory import (
+    Adaptation,
+    ShortTerm,
+    adaptive_recurrent,
+    missing,
+    released,
+    short_term_recurrent,
+)
+from .layers import Step, integrator
+from .networks import Run, nothing
+from .scan import integrate, tell_once
 
 SURROGATES = ("fast sigmoid", "triangle")
 
@@ -83,7 +89,7 @@ def surrogate(o: TraditionalOptions) -> Triangle | FastSigmoid:
 
 def decay(log_tau: Tensor, dt: float) -> Tensor:
     """exp(−dt/τ): what is left after a tick, of the logarithm of τ in milliseconds."""
-    return torch.exp(-dt * torch.exp(-log_tau))
+    return torch.exp(-float(dt) * torch.exp(-log_tau))
 
 
 class _Cell(nn.Module):
@@ -163,7 +169,7 @@ class AdaptiveRecurrent(_Cell):
         # v[t] = β v[t−1] + W s[t] + b + R z[t−1] − z[t−1]
         v = beta * v + self.synapses(s) + z @ self.recurrent.t() - z.detach()
         # z[t] = [v[t] > 1 + κ a[t]]
-        z = _Step.apply(v - 1 - strength * a, self.surrogate)
+        z = Step.apply(v - 1 - strength * a, self.surrogate)
         return z, AdaptiveState(v, a, z)
 
 
@@ -247,7 +253,7 @@ class ShortTermPlasticity(_Cell):
         u_input, x_input, r_input = release(s, state.u_input, state.x_input, self.of_inputs.constants())
         heard = self.synapses(r_input) + state.r @ self.recurrent.t()
         v = self.beta * state.v + heard - state.z.detach()
-        z = _Step.apply(v - 1, self.surrogate)
+        z = Step.apply(v - 1, self.surrogate)
         return z, ShortTermState(u_input, x_input, v, z, *release(z, state.u, state.x, self.of_neurons.constants()))
 
 
@@ -260,8 +266,8 @@ class _Synapses(nn.Module):
         use = torch.where(facilitates, 0.15, 0.45)
         self.dt = o.dt
         self.logit_use = nn.Parameter(torch.logit(use))
-        self.log_tau_f = nn.Parameter(torch.where(facilitates, 1500.0, 200.0).mul(o.recovery).log())
-        self.log_tau_d = nn.Parameter(torch.where(facilitates, 200.0, 1500.0).mul(o.recovery).log())
+        self.log_tau_f = nn.Parameter(torch.where(facilitates, 1500.0, 200.0).mul(float(o.recovery)).log())
+        self.log_tau_d = nn.Parameter(torch.where(facilitates, 200.0, 1500.0).mul(float(o.recovery)).log())
 
     def constants(self) -> ShortTerm:
         return ShortTerm(torch.sigmoid(self.logit_use), decay(self.log_tau_f, self.dt), decay(self.log_tau_d, self.dt))
@@ -285,19 +291,6 @@ def release(s: Tensor, u: Tensor, x: Tensor, constants: ShortTerm) -> tuple[Tens
     return u, x - r, r
 
 
-class _Step(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, u, surrogate):
-        ctx.save_for_backward(u)
-        ctx.surrogate = surrogate
-        return (u > 0).to(u.dtype)
-
-    @staticmethod
-    def backward(ctx, grad):
-        (u,) = ctx.saved_tensors
-        return grad * ctx.surrogate.derivative(u), None
-
-
 TRADITIONAL: dict[str, type[_Cell]] = {
     "lsnn": AdaptiveRecurrent,
     "rsnn-long": LongRecurrent,
@@ -312,22 +305,27 @@ class TraditionalNetwork(nn.Module):
         super().__init__()
         self.cell, self.n_inputs = cell, n_inputs
         n_hidden = len(cell.recurrent)
-        self.readout = nn.Linear(n_hidden, n_outputs)
+        self.n_hidden, self.readout = n_hidden, nn.Linear(n_hidden, n_outputs)
         nn.init.normal_(self.readout.weight, std=1 / math.sqrt(n_hidden))
         nn.init.zeros_(self.readout.bias)
-        self.integrator = snntorch.Leaky(
-            beta=math.exp(-o.dt / o.tau_readout), reset_mechanism="none", spike_grad=Spike()
-        )
+        self.integrator = integrator(o.tau_readout, o.dt)
 
     def run(self, spikes: Tensor) -> Run:
         """Run over the ticks of ``spikes``, (T, B, P), from rest; no state is returned."""
-        spikes = require_spikes(self, spikes, self.n_inputs, self.readout.weight)
-        obstacle = obstacles.to_compiled((spikes, *self.cell.parameters()), self.cell.modules())
+        spikes = require_spikes(self, spikes, self.n_inputs, self.n_hidden)
+        zero = spikes.new_zeros(spikes.shape[1], self.readout.out_features)
+        if not len(spikes):
+            return nothing(self, spikes, (None, zero))
+        obstacle = missing() or obstacles.to_compiled((spikes, *self.cell.parameters()), self.cell.modules())
+        if obstacle:
+            tell_once(obstacle)
         out = (self.cell.each if obstacle or "tick" in vars(self.cell) else self.cell.run)(spikes)
-        potential, y = integrate(
-            self.readout(out), out.new_zeros(out.shape[1], self.readout.out_features), self.integrator
-        )
+        potential, y = integrate(self.readout(out), zero.to(out.dtype), self.integrator)
         return Run(potential, out, (None, y))
+
+    def forward(self, spikes: Tensor) -> Tensor:
+        """The readout, (T, B, classes), of ``spikes``, (T, B, P)."""
+        return self.run(spikes).readout
 
 
 def build_traditional(
@@ -347,8 +345,12 @@ def build_traditional(
     require_choice("name", name, TRADITIONAL)
     for parameter, value in (("n_inputs", n_inputs), ("n_hidden", n_hidden), ("n_outputs", n_outputs)):
         require_count(parameter, value)
-    require_count("seed", seed, at_least=0)
-    o = options or TraditionalOptions()
+    require_matrix(("n_inputs", n_inputs), ("n_hidden", n_hidden))
+    require_matrix(("n_hidden", n_hidden), ("n_hidden", n_hidden))
+    require_matrix(("n_hidden", n_hidden), ("n_outputs", n_outputs))
+    require_seed(seed)
+    o = TraditionalOptions() if options is None else options
+    require(isinstance(o, TraditionalOptions), "options", o, "a TraditionalOptions, or None")
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(int(seed))
         return TraditionalNetwork(TRADITIONAL[name](n_inputs, n_hidden, o), n_inputs, n_outputs, o)

@@ -4,19 +4,17 @@ They stand beside the six policies of the book where a walk has to be learned wi
 """
 
 import dataclasses
-import math
 from typing import NamedTuple
 
-import snntorch
 import torch
 from torch import Tensor, nn
 
-from ..checks import require_choice, require_count, require_tensor
+from ..checks import require_count, require_tensor
 from ..snn.controls import Recurrent
-from ..snn.layers import leaky
+from ..snn.layers import integrator, leaky
 from ..snn.networks import NetworkOptions
 from ..snn.scan import fire, integrate
-from .policies import POLICIES, Policy, SpikingPolicy, TanhPolicy
+from .policies import POLICIES, Policy, SpikingPolicy, TanhPolicy, require_arguments, require_fields
 
 MEMORIES = (*POLICIES, "rsnn", "gru")
 
@@ -40,16 +38,23 @@ class RecurrentSpikingPolicy(nn.Module):
         self.neuron = leaky(options.tau_membrane, options.dt, options.slope)
         self.cell = Recurrent(n, n, options)
         self.readout = nn.Linear(n, n_actions)
-        self.integrator = snntorch.Leaky(beta=math.exp(-options.dt / options.tau_readout), reset_mechanism="none")
+        self.integrator = integrator(options.tau_readout, options.dt)
 
     def initial_state(self, batch_size: int) -> RecurrentState:
         """The state at the start of an episode: everything zero."""
+        require_count("batch_size", batch_size)
         zero = self.encoder.weight.new_zeros(batch_size, self.encoder.out_features)
         return RecurrentState(zero, zero, zero, zero.new_zeros(batch_size, self.readout.out_features))
 
     def run(self, observations: Tensor, state: RecurrentState) -> tuple[Tensor, RecurrentState]:
         """Means of actions, (T, B, actions), of ``observations``, (T, B, inputs), and the state after the last."""
-        require_tensor("observations", observations, ("T", "B", self.encoder.in_features), self.encoder.weight.dtype)
+        weight, n = self.encoder.weight, self.encoder.out_features
+        require_tensor("observations", observations, ("T", "B", self.encoder.in_features), weight.dtype, weight.device)
+        if not isinstance(state, RecurrentState):
+            raise TypeError(f"state is a {type(state).__name__}: must be a RecurrentState, as initial_state makes it")
+        for name, x in state._asdict().items():
+            size = self.readout.out_features if name == "readout" else n
+            require_tensor(f"state.{name}", x, (observations.shape[1], size), weight.dtype, weight.device)
         current = self.encoder(observations).repeat_interleave(self.ticks, 0)
         spikes, encoder = fire(current, state.encoder, self.neuron)
         out, (s, v) = self.cell.run(spikes, (state.spikes, state.v))
@@ -67,11 +72,14 @@ class GRUPolicy(nn.Module):
 
     def initial_state(self, batch_size: int) -> Tensor:
         """The hidden units, (B, Q), at the start of an episode: zero."""
+        require_count("batch_size", batch_size)
         return self.encoder.weight.new_zeros(batch_size, self.encoder.out_features)
 
     def run(self, observations: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Means of actions, (T, B, actions), of ``observations``, (T, B, inputs), and the hidden units after the last."""
-        require_tensor("observations", observations, ("T", "B", self.encoder.in_features), self.encoder.weight.dtype)
+        weight, sizes = self.encoder.weight, (self.encoder.in_features, self.encoder.out_features)
+        require_tensor("observations", observations, ("T", "B", sizes[0]), weight.dtype, weight.device)
+        require_tensor("state", state, (observations.shape[1], sizes[1]), weight.dtype, weight.device)
         out, state = self.cell(torch.tanh(self.encoder(observations)), state[None])
         return self.readout(out), state[0]
 
@@ -87,9 +95,7 @@ class MemoryPolicy:
     options: NetworkOptions = Policy("snn").options
 
     def __post_init__(self):
-        require_choice("name", self.name, MEMORIES)
-        require_count("n_hidden", self.n_hidden)
-        require_count("ticks", self.ticks)
+        require_fields(self, MEMORIES)
 
     def build(
         self, n_inputs: int, n_outputs: int, seed: int
@@ -97,8 +103,9 @@ class MemoryPolicy:
         """The untrained policy."""
         if self.name in POLICIES:
             return Policy(**vars(self)).build(n_inputs, n_outputs, seed)
+        require_arguments(n_inputs, n_outputs, seed, self.n_hidden)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(int(seed))
             if self.name == "gru":
                 policy = GRUPolicy(n_inputs, self.n_hidden, n_outputs)
             else:
@@ -111,6 +118,6 @@ class MemoryPolicy:
                 nn.init.normal_(policy.cell.synapses.weight, std=self.options.weight_scale / self.n_hidden**0.5)
                 nn.init.zeros_(policy.cell.synapses.bias)
         with torch.no_grad():
-            policy.readout.weight.mul_(self.action_scale)
+            policy.readout.weight.mul_(float(self.action_scale))
             policy.readout.bias.zero_()
         return policy

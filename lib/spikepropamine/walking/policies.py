@@ -5,14 +5,23 @@ the five networks of the book, so its synapses, those between the two population
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..checks import require, require_choice, require_count, require_finite, require_seed, require_tensor
+from ..checks import (
+    require,
+    require_choice,
+    require_count,
+    require_finite,
+    require_matrix,
+    require_not_negative,
+    require_seed,
+    require_tensor,
+)
 from ..snn.arguments import require_state
 from ..snn.layers import leaky
 from ..snn.networks import NETWORKS, NetworkOptions, SpikingNetwork, build
@@ -42,6 +51,8 @@ class SpikingPolicy(nn.Module):
 
     def initial_state(self, batch_size: int) -> PolicyState:
         """The state at the start of an episode: everything zero."""
+        require_count("batch_size", batch_size)
+        require_matrix(("batch_size", batch_size), ("n_hidden", self.encoder.out_features))
         v = self.encoder.weight.new_zeros(batch_size, self.encoder.out_features)
         return PolicyState(HiddenState(v, None), self.network.initial_state(batch_size))
 
@@ -116,17 +127,13 @@ class Policy:
     options: NetworkOptions = NetworkOptions(dt=25.0, weight_scale=4.0, slope=8.0)
 
     def __post_init__(self):
-        require_choice("name", self.name, POLICIES)
-        require_count("n_hidden", self.n_hidden)
-        require_count("ticks", self.ticks)
+        require_fields(self, POLICIES)
 
     def build(self, n_inputs: int, n_outputs: int, seed: int) -> SpikingPolicy | TanhPolicy:
         """The untrained policy. For one seed, all spiking ones share their fixed weights."""
-        require_count("n_inputs", n_inputs)
-        require_count("n_outputs", n_outputs)
-        require_seed(seed)
+        require_arguments(n_inputs, n_outputs, seed, self.n_hidden)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(int(seed))
             if self.name == "mlp":
                 policy = TanhPolicy(n_inputs, self.n_hidden, n_outputs)
                 last = policy.layers[-1]
@@ -139,9 +146,28 @@ class Policy:
                 policy = SpikingPolicy(encoder, network, self.ticks, self.options)
                 last = network.readout
         with torch.no_grad():
-            last.weight.mul_(self.action_scale)
+            last.weight.mul_(float(self.action_scale))
             last.bias.zero_()
         return policy
+
+
+def require_fields(policy: Any, known: Collection[str]) -> None:
+    """Refuse a description of a policy, with the fields of :class:`Policy`, that cannot be built; ``known`` are the names."""
+    require_choice("name", policy.name, known)
+    require_count("n_hidden", policy.n_hidden)
+    require_matrix(("n_hidden", policy.n_hidden), ("n_hidden", policy.n_hidden))
+    require_count("ticks", policy.ticks)
+    require_not_negative("action_scale", policy.action_scale)
+    require(isinstance(policy.options, NetworkOptions), "options", policy.options, "a NetworkOptions")
+
+
+def require_arguments(n_inputs: Any, n_outputs: Any, seed: Any, n_hidden: int) -> None:
+    """Refuse what no policy can be built of."""
+    require_count("n_inputs", n_inputs)
+    require_count("n_outputs", n_outputs)
+    require_matrix(("n_inputs", n_inputs), ("n_hidden", n_hidden))
+    require_matrix(("n_hidden", n_hidden), ("n_outputs", n_outputs))
+    require_seed(seed)
 
 
 def each(function: Callable[..., Tensor], *states: Any) -> Any:

@@ -271,7 +271,7 @@ def test_a_plain_linear_layer_runs_too():
 def reached(monkeypatch):
     """``scan`` with these kernels for tensors of DEVICE, and a fresh memory of what it has said."""
     monkeypatch.setitem(scan_module.BACKENDS, DEVICE, "gpu")
-    scan_module._tell_once.cache_clear()
+    scan_module.tell_once.cache_clear()
 
 
 def test_scan_takes_the_kernels_where_they_apply(reached, caplog):

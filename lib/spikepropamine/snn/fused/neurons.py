@@ -197,7 +197,7 @@ def recurrent(
 
 
 def _require_sizes(current: Tensor, **state: Tensor) -> None:
-    require_tensor("current", current, ("T", "B", "Q"), current.dtype, torch.device("cpu"))
+    require_tensor("current", current, ("T", "B", "Q"), getattr(current, "dtype", None), torch.device("cpu"))
     require(current.dtype in (torch.float32, torch.float64), "current.dtype", current.dtype, "float32 or float64")
     require(current.shape[1] > 0, "current.shape", tuple(current.shape), "(T, B, Q) with B >= 1")
     for name, x in state.items():

@@ -6,6 +6,7 @@ first tick in row 0; constants are given per neuron, (Q,), so that they can be l
 """
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,12 @@ from .compiler import jit, refuse_second_order
 from .memory import denormals_as_zero
 
 Surrogate = Callable[[Tensor], Tensor]  # ψ(u), of the shape of u
+
+
+def missing() -> str | None:
+    """What the kernels of this module lack here beside a compiler, or None: numba multiplies matrices by SciPy's BLAS."""
+    return None if find_spec("scipy") else "SciPy, whose BLAS compiled recurrent cells use, is not installed"
+
 
 # ---------------------------------------------------------------- adaptive thresholds (LSNN)
 
