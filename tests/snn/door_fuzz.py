@@ -165,7 +165,8 @@ def other_networks(data):
         if name in TRADITIONAL:
             out = cell.each(given)
         elif hasattr(cell, "each"):
-            out, _ = cell.each(cell.synapses(given), (given.new_zeros(given.shape[1], Q),) * cell.tensors)
+            heard = cell.synapses(given) if hasattr(cell, "synapses") else given
+            out, _ = cell.each(heard, (given.new_zeros(given.shape[1], Q),) * cell.tensors)
         else:
             out, _ = cell.run(given, (given.new_zeros(given.shape[1], Q),) * cell.tensors)
         readout, _ = integrate(

@@ -197,7 +197,7 @@ def test_where_the_fused_path_does_not_apply_the_reference_runs_and_says_so_once
 def test_a_readout_of_a_dtype_without_kernels_takes_the_reference_path_and_says_so_once(caplog):
     neuron = snntorch.Leaky(beta=0.75, reset_mechanism="none").bfloat16()
     current, start = torch.ones(3, 2, 4, dtype=torch.bfloat16), torch.zeros(2, 4, dtype=torch.bfloat16)
-    scan_module._tell_once.cache_clear()
+    scan_module.tell_once.cache_clear()
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
             integrate(current, start, neuron)

@@ -175,7 +175,7 @@ def _neurons(
     if reason is None:
         return backend.integrate(current, v, neuron)
     require(path == "auto", "path", path, f"'auto' or 'reference' where {reason}")
-    _tell_once(reason)
+    tell_once(reason)
     return reference.integrate(current, v, neuron)
 
 
