@@ -34,12 +34,13 @@ def test_what_is_measured_on_a_gpu_computes_the_same_gradients(name, monkeypatch
         return network, spikes.double()
 
     monkeypatch.setattr(gpu, "made", remembered)
-    for prepare in (one for name, one in gpu.IMPLEMENTATIONS.items() if not name.startswith("JAX")):
-        prepare(Workload(name, **SMALL))()
+    compared = [one for one in gpu.IMPLEMENTATIONS if not one.startswith("JAX")]
+    for one in compared:
+        gpu.IMPLEMENTATIONS[one](Workload(name, **SMALL))()
     torch.cuda.synchronize()
-    *others, on_cpu = ([p.grad.cpu() for p in network.parameters()] for network in networks)
-    for gradients in others:
-        torch.testing.assert_close(gradients, on_cpu)
+    gradients = {one: [p.grad.cpu() for p in network.parameters()] for one, network in zip(compared, networks)}
+    for one in compared:
+        torch.testing.assert_close(gradients[one], gradients[gpu.CPU])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

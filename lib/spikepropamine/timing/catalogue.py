@@ -17,7 +17,6 @@ def _performance(store: Store, workers: int | str, keep: Keep) -> None:
 
 
 def _gpu(store: Store, workers: int | str, keep: Keep) -> None:
-    assert store.published is not None  # Measurement.run refuses a store without
     for workload, names in gpu.publish(PUBLISHED_PLASTIC, store.published.parents[1], keep):
         print(f"no time was left for {workload}: {', '.join(names)}")
 

@@ -220,7 +220,19 @@ def tested(root: Path, tests: Iterable[str], seconds: float) -> str:
     Raises:
         ValueError: a test fails, or none can be run.
     """
-    command = [sys.executable, "-m", "pytest", "-vv", "-x", "--color=no", "-p", "no:cacheprovider", *tests]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-vv",
+        "-x",
+        "-m",
+        "not slow",
+        "--color=no",
+        "-p",
+        "no:cacheprovider",
+        *tests,
+    ]
     unbuffered = os.environ | {"PYTHONUNBUFFERED": "1"}
     try:
         done = subprocess.run(command, cwd=root, env=unbuffered, timeout=seconds, stdout=subprocess.PIPE)
