@@ -44,6 +44,6 @@ def depart_film(self, node):
 
 
 def setup(app):
-    app.add_node(film, html=(visit_film, depart_film), singlehtml=(visit_film, depart_film))
+    app.add_node(film, html=(visit_film, depart_film))  # which serve the one page as well
     app.add_directive("film", Film)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -10,6 +10,7 @@ from docutils import nodes, utils
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_ext"))
 import citation
+import films
 import items
 import mathematics
 import search_texts
@@ -29,6 +30,12 @@ import unexecuted
 )
 def test_a_file_is_called_by_its_item(path, name):
     assert items.named_by_item(path) == name
+
+
+def test_the_player_names_no_builder_of_one_page():
+    named = []  # where one extension names a builder, Sphinx asks all of them for theirs, and sphinx-design has none
+    films.setup(SimpleNamespace(add_node=lambda node, **how: named.extend(how), add_directive=lambda *_: None))
+    assert named == ["html"]
 
 
 def test_only_pages_with_formulas_load_what_sets_them():
