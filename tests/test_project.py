@@ -162,7 +162,10 @@ def test_a_choice_of_networks_leaves_baselines_among_the_measurements(workshop, 
 
 def test_published_records_are_whole(repository):
     folders = {p.name: p for p in (repository / "book" / "results").iterdir()}
-    for name in ALL_MEASUREMENTS:
+    for name, measurement in ALL_MEASUREMENTS.items():
+        if measurement.needs and not any((RESULTS / need).exists() for need in measurement.needs):
+            assert name not in folders  # what it is measured of is not run yet
+            continue
         table, manifest = records.load_measurements(folders.pop(name))
         assert re.fullmatch("[0-9a-f]{40}", manifest["git_commit"]) and not table.empty
     assert {name for task in PUBLISHED_TASKS for name in (task, f"{task}-search")} <= set(folders) <= set(EXPERIMENTS)
