@@ -279,9 +279,10 @@ def why_hard(table: pd.DataFrame) -> str:
     ratio = norm[usual] / norm[steep]
     reach = {change: (2**0.5 - 1) / slope for change, slope in zip(table.change, table.slope)}
     answer = f"Because the surrogate was steep, in {', '.join(hard)}" if hard else "Not because the surrogate was steep"
+    budget = ", so that the budget alone does not make up for it" if hard else ""
     return figures.minus(
         f"{answer}: at round two's budget and values, with slope {look.STEEP:g} as in round one in place of 5, accuracy changes by "
-        f"{_said(found)} ({found.seeds.min()} seeds), so that the budget alone does not make up for it. The derivative of the surrogate falls "
+        f"{_said(found)} ({found.seeds.min()} seeds){budget}. The derivative of the surrogate falls "
         f"to half within {reach[steep]:.2f} of the threshold, with slope 5 within {reach[usual]:.2f}. The norm of the whole gradient is {ratio.min():.1f} "
         f"to {ratio.max():.1f} times as large with slope 5, median over training: which neurons it reaches differs more than how large it is. E "
         "could hold the answer all along."
