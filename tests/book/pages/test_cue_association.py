@@ -88,6 +88,6 @@ def test_whether_it_takes_plasticity_follows_the_traditional_networks(repository
         for seed in range(3)
     ]
     both = Found(pd.DataFrame(rows), pd.DataFrame(), {})
-    assert page.other_memories(both, {"cue-association-low": 0.95}).startswith("No: `lsnn` solves it too")
+    assert page.other_memories(both, {"cue-association-low": 0.95}).startswith("No, it is solved by `lsnn` too")
     assert page.other_memories(both, {"cue-association-low": 1.1}).startswith("No traditional network solves it")
     assert page.other_memories(Found(pd.DataFrame(), pd.DataFrame(), {}), {}) == "Not yet run in round two."
