@@ -214,11 +214,8 @@ def other_memories(found: Found, solved: Mapping[str, float]) -> str:
         lines.append(f"- {TWO[cell].label}, {seeds} seeds: {each}.")
     if not lines:
         return "Not yet run in round two."
-    said = (
-        f"No: {', '.join(f'`{name}`' for name in dict.fromkeys(answer))} solves it too"
-        if answer
-        else "No traditional network solves it"
-    )
+    names = ", ".join(f"`{name}`" for name in dict.fromkeys(answer))
+    said = f"No, it is solved by {names} too" if answer else "No traditional network solves it"
     return f"{said} (interquartile means over seeds with 95% bootstrap intervals):\n\n" + "\n".join(lines)
 
 
