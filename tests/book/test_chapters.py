@@ -98,3 +98,11 @@ def test_the_search_table_marks_what_was_chosen(repository):
     assert item.markdown.count("(chosen)") == 5
     with pytest.raises(ValueError, match="task = 'memory': must be one of"):
         chapter.search_table("memory")
+
+
+def test_measurements_that_are_not_published_are_refused_by_name(repository, tmp_path):
+    (tmp_path / "book" / "results").mkdir(parents=True)
+    chapter = chapters.Chapter("controls", ChapterParameters(), tmp_path)
+    with pytest.raises(ValueError, match="recompute = False: must be True where nothing is published, as for gait"):
+        chapter.measurements(lambda *_: None, "gait")
+    assert chapter.published_measurements("gait").empty

@@ -1,4 +1,5 @@
 import json
+import shlex
 
 import pandas as pd
 import pytest
@@ -109,3 +110,10 @@ def test_what_is_folded_is_whole_inside_its_box(tmp_path):
     assert all(len(line) < 8 for line in inside if set(line) == {":"})  # none of an item's boxes closes the fold
     rich = folded._repr_mimebundle_()["text/html"]
     assert rich.startswith("<details><summary>The numbers") and "<img" in rich and "A text." in rich
+
+
+def test_a_recorded_command_can_be_pasted_whatever_its_values_hold():
+    change = "task.delay_ms=500, network.n_hidden=96; $HOME 'quoted'"
+    command = Provenance("demo", {"change": change, "recompute": True}, (), (), (), {}).command
+    given = ["-p", "change", change, "-p", "recompute", "true"]
+    assert shlex.split(command) == ["papermill", "book/demo.ipynb", "out.ipynb", *given]

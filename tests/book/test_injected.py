@@ -2,9 +2,14 @@
 
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import nbformat
 import papermill
+import psutil
 import pytest
 
 OPEN = """
@@ -48,3 +53,45 @@ def test_only_while_the_book_is_built_figures_go_among_the_published(notebook, m
     if building:
         monkeypatch.setenv("SPIKEPROPAMINE_STAGE", "1")
     assert run(notebook, profile="paper").strip().startswith(str(notebook.parent.parent / where))
+
+
+WORK = """
+import os, pathlib, time
+import joblib
+from spikepropamine.book.chapters import open_chapter
+from spikepropamine.experiments.sweeps import in_parallel
+open_chapter("demo", profile=profile, recompute=recompute)
+def stay(k):
+    pathlib.Path(f"pid-{k}").write_text(str(os.getpid()), encoding="utf-8")
+    time.sleep(120)
+list(in_parallel([joblib.delayed(stay)(k) for k in range(2)], 2))
+"""
+
+
+def wait_for(condition, seconds):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no signals as elsewhere")
+def test_a_papermill_that_is_told_to_end_takes_its_kernel_and_the_workers_along(notebook):
+    demo = nbformat.read(notebook, 4)
+    demo.cells[-1].source = WORK
+    nbformat.write(demo, notebook)
+    folder = notebook.parent
+    words = [sys.executable, "-m", "papermill", str(notebook), str(folder / "out.ipynb"), "--cwd", str(folder)]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    pids = [folder / f"pid-{k}" for k in range(2)]
+    try:
+        wait_for(lambda: all(path.exists() and path.read_text(encoding="utf-8") for path in pids), 120)
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert {int(path.read_text(encoding="utf-8")) for path in pids} <= {one.pid for one in family}
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+        wait_for(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family), 20)
+    finally:
+        process.kill()
+        process.wait()

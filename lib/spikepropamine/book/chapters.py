@@ -100,6 +100,9 @@ class Chapter:
             measure: called with the profile and the names of networks.
             name: of what is published; None takes the chapter's.
             fresh: whether to measure here and now; None leaves that to the parameter ``recompute``.
+
+        Raises:
+            ValueError: nothing is published and nothing was to be measured.
         """
         if self.parameters.recompute if fresh is None else fresh:
             table, facts = measure(self.parameters.profile, self.parameters.network_names())
@@ -109,6 +112,8 @@ class Chapter:
         require(
             self.parameters.profile == "paper", "profile", self.parameters.profile, "'paper' unless recompute is true"
         )
+        if not folder.exists():
+            raise ValueError(f"recompute = False: must be True where nothing is published, as for {folder.name}")
         table, manifest = records.load_measurements(folder)
         # rows of what is no choice of this chapter, such as a baseline, stay
         left_out = set(self.parameters.known) - set(self.parameters.network_names())

@@ -19,7 +19,8 @@ def load_pretrained(
     """A network with the weights that it had at the end of a published run.
 
     ``load_pretrained("recall", "ndp-bcm")(spikes)`` gives the readout, (T, B, outputs), of spikes (T, B, inputs) drawn by
-    the task, such as ``Recall().sample(64, generator).spikes``.
+    the task, such as ``Recall().sample(64, generator).spikes``. It knows the temporal tasks alone; trained walkers are
+    revived by :func:`spikepropamine.experiments.locomotion.revive`.
 
     Args:
         task: a name of TASKS, on which it was trained.
