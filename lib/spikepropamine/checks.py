@@ -68,9 +68,7 @@ def require_tensor(
         raise TypeError(f"{name} is a {type(value).__name__}: must be a torch.Tensor")
     if value.dtype != dtype:
         raise TypeError(f"{name} has dtype {value.dtype}: must be {dtype}, the dtype of the weights")
-    if value.layout != torch.strided or value.is_nested:
-        layout = "nested" if value.is_nested else value.layout
-        raise TypeError(f"{name} has layout {layout}: must be dense, torch.strided")
+    require_dense(name, value)
     if isinstance(value, UninitializedTensorMixin):
         raise TypeError(f"{name} is not initialised yet: must have a shape, as after the first call of a lazy module")
     if device is not None and value.device != device:
@@ -82,6 +80,13 @@ def require_tensor(
         require(False, f"{name}.shape", tuple(value.shape), "(" + ", ".join(map(str, shape)) + ")")
     if finite:
         require_finite({name: value})
+
+
+def require_dense(name: str, value: torch.Tensor) -> None:
+    """Refuse sparse and nested tensors."""
+    if value.layout != torch.strided or value.is_nested:
+        layout = "nested" if value.is_nested else value.layout
+        raise TypeError(f"{name} has layout {layout}: must be dense, torch.strided")
 
 
 def require_trackable(tensors: Mapping[str, torch.Tensor]) -> None:

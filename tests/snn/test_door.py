@@ -248,3 +248,47 @@ def test_without_scipy_recurrent_cells_take_the_readable_path(name, monkeypatch,
     monkeypatch.setattr(recurrent_memory, "find_spec", lambda _: None)
     torch.testing.assert_close(network(torch.ones(7, 3, 5)), expected)
     assert "SciPy" in recurrent_memory.missing()
+
+
+LAYER = PlasticLinear(5, 6, Oja(), modulated=True)
+START = LAYER.initial_state(3)
+
+
+@pytest.mark.parametrize(
+    "state, named",
+    [
+        (None, "state is a NoneType: must be a PlasticState"),
+        (tuple(START), "state is a tuple: must be a PlasticState"),
+        (initial_state(LAYER, 3), "state is a HiddenState: must be a PlasticState"),
+        (START._replace(E=[1]), "state.E is a list: must be a torch.Tensor"),
+        (START.to(torch.float64), "state.E has dtype torch.float64: must be torch.float32"),
+        (START.to("meta"), "state.E.device = 'meta': must be 'cpu'"),
+        (START._replace(theta=torch.zeros(3, 7)), r"state.theta.shape = \(3, 7\): must be \(3, 6\)"),
+        (START._replace(x_pre=torch.zeros(2, 5)), r"state.x_pre.shape = \(2, 5\): must be \(3, 5\)"),
+        (LAYER.initial_state(4), r"spikes.shape = \(3, 5\): must be \(4, 5\)"),
+    ],
+)
+def test_one_tick_refuses_a_state_that_is_not_the_layer_s(state, named):
+    for tick in (
+        lambda: LAYER.current(torch.ones(3, 5), state),
+        lambda: LAYER.step(torch.ones(3, 5), torch.ones(3, 6), state),
+    ):
+        with pytest.raises((TypeError, ValueError), match=named):
+            tick()
+
+
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        (lambda s: s.to_sparse(), "spikes has layout torch.sparse_coo: must be dense"),
+        (lambda s: s.to("meta"), "spikes.device = 'meta': must be 'cpu'"),
+        (lambda s: s.double(), "spikes has dtype torch.float64: must be torch.float32"),
+    ],
+)
+def test_one_tick_refuses_spikes_that_are_not_the_layer_s(change, named):
+    for tick in (
+        lambda: LAYER.current(change(torch.ones(3, 5)), START),
+        lambda: LAYER.step(change(torch.ones(3, 5)), torch.ones(3, 6), START),
+    ):
+        with pytest.raises((TypeError, ValueError), match=named):
+            tick()

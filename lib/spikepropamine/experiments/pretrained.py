@@ -58,7 +58,12 @@ def load_pretrained(
 
 def _published(results: Path | str | None) -> Path:
     if results is not None:
-        require(Path(results).is_dir(), "results", str(results), "a folder of published results, book/results")
+        require(
+            isinstance(results, (str, Path)) and Path(results).is_dir(),
+            "results",
+            str(results),
+            "a folder of published results, book/results",
+        )
         return Path(results)
     here, package = Path.cwd(), Path(__file__).resolve()
     for folder in (here, *here.parents, *package.parents):

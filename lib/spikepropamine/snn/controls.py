@@ -9,6 +9,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
+from typing import Any
 
 import snntorch
 import torch
@@ -158,7 +159,8 @@ class LSTM(nn.Module):
 
     def each(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """As :meth:`run`, tick after tick: ``torch.func`` has no rule for the loop within ``nn.LSTM``."""
-        (h, c), w, out = state, self.lstm, []
+        w: Any = self.lstm
+        (h, c), out = state, []
         for s in spikes:
             gates = F.linear(s, w.weight_ih_l0, w.bias_ih_l0) + F.linear(h, w.weight_hh_l0, w.bias_hh_l0)
             i, f, g, o = gates.chunk(4, -1)

@@ -7,7 +7,7 @@ import snntorch
 import torch
 from torch import Tensor, nn
 
-from ..checks import placed, require, require_count, require_matrix, require_positive
+from ..checks import placed, require, require_count, require_dense, require_matrix, require_positive, require_tensor
 from .plasticity import RULES, Rule, Seen, slide
 
 Neuron = TypeVar("Neuron", bound=nn.Module)
@@ -118,6 +118,7 @@ def as_spikes(name: str, spikes: Tensor, dtype: torch.dtype) -> Tensor:
     """
     if not isinstance(spikes, Tensor):
         raise TypeError(f"{name} is a {type(spikes).__name__}: must be a torch.Tensor")
+    require_dense(name, spikes)
     if not (spikes.is_floating_point() or spikes.is_complex() or spikes.is_quantized):
         return spikes.to(dtype)
     if spikes.dtype != dtype:
@@ -197,7 +198,7 @@ class PlasticLinear(nn.Module):
 
     def current(self, spikes: Tensor, state: PlasticState) -> Tensor:
         """The current into the postsynaptic neurons, (B, Q), of spikes (B, P)."""
-        spikes = self._checked("spikes", spikes, self.in_features, state)
+        spikes = self._checked("spikes", spikes, self.in_features, self._require_state(state))
         # I_j = b_j + Σ_i (W_ji + α_ji E_ji) s_i
         synapse = self.weight + self.alpha * state.E
         return self.bias + torch.einsum("bqp,bp->bq", synapse, spikes)
@@ -211,8 +212,9 @@ class PlasticLinear(nn.Module):
 
     def step(self, pre_spikes: Tensor, post_spikes: Tensor, state: PlasticState) -> PlasticState:
         """The state one tick later, of the spikes (B, P) and (B, Q) of this tick."""
-        pre_spikes = self._checked("pre_spikes", pre_spikes, self.in_features, state)
-        post_spikes = self._checked("post_spikes", post_spikes, self.out_features, state)
+        batch = self._require_state(state)
+        pre_spikes = self._checked("pre_spikes", pre_spikes, self.in_features, batch)
+        post_spikes = self._checked("post_spikes", post_spikes, self.out_features, batch)
         # x[t] = λ x[t−1] + (1 − λ) s[t]
         x_pre = self.trace_decay * state.x_pre + (1 - self.trace_decay) * pre_spikes
         x_post = self.trace_decay * state.x_post + (1 - self.trace_decay) * post_spikes
@@ -223,13 +225,25 @@ class PlasticLinear(nn.Module):
         theta = slide(state.theta, x_post, self.rule.theta_step(self.dt))
         return PlasticState(E, x_pre, x_post, theta)
 
-    def _checked(self, name: str, spikes: Tensor, features: int, state: PlasticState) -> Tensor:
+    def _require_state(self, state: PlasticState) -> int:
+        """The batch of ``state``, once it is one of this layer."""
+        if getattr(state, "_fields", None) != PlasticState._fields:
+            raise TypeError(f"state is a {type(state).__name__}: must be a PlasticState, as initial_state makes it")
+        (E, *_), weight, P, Q = state, self.weight, self.in_features, self.out_features
+        require_tensor("state.E", E, ("B", Q, P), weight.dtype, weight.device, finite=False)
+        for name, size in (("x_pre", P), ("x_post", Q), ("theta", Q)):
+            require_tensor(
+                f"state.{name}", getattr(state, name), (len(E), size), weight.dtype, weight.device, finite=False
+            )
+        return len(E)
+
+    def _checked(self, name: str, spikes: Tensor, features: int, batch: int) -> Tensor:
         """Spikes of one tick in the weights' dtype, once their shape is that of the layer and of the state."""
         spikes = as_spikes(name, spikes, self.weight.dtype)
-        expected = (len(state.E), self.out_features, self.in_features)
-        require(state.E.shape == expected, "state.E.shape", tuple(state.E.shape), f"(B, {expected[1]}, {expected[2]})")
-        allowed = f"({len(state.E)}, {features}): the state's batch, and the layer's neurons"
-        require(spikes.shape == (len(state.E), features), f"{name}.shape", tuple(spikes.shape), allowed)
+        allowed = f"({batch}, {features}): the state's batch, and the layer's neurons"
+        require(spikes.shape == (batch, features), f"{name}.shape", tuple(spikes.shape), allowed)
+        if spikes.device != self.weight.device:
+            require(False, f"{name}.device", str(spikes.device), f"{str(self.weight.device)!r}, that of the weights")
         return spikes
 
     def extra_repr(self) -> str:

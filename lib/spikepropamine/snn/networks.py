@@ -101,10 +101,9 @@ class Run(NamedTuple):
 
 def nothing(network: nn.Module, spikes: Tensor, state: Any) -> Run:
     """What a network that ends in ``network.readout`` leaves behind of no ticks, spikes (0, B, P)."""
+    readout: Any = network.readout
     none = spikes.new_zeros(0, spikes.shape[1], 1)
-    return Run(
-        none.expand(-1, -1, network.readout.out_features), none.expand(-1, -1, network.readout.in_features), state
-    )
+    return Run(none.expand(-1, -1, readout.out_features), none.expand(-1, -1, readout.in_features), state)
 
 
 class Recording(NamedTuple):

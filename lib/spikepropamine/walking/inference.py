@@ -35,6 +35,8 @@ def acting(policy: SpikingPolicy | TanhPolicy) -> Act:
 
     @torch.no_grad()
     def act(observations: Tensor, state: Any) -> tuple[Tensor, Any]:
+        if not isinstance(observations, Tensor):
+            raise TypeError(f"observations is a {type(observations).__name__}: must be a torch.Tensor")
         means, state = policy.run(observations.unsqueeze(0), state)
         return means[0], state
 
@@ -59,7 +61,8 @@ def _spiking(policy: SpikingPolicy) -> Act:
 
     @torch.no_grad()
     def act(observations: Tensor, state: PolicyState) -> tuple[Tensor, PolicyState]:
-        require_tensor("observations", observations, ("B", policy.encoder.in_features), policy.encoder.weight.dtype)
+        weight = policy.encoder.weight
+        require_tensor("observations", observations, ("B", policy.encoder.in_features), weight.dtype, weight.device)
         nonlocal known
         batch = observations.shape[0]
         if known is None or known[0] is not state or known[1] != batch:

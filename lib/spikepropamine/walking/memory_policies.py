@@ -80,6 +80,8 @@ class GRUPolicy(nn.Module):
         weight, sizes = self.encoder.weight, (self.encoder.in_features, self.encoder.out_features)
         require_tensor("observations", observations, ("T", "B", sizes[0]), weight.dtype, weight.device)
         require_tensor("state", state, (observations.shape[1], sizes[1]), weight.dtype, weight.device)
+        if not len(observations):
+            return observations.new_zeros(*observations.shape[:2], self.readout.out_features), state
         out, state = self.cell(torch.tanh(self.encoder(observations)), state[None])
         return self.readout(out), state[0]
 
@@ -107,7 +109,7 @@ class MemoryPolicy:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(seed))
             if self.name == "gru":
-                policy = GRUPolicy(n_inputs, self.n_hidden, n_outputs)
+                policy = GRUPolicy(int(n_inputs), int(self.n_hidden), int(n_outputs))
             else:
                 encoder = (
                     Policy("snn", self.n_hidden, self.ticks, self.action_scale, self.options)

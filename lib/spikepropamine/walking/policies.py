@@ -63,7 +63,8 @@ class SpikingPolicy(nn.Module):
 
     def activity(self, observations: Tensor, state: PolicyState) -> tuple[Tensor, Tensor, Tensor, PolicyState]:
         """The spikes of both populations, (T × ticks, B, Q) each, and what :meth:`run` returns."""
-        require_tensor("observations", observations, ("T", "B", self.encoder.in_features), self.encoder.weight.dtype)
+        weight = self.encoder.weight
+        require_tensor("observations", observations, ("T", "B", self.encoder.in_features), weight.dtype, weight.device)
         require_policy_state(state, self, observations.shape[1])
         spikes, encoder = scan(self.encoder, self.neuron, observations.repeat_interleave(self.ticks, 0), state.encoder)
         run = self.network.run(spikes, state.network)
@@ -98,9 +99,9 @@ class TanhPolicy(nn.Module):
 
     def run(self, observations: Tensor, state: None) -> tuple[Tensor, None]:
         """Means of actions, (T, B, actions), of ``observations``, (T, B, inputs)."""
-        require_tensor(
-            "observations", observations, ("T", "B", self.layers[0].in_features), self.layers[0].weight.dtype
-        )
+        first = self.layers[0]
+        shape = ("T", "B", first.in_features)
+        require_tensor("observations", observations, shape, first.weight.dtype, first.weight.device)
         return self.layers(observations), None
 
 
