@@ -9,7 +9,6 @@ import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
-from typing import Any
 
 import snntorch
 import torch
