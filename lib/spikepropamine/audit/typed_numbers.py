@@ -25,7 +25,7 @@ ALLOWED = {
     r"\b(x86-|arm)64\b": "a kind of processor",
     r"α = 0\b": "what is switched off",
     r"\bround \d\b": "rounds of evidence have numbers for names",
-    r"\bPython (\(from )?3\.1[1-4]\b( to 3\.1[1-4])?|\bCC BY 4\.0\b|\b15:629210, 2021\b": "a version, a licence, the paper's place and year",
+    r"\bPython (\(from )?3\.1[1-4]\b((, | and | to )3\.1[1-4])*|\bCC BY 4\.0\b|\b15:629210, 2021\b": "a version, a licence, the paper's place and year",
 }
 _NOT_PROSE = r"^(`{3,}|~{3,}).*?^\1|\$\$.*?\$\$|`[^`\n]*`|\$[^$\n]*\$|\]\([^)]*\)|^:{3,}.*?$|^:\w+:.*?$|\{\w+\}"
 

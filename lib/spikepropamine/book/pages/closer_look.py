@@ -98,6 +98,23 @@ def draw_changes(table: pd.DataFrame, changes: Collection[str], message: str, ag
     )
 
 
+def draw_bounds(table: pd.DataFrame) -> Drawing:
+    """The modulated networks with E bounded elsewhere, and not at all."""
+    usual = f"E clipped at ±{look.UNCHANGED_BOUND:g} (nothing changed)"
+    message = f"Key–value pairs with {usual}, at other bounds, and not at all."
+    return draw_changes(table[table.network.isin(look.MODULATED)], BOUNDS, message)
+
+
+def smooth_bound_in_words() -> str:
+    """The caption of the table on a smooth bound."""
+    config = look.smooth_bound().configs[0]
+    return (
+        f"Key–value pairs, {config.task.n_cues} of them and {config.training.steps} steps: E clipped at ±{look.UNCHANGED_BOUND:g}, "
+        "without a bound, and with a smooth one, where the synapse acts by E_max tanh(E / E_max) of an efficacy that is not "
+        "bounded: interquartile mean over seeds with 95% bootstrap interval."
+    )
+
+
 def parts_needed(table: pd.DataFrame) -> str:
     """What it costs to hold each part where it starts, a line each; the answer first."""
     found = differences(table, PARTS)
@@ -269,10 +286,19 @@ def slopes(chapter: Chapter) -> pd.DataFrame:
     return found.assign(change=[f"slope {slope:g}" for slope in found.slope]) if len(parts) == 2 else pd.DataFrame()
 
 
+def draw_slopes(table: pd.DataFrame) -> Drawing:
+    """Cue-reward at high noise with both slopes."""
+    usual, steep = (f"slope {slope:g}" for slope in (table.slope.min(), look.STEEP))
+    message = f"Cue-reward at high noise with the {usual} of the surrogate that round two searched, and with the {steep} of round one, all else equal."
+    return draw_changes(table, [steep], message, usual)
+
+
 def why_hard(table: pd.DataFrame) -> str:
     """What the slope did, in sentences; the answer first."""
-    usual, steep = "slope 5", f"slope {look.STEEP:g}"
-    found = differences(table, (steep,), usual) if len(table) else pd.DataFrame()
+    if table.empty:
+        return NOT_YET
+    usual, steep = (f"slope {slope:g}" for slope in (table.slope.min(), look.STEEP))
+    found = differences(table, (steep,), usual)
     if found.empty:
         return NOT_YET
     hard = [f"`{name}`" for name in found[found.high < -0.05].network]
@@ -282,10 +308,10 @@ def why_hard(table: pd.DataFrame) -> str:
     answer = f"Because the surrogate was steep, in {', '.join(hard)}" if hard else "Not because the surrogate was steep"
     budget = ", so that the budget alone does not make up for it" if hard else ""
     return figures.minus(
-        f"{answer}: at round two's budget and values, with slope {look.STEEP:g} as in round one in place of 5, accuracy changes by "
+        f"{answer}: at round two's budget and values, with slope {look.STEEP:g} as in round one in place of {table.slope.min():g}, accuracy changes by "
         f"{_said(found)} ({found.seeds.min()} seeds){budget}. The derivative of the surrogate falls "
-        f"to half within {reach[steep]:.2f} of the threshold, with slope 5 within {reach[usual]:.2f}. The norm of the whole gradient is {ratio.min():.1f} "
-        f"to {ratio.max():.1f} times as large with slope 5, median over training: which neurons it reaches differs more than how large it is. E "
+        f"to half within {reach[steep]:.2f} of the threshold, with {usual} within {reach[usual]:.2f}. The norm of the whole gradient is {ratio.min():.1f} "
+        f"to {ratio.max():.1f} times as large with {usual}, median over training: which neurons it reaches differs more than how large it is. E "
         "could hold the answer all along."
     )
 
