@@ -169,11 +169,11 @@ def draw_ablations(table: pd.DataFrame) -> Drawing:
         for way, part in middle.groupby("ablation", sort=False)
     )
     lost = {way: np.median(list(losses(table, way).values())) for way in ways if losses(table, way)}
-    message = ", ".join(f"{way} a median of {share:.0%}" for way, share in lost.items() if way != "intact")
+    message = ", ".join(f"{share:.0%} with {way}" for way, share in lost.items() if way != "intact")
     return Drawing(
         figure,
         table[["task", "network", "noise", "seed", "ablation", "accuracy"]],
-        f"Of the accuracy above chance, {message} is lost. Trained plastic networks with a part of their state taken away at the decision: "
+        f"The median loss of accuracy above chance is {message}. Trained plastic networks with a part of their state taken away at the decision: "
         "every seed (faint), interquartile mean and 95% bootstrap interval. Dotted: chance.",
         f"Accuracy with parts of the state taken away. Over tasks and noise levels: {told}.",
     )
