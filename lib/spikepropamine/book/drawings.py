@@ -118,7 +118,7 @@ def timelines(tasks: Mapping[str, Task]) -> Drawing:
         axis.tick_params(axis="y", length=0)
         for part in list(groups.values())[1:]:
             axis.axhline(part.start - 0.5, color="0.8", lw=0.6)
-        axis.set_title(name, loc="left", pad=14, weight="bold")
+        axis.set_title(task.label, loc="left", pad=14, weight="bold")
         rows += [
             {"task": name, "window": f"item {what}" if what.isdigit() else what, "start_ms": start, "stop_ms": stop}
             for what, start, stop in windows

@@ -67,7 +67,8 @@ def test_what_is_not_run_is_said_to_be():
 def test_drawings_show_every_run_of_the_changes_asked_for():
     drawing = page.draw_changes(changed(), page.PARTS, "Parts.")
     assert len(drawing.data) == 3 * 4 * 4 and "nothing changed" in set(drawing.data.change)
-    assert drawing.caption.startswith("Parts. Every seed (faint, 3 each)")
+    assert drawing.caption.startswith("Accuracy changes by at most ")
+    assert ": Parts. Every seed (faint, 3 each)" in drawing.caption
 
 
 def test_bits_stored_grow_with_the_pairs_that_are_remembered():

@@ -350,16 +350,32 @@ VARIANTS_IN_WORDS = {
 
 
 def variants_found(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> str:
-    """One sentence for each variant that has been run: how far each policy runs, and with its state swapped."""
+    """One sentence for each variant that has been run: who relies on its state, and who goes farthest."""
     lines = []
     for variant, of_it in runs.items():
-        told = ", ".join(
-            f"{name} {_score(of_it, name):.2f} m ({_score(of_it, name, 'score.all swapped'):.2f} m)"
-            for name in names
-            if (of_it.network == name).any()
+        scores = {name: _score(of_it, name) for name in names if (of_it.network == name).any()}
+        able, first = relying(of_it, list(scores)), max(scores, key=scores.__getitem__)
+        lines.append(
+            f"- **{_one_line(variant).capitalize()}** ({_seeds(of_it)}): {', '.join(able) or 'no policy'} "
+            f"rel{'y on their' if len(able) > 1 else 'ies on its'} state. {first} goes farthest, {scores[first]:.2f} m"
+            + "".join(
+                f"; {name}, which has no memory, goes {scores[name]:.2f} m" for name in ("mlp",) if name in scores
+            )
+            + "."
         )
-        lines.append(f"- **{_one_line(variant).capitalize()}**, {_seeds(of_it)}: {told}.")
     return figures.minus("\n".join(lines))
+
+
+RELIES_M = 0.5  # metres less with the state of an episode of the other value
+
+
+def relying(runs: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """The policies that run at least RELIES_M less once their state is swapped between the trials."""
+    return [
+        name
+        for name in names
+        if (runs.network == name).any() and _score(runs, name) - _score(runs, name, "score.all swapped") > RELIES_M
+    ]
 
 
 def _seeds(runs: pd.DataFrame) -> str:
@@ -395,19 +411,12 @@ def draw_variants(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> Dra
         axis.set_title(VARIANTS_IN_WORDS[variant], fontsize=8)
     figure.supxlabel("metres in the right direction", fontsize=9)
     data = pd.concat(rows, ignore_index=True)
-    kept = {
-        variant: [
-            name
-            for name in names
-            if (of_it.network == name).any() and _score(of_it, name) - _score(of_it, name, "score.all swapped") > 0.5
-        ]
-        for variant, of_it in runs.items()
-    }
+    kept = {variant: relying(of_it, names) for variant, of_it in runs.items()}
     told = "; ".join(f"{_one_line(variant)}: {', '.join(able) or 'none'}" for variant, able in kept.items())
     return Drawing(
         figure,
         data,
-        f"Policies that run more than half a metre less once their state is swapped between the trials rely on it ({told}). Score "
+        f"Policies that run more than {RELIES_M:g} m less once their state is swapped between the trials rely on it ({told}). Score "
         "as the policy is (filled) and with its state swapped with an episode of the other value (open), by how it was trained; "
         "interquartile mean over seeds with 95% bootstrap interval.",
         f"Dot plots, policies down the side, a panel for each way of training. Policies that rely on their state: {told}.",

@@ -1,5 +1,6 @@
 """Figures, tables and sentences of the closer look at round two, for the chapters that show it. It judges no claim."""
 
+import re
 from collections.abc import Collection, Mapping
 
 import numpy as np
@@ -43,15 +44,17 @@ def named(runs: pd.DataFrame, configs: Mapping[tuple[str, str] | str, Config]) -
 
 
 def findings(changed: pd.DataFrame, bounded: pd.DataFrame, taught: pd.DataFrame, straight: pd.DataFrame) -> str:
-    """The answers to this page's questions, a line each; without those of which nothing is run."""
+    """The first sentence of the answer to each of this page's questions; without those of which nothing is run."""
     answers = {
         "What has to be learned": parts_needed(changed),
         "Whether the bound of E is needed": bound_needed(changed, bounded),
         "What the gate is worth": gate_needed(changed),
         "Whether a curriculum helps other memories": with_a_curriculum(taught, straight),
     }
-    told = {what: answer.split("\n")[0] for what, answer in answers.items() if answer != NOT_YET}
-    return "\n".join(f"- {what} (exploratory): {answer[0].lower()}{answer[1:]}" for what, answer in told.items())
+    told = {
+        what: re.split(r"\.?\n|\. ", answer)[0].rstrip(".") for what, answer in answers.items() if answer != NOT_YET
+    }
+    return "\n".join(f"- {what} (exploratory): {answer[0].lower()}{answer[1:]}." for what, answer in told.items())
 
 
 # ---------------------------------------------------------------- one thing changed
@@ -93,15 +96,24 @@ def draw_changes(table: pd.DataFrame, changes: Collection[str], message: str, ag
     return Drawing(
         figure,
         part[["network", "change", "seed", "accuracy"]],
-        f"{message} Every seed (faint, {seeds} each), interquartile mean and 95% bootstrap interval.",
+        figures.minus(_largest(differences(table, changes, against)))
+        + f"{message} Every seed (faint, {seeds} each), interquartile mean and 95% bootstrap interval.",
         f"Dot plot of accuracy, a place for each change, a colour for each network. {told}.",
     )
+
+
+def _largest(found: pd.DataFrame) -> str:
+    """What a caption begins with."""
+    if found.empty:
+        return ""
+    most = found.loc[found["mean"].abs().idxmax()]
+    return f"Accuracy changes by at most {most['mean']:+.3f} ({most.network}, {most.change}): "
 
 
 def draw_bounds(table: pd.DataFrame) -> Drawing:
     """The modulated networks with E bounded elsewhere, and not at all."""
     usual = f"E clipped at ±{look.UNCHANGED_BOUND:g} (nothing changed)"
-    message = f"Key–value pairs with {usual}, at other bounds, and not at all."
+    message = f"key–value pairs with {usual}, at other bounds, and not at all."
     return draw_changes(table[table.network.isin(look.MODULATED)], BOUNDS, message)
 
 
@@ -289,7 +301,7 @@ def slopes(chapter: Chapter) -> pd.DataFrame:
 def draw_slopes(table: pd.DataFrame) -> Drawing:
     """Cue-reward at high noise with both slopes."""
     usual, steep = (f"slope {slope:g}" for slope in (table.slope.min(), look.STEEP))
-    message = f"Cue-reward at high noise with the {usual} of the surrogate that round two searched, and with the {steep} of round one, all else equal."
+    message = f"cue-reward at high noise with the {usual} of the surrogate that round two searched, and with the {steep} of round one, all else equal."
     return draw_changes(table, [steep], message, usual)
 
 
