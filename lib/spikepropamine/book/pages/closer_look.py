@@ -280,7 +280,7 @@ def how_much(table: pd.DataFrame) -> str:
 
 
 def slopes(chapter: Chapter) -> pd.DataFrame:
-    """Plastic networks on cue-reward at high noise with both slopes, the same seeds; how large gradients were on the way."""
+    """Plastic networks on cue-reward at high noise with both slopes, every seed; how large gradients were on the way."""
     cell, steep = "cue-reward-high", look.steep()
     parts = []
     for experiment in (two.round_two(cell, networks=look.PUBLISHED_PLASTIC), steep):
@@ -289,7 +289,7 @@ def slopes(chapter: Chapter) -> pd.DataFrame:
             continue
         known = {config.hash: config.network for config in experiment.configs}
         keys = ["config_hash", "seed"]
-        runs = published.runs[published.runs.config_hash.isin(list(known)) & published.runs.seed.isin(steep.seeds)]
+        runs = published.runs[published.runs.config_hash.isin(list(known))]
         gradient = published.curves.groupby(keys).gradient_norm.median().rename("gradient_norm").reset_index()
         runs = runs[[*keys, "git_commit", "accuracy", "firing_rate"]].merge(gradient, on=keys)
         network = [known[one] for one in runs.config_hash]
@@ -321,7 +321,7 @@ def why_hard(table: pd.DataFrame) -> str:
     budget = ", so that the budget alone does not make up for it" if hard else ""
     return figures.minus(
         f"{answer}: at round two's budget and values, with slope {look.STEEP:g} as in round one in place of {table.slope.min():g}, accuracy changes by "
-        f"{_said(found)} ({found.seeds.min()} seeds){budget}. The derivative of the surrogate falls "
+        f"{_said(found)} ({found.seeds.min()} seeds with the steep slope){budget}. The derivative of the surrogate falls "
         f"to half within {reach[steep]:.2f} of the threshold, with {usual} within {reach[usual]:.2f}. The norm of the whole gradient is {ratio.min():.1f} "
         f"to {ratio.max():.1f} times as large with {usual}, median over training: which neurons it reaches differs more than how large it is. E "
         "could hold the answer all along."
