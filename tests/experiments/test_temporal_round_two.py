@@ -57,12 +57,6 @@ def test_a_smallest_sweep_runs_every_network_and_resumes(chosen, tmp_path):
     assert "tested.n_cues.12" in runs and len(curves) > 0
 
 
-def test_parts_held_fixed_are_of_plastic_networks_alone(chosen):
-    experiment = two.held_fixed("key-value-pairs-low")
-    assert {config.network.held for config in experiment.configs} == set(two.RESTRICTIONS)
-    assert {config.network.name for config in experiment.configs} == {"dp-oja", "dp-bcm", "ndp-oja", "ndp-bcm"}
-
-
 def test_the_chosen_values_are_the_best_of_the_published_search(repository):
     store = Store(repository / ".runs-nowhere", repository / "book" / "results")
     runs, _ = store.results(two.search())
@@ -80,10 +74,9 @@ def test_the_search_beyond_the_registered_one_changed_no_choice():
         assert two.CHOSEN[name] not in [values for values, options in more if not options]
 
 
-@pytest.mark.parametrize("make", [two.round_two, two.held_fixed])
-def test_an_unknown_cell_lists_the_known_ones(make):
+def test_an_unknown_cell_lists_the_known_ones():
     with pytest.raises(ValueError, match="cell = 'cue-reward': must be one of 'key-value-pairs-low'"):
-        make("cue-reward")
+        two.round_two("cue-reward")
 
 
 def test_a_network_of_another_size_is_named():

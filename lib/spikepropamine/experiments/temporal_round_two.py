@@ -22,8 +22,7 @@ from ..tasks.task import Task
 from ..tasks.weak_cues import WeakCues
 from ..training.supervised import Training
 from .choices import PROFILES
-from .restrictions import RESTRICTIONS
-from .temporal import Config, Experiment, Network, RestrictedNetwork, named
+from .temporal import Config, Experiment, Network, named
 
 
 @dataclass(frozen=True)
@@ -206,20 +205,6 @@ def round_two(
     )
     first = SEEDS[: seeds or (len(SEEDS) if profile == "paper" else 2)]
     return Experiment(named(f"{cell}-round-two", profile), profile, configs, first, (SEEDS[0],))
-
-
-HELD_SEEDS = 5
-
-
-def held_fixed(cell: str, profile: str = "paper", seeds: int | None = None) -> Experiment:
-    """The plastic networks of :func:`round_two` with one part held fixed while they are trained, RESTRICTIONS."""
-    free = round_two(cell, profile, seeds or HELD_SEEDS, [name for name in COMPARED if name.startswith(("dp", "ndp"))])
-    configs = tuple(
-        dataclasses.replace(config, network=RestrictedNetwork(**vars(config.network), held=held))
-        for config in free.configs
-        for held in RESTRICTIONS
-    )
-    return Experiment(named(f"{cell}-round-two-restricted", profile), profile, configs, free.seeds, ())
 
 
 def compared_as(name: str, n_hidden: int) -> str:
