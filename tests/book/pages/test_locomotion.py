@@ -68,8 +68,8 @@ def test_what_we_found_counts_who_walks_and_compares_with_the_ordinary_network(p
 def test_sentences_on_plasticity_follow_the_measurements():
     little = page.what_plasticity_does(ways_of((0.9, 0.95, 0.97, 0.8)))
     much = page.what_plasticity_does(ways_of((0.1, 0.2, 0.3, 0.0)))
-    assert "does little" in little[0] and "90% of their return on Ant-v5" in little[0]
-    assert "does little" not in much[0] and "10%" in much[0]
+    assert "like a fixed weight" in little[0] and "they keep 90% on Ant-v5" in little[0]
+    assert "as more than a fixed weight" in much[0] and "10% on Ant-v5" in much[0]
     assert "40%" in little[2] and "97% with the E of another episode" in little[1]
 
 

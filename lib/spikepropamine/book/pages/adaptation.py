@@ -16,7 +16,6 @@ from .locomotion import between, plastic_of
 from .scorecard import enumerated
 
 INTACT = "as it is"
-STILL_KNOWS = 0.75  # share of episodes that go the right way: half-way from chance to all
 _IN_WORDS = {
     "all forgotten": "everything forgotten",
     "all swapped": "everything swapped",
@@ -84,10 +83,10 @@ def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definit
     if plastic:
         able = [name for name in plastic if found[name][1] == "remembers"]
         lines.append(
-            f"**Does plasticity carry what was learned a moment ago? {_answer(len(able), len(plastic))}.** "
-            f"{len(able)} of {len(plastic)} plastic networks remember which way to run: "
-            + ", ".join(f"{name} {found[name][0].mean:.0%}" for name in plastic)
-            + " of episodes went the right way (chance is 50%)."
+            f"**Does plasticity carry what was learned a moment ago? {_answer(len(able), len(plastic))}.** To remember, at least "
+            f"{definitions.remembers_at_least:.0%} of episodes must go the right way, by the interval's lower end (chance is 50%): "
+            + ", ".join(f"{name} {found[name][0]:.0%}" for name in plastic)
+            + "."
         )
         if able:
             lines.append(_efficacies(runs, able))
@@ -128,17 +127,29 @@ def who_remembers(runs: pd.DataFrame, names: Sequence[str], definitions: Definit
     return "; ".join(told) + "."
 
 
-def how_long(runs: pd.DataFrame, names: Sequence[str]) -> str:
-    """One sentence: which policies still know the way after the longest gap."""
+def how_long(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> str:
+    """One sentence: which policies still know the way after the longest gap, by the criterion of remembering, and who forgot it."""
     longest = max(gap for gap in GAPS_S if f"right.gap {gap:g} s" in runs or not gap)
-    right = runs.groupby("network")[f"right.gap {longest:g} s"].mean()
-    still = [name for name in names if name in right and right[name] >= STILL_KNOWS]
-    told = ", ".join(f"{name} {right[name]:.0%}" for name in still)
-    return f"After {longest:g} s {f'the way is still known: {told} of episodes go right' if still else 'no policy knows the way'}."
+    later = remembers(runs.assign(right=runs[f"right.gap {longest:g} s"]), names, definitions)
+    still = [name for name, (_, how) in later.items() if how == "remembers"]
+    lost = [
+        name
+        for name, (_, how) in remembers(runs, names, definitions).items()
+        if how == "remembers" and name not in still
+    ]
+
+    def told(some: Sequence[str]) -> str:
+        return ", ".join(f"{name} {later[name][0].mean:.0%}" for name in some)
+
+    return (
+        f"After {longest:g} s {f'the way is still known by {told(still)}' if still else 'no policy knows the way'}"
+        + (f", and no longer by {told(lost)}" if lost else "")
+        + " (share of episodes that go right)."
+    )
 
 
 def _answer(able: int, of: int) -> str:
-    return "Yes" if able == of else "In some networks" if able else "Not here"
+    return f"Yes, in {able} of {of} plastic networks" if able else "Not here"
 
 
 def _score(runs: pd.DataFrame, name: str, column: str = "score") -> float:
@@ -165,7 +176,11 @@ def _gaps(runs: pd.DataFrame, able: Sequence[str]) -> str:
     told = " and ".join(
         f"after {gap.removeprefix('gap ')} {between([_right(runs, name, gap) for name in able])}" for gap in gaps
     )
-    return f"**After a gap that was never trained** the share that goes the right way is {told}."
+    other = max((name for name in set(runs.network) - set(NETWORKS)), key=lambda name: _score(runs, name), default=None)
+    beside = (
+        "" if other is None else f"; of {other} it is " + ", ".join(f"{_right(runs, other, gap):.0%}" for gap in gaps)
+    )
+    return f"**After a gap that was never trained** the share that goes the right way is {told}{beside}."
 
 
 # ---------------------------------------------------------------- the task
@@ -292,7 +307,7 @@ def draw_lesions(runs: pd.DataFrame, names: Sequence[str]) -> Drawing:
     plots.limits(axis, {"chance": 0.5}, horizontal=True)
     axis.set(xlim=(-0.03, 1.03), xlabel="share that went the right way")
     plots.legend_above(figure, styles)
-    means = data.groupby(["network", "lesion"]).right.mean()
+    means = data.groupby(["network", "lesion"]).right.agg(lambda values: interquartile_mean(values).mean)
     intact = means.xs(INTACT, level="lesion")
     best = intact.idxmax()
     told = "; ".join(f"{name}, {lesion}: {value:.2f}" for (name, lesion), value in means.items())
@@ -306,7 +321,7 @@ def draw_lesions(runs: pd.DataFrame, names: Sequence[str]) -> Drawing:
     )
 
 
-def draw_gaps(runs: pd.DataFrame, names: Sequence[str]) -> Drawing:
+def draw_gaps(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> Drawing:
     """The share that went the right way against the gap between the trials."""
     gaps = {INTACT: 0.0} | {f"gap {gap:g} s": gap for gap in GAPS_S if gap}
     data = long(runs, [name for name in gaps if name != INTACT])
@@ -325,17 +340,15 @@ def draw_gaps(runs: pd.DataFrame, names: Sequence[str]) -> Drawing:
     plots.limits(axis, {"chance": 0.5})
     axis.set(ylim=(0, 1.03), xlabel="gap between the trials", ylabel="share that went the right way")
     plots.legend_above(figure, {name: styles[name] for name in names if name in set(data.network)}, columns=4)
-    longest = data[data.delay_s == max(places)].groupby("network").right.mean()
-    still = [name for name in names if name in longest and longest[name] >= STILL_KNOWS]
-    told = ", ".join(f"{name} {longest[name]:.2f}" for name in names if name in longest)
+    at_last = data[data.delay_s == max(places)].groupby("network").right
+    told = ", ".join(f"{name} {interquartile_mean(of_it).mean:.2f}" for name, of_it in at_last)
     return Drawing(
         figure,
         data[["network", "seed", "delay_s", "right", "score"]],
-        (f"After {max(places):g} s {', '.join(still)} still know the way" if still else f"After {max(places):g} s no policy knows the way")
-        + ": share of held-out episodes that went the right way, by gap; no gap was trained. Interquartile mean over seeds with "
-        "95% bootstrap interval.",
+        f"{how_long(runs, names, definitions)} Share of held-out episodes that went the right way, by gap; no gap was trained. "
+        "Interquartile mean over seeds with 95% bootstrap interval.",
         f"Intervals at gaps of {between(places, 'g')} s. After the longest gap: {told}.",
-    )  # fmt: skip
+    )
 
 
 # ---------------------------------------------------------------- trained in other ways
@@ -356,7 +369,7 @@ def variants_found(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> st
         scores = {name: _score(of_it, name) for name in names if (of_it.network == name).any()}
         able, first = relying(of_it, list(scores)), max(scores, key=scores.__getitem__)
         lines.append(
-            f"- **{_one_line(variant).capitalize()}** ({_seeds(of_it)}): {', '.join(able) or 'no policy'} "
+            f"- **{variant_in_words(variant).capitalize()}** ({_seeds(of_it)}): {', '.join(able) or 'no policy'} "
             f"rel{'y on their' if len(able) > 1 else 'ies on its'} state. {first} goes farthest, {scores[first]:.2f} m"
             + "".join(
                 f"; {name}, which has no memory, goes {scores[name]:.2f} m" for name in ("mlp",) if name in scores
@@ -402,7 +415,9 @@ def draw_variants(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> Dra
                     )
                     plots.error_interval(axis, k + shift, interquartile_mean(values), horizontal=True, **look)
                     rows.append(
-                        part[["network", "seed"]].assign(trained_as=_one_line(variant), state=state, score=values)
+                        part[["network", "seed"]].assign(
+                            trained_as=variant_in_words(variant), state=state, score=values
+                        )
                     )
         axis.set_yticks(range(len(names)), names)
         axis.set_ylim(len(names) - 0.4, -0.6)
@@ -412,7 +427,7 @@ def draw_variants(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> Dra
     figure.supxlabel("metres in the right direction", fontsize=9)
     data = pd.concat(rows, ignore_index=True)
     kept = {variant: relying(of_it, names) for variant, of_it in runs.items()}
-    told = "; ".join(f"{_one_line(variant)}: {', '.join(able) or 'none'}" for variant, able in kept.items())
+    told = "; ".join(f"{variant_in_words(variant)}: {', '.join(able) or 'none'}" for variant, able in kept.items())
     return Drawing(
         figure,
         data,
@@ -423,7 +438,8 @@ def draw_variants(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> Dra
     )  # fmt: skip
 
 
-def _one_line(variant: str) -> str:
+def variant_in_words(variant: str) -> str:
+    """What is different in a variant of the task, on one line."""
     return VARIANTS_IN_WORDS[variant].replace("\n", " ")
 
 

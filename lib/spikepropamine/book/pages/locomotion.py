@@ -90,7 +90,7 @@ def what_we_found(
     shares = shares_of_ordinary(runs, names)
     if shares:
         lines.append(
-            "**All spiking policies stay behind the ordinary network.** They reach "
+            "**Spiking policies reach less than the ordinary network**: "
             + " and ".join(f"{between(values)} of the MLP's return on {e}" for e, values in shares.items())
             + "."
             + still_rising(curves)
@@ -116,8 +116,9 @@ def _likely_reason(ways: pd.DataFrame) -> str:
     if ways.empty:
         return ""
     shares = relative(ways)
-    kept = shares[shares.way == "E swapped between episodes"].groupby("environment", sort=False).share.mean()
-    if kept.empty or kept.min() < 0.9:
+    swapped = shares[shares.way == "E swapped between episodes"].groupby("environment", sort=False).share
+    kept = {robot: interquartile_mean(values).mean for robot, values in swapped}
+    if not kept or min(kept.values()) < 0.9:
         return ""
     told = " and ".join(f"{share:.0%} on {robot}" for robot, share in kept.items())
     return f" A likely reason: a steady walk needs no memory. With the E of another episode these policies keep their return ({told})."
@@ -149,11 +150,7 @@ def still_rising(curves: pd.DataFrame) -> str:
         gains = last.groupby("network")["return"].mean() / before.groupby("network")["return"].mean() - 1
         if len(gains.dropna()):
             told.append(f"{between(list(gains.dropna()), '+.0%')} on {environment}")
-    return (
-        f" Training was not finished: mean returns of its last fifth differ from those of the fifth before by {', '.join(told)}."
-        if told
-        else ""
-    )
+    return f" Training was not finished: in its last fifth mean returns changed by {', '.join(told)}." if told else ""
 
 
 def against_plain(runs: pd.DataFrame, plastic: Sequence[str]) -> pd.DataFrame:
@@ -247,7 +244,7 @@ def draw_learning(curves: pd.DataFrame, names: Sequence[str]) -> Drawing:
         figure,
         data,
         (f"The ordinary network ends ahead on {' and '.join(ahead)}, and the plastic networks end beside the plain one: " if ahead else "")
-        + "return of the episodes that ended in the course of training, interquartile mean over seeds with 95% bootstrap "
+        + "return with exploration noise of the episodes that ended in the course of training, interquartile mean over seeds with 95% bootstrap "
         "intervals.",
         f"Learning curves of return over environment steps, a panel a robot. Last values: {told}.",
     )  # fmt: skip
@@ -318,20 +315,18 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
     robots = list(dict.fromkeys(shares.environment))
 
     def mean(way: str, robot: str) -> float:
-        return float(shares[(shares.way == way) & (shares.environment == robot)].share.mean())
+        return interquartile_mean(shares[(shares.way == way) & (shares.environment == robot)].share).mean
 
     def by_network(way: str, robot: str) -> str:
-        at = shares[(shares.way == way) & (shares.environment == robot)].groupby("network", sort=False).share.mean()
-        return ", ".join(f"{name} {value:.0%}" for name, value in at.items())
+        at = shares[(shares.way == way) & (shares.environment == robot)].groupby("network", sort=False).share
+        return ", ".join(f"{name} {interquartile_mean(values).mean:.0%}" for name, values in at)
 
-    little = min(mean("α = 0", robot) for robot in robots) >= 0.5
+    constant = min(mean("E held at its mean", robot) for robot in robots) >= 0.95
+    kept = " and ".join(f"{mean('E held at its mean', robot):.0%} on {robot}" for robot in robots)
+    unread = "; ".join(f"{mean('α = 0', robot):.0%} on {robot} ({by_network('α = 0', robot)})" for robot in robots)
     first = (
-        ("**Plasticity does little in these walks.** " if little else "**These walks rest on plasticity in part.** ")
-        + "Without reading E (α = 0) plastic policies keep "
-        + "; ".join(
-            f"{mean('α = 0', robot):.0%} of their return on {robot} ({by_network('α = 0', robot)})" for robot in robots
-        )
-        + "."
+        f"**E is used {'like a fixed weight, not as a memory' if constant else 'as more than a fixed weight'}.** With E held at its "
+        f"mean plastic policies keep {kept} of their return; without reading E (α = 0) they keep {unread}."
     )
     matters = min(mean("E swapped between episodes", robot) for robot in robots) < 0.9
     second = f"What E holds of the present episode {'matters' if matters else 'hardly matters'}: " + "; ".join(
@@ -396,7 +391,8 @@ def draw_plasticity(gait: pd.DataFrame, ways: pd.DataFrame) -> Drawing:
             ]
         )
     plots.legend_above(figure, styles)
-    least = {robot: shares[(shares.environment == robot) & (shares.way == "α = 0")].share.mean() for robot in robots}
+    at_zero = {robot: shares[(shares.environment == robot) & (shares.way == "α = 0")].share for robot in robots}
+    least = {robot: interquartile_mean(values).mean for robot, values in at_zero.items()}
     told = ", ".join(f"{value:.0%} on {robot}" for robot, value in least.items())
     return Drawing(
         figure,
@@ -406,7 +402,7 @@ def draw_plasticity(gait: pd.DataFrame, ways: pd.DataFrame) -> Drawing:
         "median walker, running means over 1 s. Below: return of every policy (faint) with E changed, as a share of its own as "
         "trained, and interquartile means with 95% bootstrap intervals.",
         "Per robot three time courses over an episode of 50 s and a dot plot. " + "; ".join(
-            f"{way} on {robot}: {shares[(shares.environment == robot) & (shares.way == way)].share.mean():.0%}"
+            f"{way} on {robot}: {interquartile_mean(shares[(shares.environment == robot) & (shares.way == way)].share).mean:.0%}"
             for robot, way in product(robots, changed)
         ) + ".",
     )  # fmt: skip
