@@ -32,12 +32,22 @@ def test_the_message_is_the_first_sentence_of_a_caption():
     assert page.message("Accuracy reaches 0.95 of 1. Dotted: chance.") == "Accuracy reaches 0.95 of 1."
 
 
+def test_the_message_is_told_without_brackets():
+    assert (
+        page.message("Most of E stays over the delay (of all of E: gru (no E) 3%)") == "Most of E stays over the delay."
+    )
+    kept = "Networks lose most on cues (accuracy: 0.50. Recall: 0.91), while noise does not: means over seeds. Dots: seeds."
+    assert page.message(kept) == "Networks lose most on cues, while noise does not."
+    assert page.message("What tanh(x: y) is drawn for. More.") == "What tanh(x: y) is drawn for."
+
+
 def test_items_stand_in_the_order_of_their_page(tmp_path):
     (tmp_path / "_toc.yml").write_text("chapters:\n- file: book/recall\n", encoding="utf-8")
     for name in ("fig-a", "fig-b", "fig-c"):
         item(tmp_path, name, "recall", alt="x")
     (tmp_path / "book").mkdir()
-    (tmp_path / "book" / "recall.ipynb").write_text("fig-c, then fig-a", encoding="utf-8")
+    source = r"{numref}`fig-a` \"fig-b-stored\", \"fig-c\", then \"fig-a\", \"fig-b\""
+    (tmp_path / "book" / "recall.ipynb").write_text(source, encoding="utf-8")
     text = page.gallery(tmp_path).data
     assert text.index("fig-c") < text.index("fig-a") < text.index("fig-b")
 

@@ -23,8 +23,11 @@ def gallery(root: Path) -> Markdown:
 
 
 def message(caption: str) -> str:
-    """The first sentence of a caption, which is its message, up to a colon that tells what is drawn."""
-    first = re.split(r"\. (?=[A-Zα-ωΑ-Ω|])", " ".join(caption.split()), maxsplit=1)[0]
+    """The first sentence of a caption, which is its message, without brackets, up to a colon that tells what is drawn."""
+    words, bracket = " ".join(caption.split()), re.compile(r" \([^()]*\)")
+    while bracket.search(words):  # the innermost first
+        words = bracket.sub("", words)
+    first = re.split(r"\. (?=[A-Zα-ωΑ-Ω|])", words, maxsplit=1)[0]
     head, _, drawn = first.partition(": ")
     message = head if drawn and len(head.split()) > MESSAGE else first
     return message.rstrip(".") + "."
@@ -35,7 +38,9 @@ def _in_order(root: Path, page: str, items: Sequence[Mapping[str, Any]]) -> list
     path = root / "book" / f"{page}.ipynb"
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     of_page = [item for item in items if item["chapter"] == page]
-    return sorted(of_page, key=lambda item: text.find(item["id"]) if item["id"] in text else len(text))
+    # with its closing quote, where it is made: not where prose refers to it, nor in an id that begins with it
+    made = {item["id"]: re.search(re.escape(item["id"]) + r"\\?[\"']", text) for item in of_page}
+    return sorted(of_page, key=lambda item: at.start() if (at := made[item["id"]]) else len(text))
 
 
 def _section(page: str, items: Sequence[Mapping[str, Any]], root: Path) -> str:
