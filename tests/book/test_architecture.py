@@ -49,6 +49,14 @@ def test_every_module_opens_with_what_it_is(rooms):
     table = architecture.what_rooms_hold(rooms)
     assert set(table.room) == set(rooms) and len(table) > 80
     assert table["what it is"].str.len().min() > 15
+    assert not table["what it is"].str.contains(":`", regex=False).any()
+
+
+def test_references_are_read_as_their_names(tmp_path):
+    (tmp_path / "a.py").write_text(
+        '"""As :mod:`.round_two`, :func:`~demo.sweeps.sweep` and ``x``."""\n', encoding="utf-8"
+    )
+    assert architecture._opening(tmp_path / "a.py") == "As round_two, sweep and ``x``."
 
 
 def test_the_flow_goes_from_a_configuration_to_a_page():

@@ -1,4 +1,4 @@
-"""What is no longer what it was: records whose configuration or code has changed, and what is older than its data.
+"""Stale records: those whose configuration or code has changed, and items older than their data.
 
 Code has changed where it does something else, not where its text differs. Every published configuration was rehearsed
 (:meth:`spikepropamine.experiments.config.Config.rehearse`) when it was published, and what came out lies beside its runs; here it

@@ -1,6 +1,7 @@
 """The architecture of the package, read from its own imports: rooms, what is in them, and who imports whom."""
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,7 +109,11 @@ def draw_flow() -> Drawing:
             arrow(axis, (x - 11.7, 12), (x - 8.3, 12), "#222222")
             axis.text(x - 10, 20, makes[k - 1], ha="center", fontsize=7, color="0.35", style="italic")
     data = pd.DataFrame([(n, t.replace("\n", " "), p, m) for (n, t, p), m in zip(stages, ("", *makes))], columns=["stage", "holds", "place", "made_by"])  # fmt: skip
-    caption = "Data flow in one direction: a chapter never trains, the library never writes a page, and a figure is drawn from records alone. Blue: data; black: what is shown; in italics what makes each from the one before."
+    caption = (
+        "Data flow in one direction: a published chapter draws from records and trains nothing (except Use it in your own network, which trains "
+        "its small example), and the library never writes a page. Coloured boxes: data; plain boxes: what is shown; in italics what makes each "
+        "from the one before."
+    )
     alt = "Six boxes in a row: " + ", ".join(f"{name} in {place}" for name, _, place in stages) + "."
     return Drawing(figure, data, caption, alt)
 
@@ -143,5 +148,11 @@ def _imported(path: Path, package: Path) -> Iterator[str]:
 
 
 def _opening(path: Path) -> str:
+    """The first line of a module's docstring, its references as they are read: of ":mod:`~demo.sweep`" the last name."""
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return text.split("\n")[0].strip()
+    return re.sub(r":[a-z:]+:`(~?)\.?([^`]+)`", _as_read, text.split("\n")[0].strip())
+
+
+def _as_read(reference: re.Match) -> str:
+    short, target = reference.groups()
+    return target.split(".")[-1] if short else target

@@ -78,7 +78,7 @@ class Store:
 def sweep(experiment: Experiment, store: Store, workers: int | str = 1, device: str = "cpu") -> None:
     """Make every run of ``experiment`` that ``store`` does not hold yet.
 
-    A sweep that was stopped goes on where it stopped, within a run too.
+    Interrupted sweeps resume, within a run too.
 
     Args:
         experiment: what to run.

@@ -40,7 +40,7 @@ def _some(name: str, of: Sequence[Any]) -> Sequence[Any]:
 def measure(experiments: Sequence[Experiment], store: Store, workers: int = 1) -> tuple[pd.DataFrame, dict]:
     """Train what is :func:`chosen` of ``experiments`` again and compare it with what is published.
 
-    A measurement that was stopped goes on where it stopped.
+    Interrupted measurements resume.
 
     Args:
         experiments: published whole.

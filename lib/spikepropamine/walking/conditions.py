@@ -290,8 +290,8 @@ def impose(env: gymnasium.Env, condition: str, strength: float | None = None, on
         onset: control step of each episode at which it sets in.
 
     Raises:
-        ValueError: naming the parameter, its value and what is allowed; a condition that the robot has not what it takes for
-            is refused so before anything runs.
+        ValueError: naming the parameter, its value and what is allowed; a condition that this robot cannot have
+            raises it before anything runs.
     """
     require_choice("condition", condition, (TRAINING, *CONDITIONS))
     robot = env.unwrapped.spec.id
