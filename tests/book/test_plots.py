@@ -1,7 +1,10 @@
+from itertools import combinations
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 
 from spikepropamine.book import plots
 from spikepropamine.book.network_styles import network_style, network_styles
@@ -124,3 +127,23 @@ def test_networks_look_the_same_everywhere_and_unlike_each_other():
         network_style("rnn")
     with pytest.raises(ValueError, match="names = .*each name once"):
         network_styles(["snn", "snn"])
+
+
+def test_networks_compared_together_keep_their_look_and_differ_in_the_dark_theme():
+    memories = ["lsnn", "lsnn-100", "rsnn-long", "stp"]
+    names = [*POLICIES, *memories]
+    styles = network_styles(names)
+    assert network_styles(memories[::-1])["lsnn-100"] == styles["lsnn-100"] == network_style("lsnn-100")
+    assert len({style["marker"] for style in styles.values()}) == len(names)
+    for shown in (names, [*POLICIES, *CONTROLS]):
+        looks = network_styles(shown).values()
+        for change in (np.asarray, in_the_dark):
+            colours = [change(to_rgb(look["color"])) for look in looks]
+            assert min(np.abs(a - b).max() for a, b in combinations(colours, 2)) > 0.15
+
+
+def in_the_dark(colour):
+    """What the dark theme's filter makes of a colour: invert, hue-rotate by half a turn, brightness 1.4."""
+    grey = np.array([0.213, 0.715, 0.072])
+    turned = np.clip(2 * grey @ (1 - np.asarray(colour)) - (1 - np.asarray(colour)), 0, 1)
+    return np.clip(1.4 * turned, 0, 1)

@@ -18,11 +18,16 @@ _FIXED = {
     "ndp-oja": ("#D55E00", "D"),
     "ndp-bcm": ("#0072B2", "v"),
     "mlp": ("#009E73", "P"),
+    # other memories; chosen to differ from all of these, also in the dark theme (book/_static/book.css inverts figures)
+    "lsnn": ("#D65CD6", "X"),
+    "lsnn-100": ("#EE99AA", "p"),
+    "rsnn-long": ("#22AA22", "*"),
+    "stp": ("#667700", "h"),
 }
 COLOURS = {name: colour for name, (colour, _) in _FIXED.items()}
 # Colours, markers and dashes of every further network. Their numbers share no factor, so that 504 networks differ.
-_FURTHER = ("#CC79A7", "#332288", "#117733", "#882255", "#999933", "#AA4499", "#44AA99", "#CC6677")
-_MARKERS = ("X", "p", "*", "h", "<", ">", "d", "8", "H")
+_FURTHER = ("#EE0088", "#AA99FF", "#774411", "#BBBB00", "#888899", "#FF7766", "#BB9977", "#FF2222")
+_MARKERS = ("<", ">", "d", "8", "H", "X", "p", "*", "h")
 _DASHES = (
     (0, (4, 1.5)),
     (0, (1, 1)),
@@ -37,7 +42,7 @@ _DASHES = (
 def network_styles(names: Iterable[str]) -> dict[str, Style]:
     """The style of each of ``names``, in their order, as many as there are.
 
-    The five networks and the MLP always look the same, and so do the controls; whatever else is named (a network of
+    Networks with a fixed style always look the same, and so do the controls; whatever else is named (a network of
     another size, the ideal observer) takes the styles after theirs, in the order of ``names``.
 
     Raises:
