@@ -52,7 +52,11 @@ def test_the_bound_is_needed_only_where_its_absence_costs():
 
 def test_a_gate_is_counted_by_what_holding_it_costs():
     told = page.gate_needed(changed(V_held=0.9, M___1=0.94))
-    assert "the gate costs accuracy in 2 of 2 networks" in told and "worse than none" in told
+    assert (
+        "the gate costs accuracy in 2 of 2 networks" in told
+        and told.startswith("In part: the gate has to be learned. H")
+        and "worse than none" in told
+    )
     assert "worse than none" not in page.gate_needed(changed(M___1=0.9))
 
 
@@ -65,10 +69,19 @@ def test_what_is_not_run_is_said_to_be():
 
 
 def test_drawings_show_every_run_of_the_changes_asked_for():
-    drawing = page.draw_changes(changed(), page.PARTS, "Parts.")
+    drawing = page.draw_changes(changed(), page.PARTS, "Nothing is lost", "Parts.")
     assert len(drawing.data) == 3 * 4 * 4 and "nothing changed" in set(drawing.data.change)
-    assert drawing.caption.startswith("Accuracy changes by at most ")
-    assert ": Parts. Every seed (faint, 3 each)" in drawing.caption
+    assert drawing.caption.startswith("Nothing is lost: Parts. Every seed (faint, 3 each)")
+    table = changed(W_held=0.8, α_held=0.7, V_held=0.9, M_constant=0.93, M___1=0.94, no_bound=0.94)
+    parts = page.draw_parts(table).caption
+    assert parts.startswith("Holding α costs most (0.25), holding W less (0.15), holding η least (at most 0.00): key")
+    gates = page.draw_gates(table)
+    assert gates.caption.startswith(
+        "Every simpler gate costs accuracy; gate not learned (V, c held) costs most (up to 0.05)"
+    )
+    assert set(gates.data.network) == set(look.MODULATED) and "no gate (M = 1)" in set(gates.data.change)
+    bounds = page.draw_bounds(table)
+    assert "changes accuracy by no more than 0.01" in bounds.caption and "bound 1" in set(bounds.data.change)
 
 
 def test_bits_stored_grow_with_the_pairs_that_are_remembered():
@@ -92,7 +105,15 @@ def test_the_slope_is_the_reason_where_the_steep_one_costs_much():
         for seed in range(3)
     ]  # fmt: skip
     told = page.why_hard(pd.DataFrame(rows))
-    assert told.startswith("Because the surrogate was steep, in `dp-oja`: at") and "half within 0.02" in told
+    assert (
+        told.startswith("Because the surrogate gradient was too steep for `dp-oja`. Trained")
+        and "half within 0.02" in told
+    )
+    assert "`dp-oja` loses 0.200" in told and "`ndp-oja` loses 0.010" in told
+    drawn = page.draw_slopes(pd.DataFrame(rows)).caption
+    assert drawn.startswith(
+        "With a steep surrogate (slope 25) accuracy falls by 0.20 in dp-oja, and by at most 0.01 in ndp-oja"
+    )
     assert page.why_hard(pd.DataFrame(rows).assign(accuracy=0.9)).startswith("Not because")
 
 
@@ -119,8 +140,10 @@ def test_a_curriculum_tells_items_from_bindings():
 
 
 def test_the_findings_are_the_answers_and_leave_out_what_is_not_run():
-    nothing = pd.DataFrame()
-    smooth = page.named(runs(look.bounds(), lambda key: 0.9), look.bounds())
-    told = page.findings(changed(W_held=0.8), smooth, nothing, nothing)
-    assert told.startswith("- What has to be learned (exploratory): in every network W") and "curriculum" not in told
+    told = page.findings(changed(W_held=0.8, V_held=0.9, M_constant=0.93))
+    assert told.startswith(
+        "- Exploratory: W must be learned in every network (holding them costs at least 0.15); α need not"
+    )
+    assert "the bound of E matters little" in told and "the gate has to be learned and to change in time" in told
     assert told.count("\n- ") == 2
+    assert page.findings(pd.DataFrame({"network": [], "change": [], "accuracy": []})) == ""

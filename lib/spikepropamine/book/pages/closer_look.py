@@ -1,7 +1,6 @@
 """Figures, tables and sentences of the closer look at round two, for the chapters that show it. It judges no claim."""
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -18,16 +17,27 @@ from ..figures import Drawing
 PARTS = tuple(f"{part} held" for part in look.PARTS)
 BOUNDS = tuple(look.E_MAX)
 GATES = ("M = 1", *look.GATES)
+DRAWN = {
+    "nothing": "nothing changed",
+    **{change: change.replace("E_max", "bound") for change in BOUNDS},
+    "M = 1": "no gate (M = 1)",
+    "V held": "gate not learned (V, c held)",
+    "M constant": "constant gate, M = tanh(c)",
+}  # what a row of a figure is called where its change has another name
 NOT_YET = "*Not yet run.*"
 AHEAD = 0.005  # in accuracy: less is a tie
 
 
 def exploratory(*experiments: tuple[Experiment, pd.DataFrame]) -> str:
-    """That these runs judge nothing, and how many there are of each experiment."""
-    told = ", ".join(
-        f"{len(runs)} of {len(experiment.runs)} of `{experiment.name}`" for experiment, runs in experiments
+    """That these runs judge nothing, and how many there are."""
+    done, planned = (
+        sum(len(runs) for _, runs in experiments),
+        sum(len(experiment.runs) for experiment, _ in experiments),
     )
-    return f"These runs are exploratory: planned after round two was judged, they judge no claim. Made so far: {told}."
+    return (
+        "These runs are exploratory: planned after round two was judged, they judge no claim. "
+        f"{done} of {planned} runs are done."
+    )
 
 
 def named(runs: pd.DataFrame, configs: Mapping[tuple[str, str] | str, Config]) -> pd.DataFrame:
@@ -43,18 +53,68 @@ def named(runs: pd.DataFrame, configs: Mapping[tuple[str, str] | str, Config]) -
     )
 
 
-def findings(changed: pd.DataFrame, bounded: pd.DataFrame, taught: pd.DataFrame, straight: pd.DataFrame) -> str:
-    """The first sentence of the answer to each of this page's questions; without those of which nothing is run."""
-    answers = {
-        "What has to be learned": parts_needed(changed),
-        "Whether the bound of E is needed": bound_needed(changed, bounded),
-        "What the gate is worth": gate_needed(changed),
-        "Whether a curriculum helps other memories": with_a_curriculum(taught, straight),
-    }
-    told = {
-        what: re.split(r"\.?\n|\. ", answer)[0].rstrip(".") for what, answer in answers.items() if answer != NOT_YET
-    }
-    return "\n".join(f"- {what} (exploratory): {answer[0].lower()}{answer[1:]}." for what, answer in told.items())
+def findings(changed: pd.DataFrame) -> str:
+    """What plastic networks need, a line each; without those of which nothing is run."""
+    lines = []
+    parts, bounds, gates = (differences(changed, changes) for changes in (PARTS, BOUNDS, GATES))
+    if len(parts):
+        worse, of = _worse(parts), parts.groupby("change", sort=False).size()
+        needed = [change for change in of.index if worse[change] == of[change]]
+        held = -parts[parts.change.isin(needed)]["mean"]
+        must = (
+            f"{_and(change.removesuffix(' held') for change in needed)} must be learned in every network (holding them costs at least "
+            f"{held.min():.2f})"
+            if needed
+            else "no part must be learned in every network"
+        )
+        rest = "".join(
+            f"; {change.removesuffix(' held')} need not be in {of[change] - worse[change]} of {of[change]}"
+            for change in of.index
+            if change not in needed
+        )
+        lines.append(f"{must}{rest}.")
+    if len(bounds):
+        most = bounds["mean"].abs().max()
+        each = ", ".join(
+            f"{DRAWN[change]} by {_between(rows['mean'], '+.3f')}"
+            for change, rows in bounds.groupby("change", sort=False)
+        )
+        lines.append(f"the bound of E matters {'little' if most < 0.05 else 'much'}; accuracy changes with {each}.")
+    if len(gates):
+        fell = {change: -rows["mean"] for change, rows in gates.groupby("change", sort=False)}
+        told = {
+            "M = 1": "without a gate",
+            "M constant": "with a gate that is learned but constant",
+            "V held": "with a gate that is not learned",
+        }
+        each = ", ".join(f"{told[change]} by {_between(fell[change])}" for change in told if change in fell)
+        has = _has_to_be(gates)
+        lines.append(f"{has}; accuracy falls {each}." if has else f"accuracy falls {each}.")
+    return figures.minus("\n".join(f"- Exploratory: {line}" for line in lines))
+
+
+def _and(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _between(values: pd.Series, form: str = ".2f") -> str:
+    """The least and the largest of ``values``, as they are read."""
+    low, high = (format(value, form) for value in (values.min(), values.max()))
+    return low if low == high else f"{low} to {high}"
+
+
+def _worse(found: pd.DataFrame) -> dict[str, int]:
+    """By change, in how many networks it costs accuracy by the interval of the difference."""
+    return {change: int((rows.high < 0).sum()) for change, rows in found.groupby("change", sort=False)}
+
+
+def _has_to_be(gates: pd.DataFrame) -> str:
+    """What a gate has to be by what simpler ones cost in every network; empty where nothing costs every one."""
+    worse, of = _worse(gates), gates.groupby("change").size()
+    told = {"V held": "to be learned", "M constant": "to change in time"}
+    has = [what for change, what in told.items() if change in of and worse[change] == of[change]]
+    return f"the gate has {_and(has)}" if has else ""
 
 
 # ---------------------------------------------------------------- one thing changed
@@ -76,13 +136,15 @@ def _said(rows: pd.DataFrame, form: str = "+.3f") -> str:
     return ", ".join(f"{Interval(r.mean, r.low, r.high):{form}} in `{r.network}`" for r in rows.itertuples())
 
 
-def draw_changes(table: pd.DataFrame, changes: Collection[str], message: str, against: str = "nothing") -> Drawing:
-    """Accuracy of every seed, a place a change; ``message`` begins the caption."""
+def draw_changes(
+    table: pd.DataFrame, changes: Collection[str], finding: str, message: str, against: str = "nothing"
+) -> Drawing:
+    """Accuracy of every seed, a place a change; the caption is ``finding``, then ``message`` on what is drawn."""
     part = table[table.change.isin([against, *changes])]
     order = [against, *changes]
     part = part.sort_values("change", key=lambda c: c.map(order.index), kind="stable")
     names = [name for name in two.COMPARED if name in set(part.network)]
-    part = part.assign(change=part.change.replace("nothing", "nothing changed"))
+    part = part.assign(change=part.change.replace(DRAWN))
     styles = figures.network_styles(names)
     figure, ((axis,),) = figures.grid(1, 1, height=0.9 + 0.36 * part.change.nunique(), squeeze=False)
     plots.seeds_and_interval(axis, part, "accuracy", styles, at="change", horizontal=True)
@@ -96,25 +158,48 @@ def draw_changes(table: pd.DataFrame, changes: Collection[str], message: str, ag
     return Drawing(
         figure,
         part[["network", "change", "seed", "accuracy"]],
-        figures.minus(_largest(differences(table, changes, against)))
+        figures.minus(f"{finding}: " if finding else "")
         + f"{message} Every seed (faint, {seeds} each), interquartile mean and 95% bootstrap interval.",
         f"Dot plot of accuracy, a place for each change, a colour for each network. {told}.",
     )
 
 
-def _largest(found: pd.DataFrame) -> str:
-    """What a caption begins with."""
-    if found.empty:
-        return ""
-    most = found.loc[found["mean"].abs().idxmax()]
-    return f"Accuracy changes by at most {most['mean']:+.3f} ({most.network}, {most.change}): "
+def draw_parts(table: pd.DataFrame) -> Drawing:
+    """Every network with one part held where it starts."""
+    lost = differences(table, PARTS).groupby("change")["mean"].agg(lambda mean: mean.mean())
+    found, told = differences(table, PARTS), []
+    words = ["costs most", *["less"] * (len(lost) - 2), "least"]
+    for change, word in zip(lost.sort_values().index, words):
+        fell = -found[found.change == change]["mean"]
+        size = _between(fell) if fell.min() >= 0.005 else f"at most {max(fell.max(), 0):.2f}"
+        told.append(f"holding {change.removesuffix(' held')} {word} ({size})")
+    finding = ", ".join(told)
+    message = "key–value pairs with one part held where it starts."
+    return draw_changes(table, PARTS, finding[:1].upper() + finding[1:], message)
+
+
+def draw_gates(table: pd.DataFrame) -> Drawing:
+    """The modulated networks with simpler gates."""
+    table = table[table.network.isin(look.MODULATED)]
+    found, finding = differences(table, GATES), ""
+    if len(found):
+        every = (found["mean"] < 0).all()
+        most = found.loc[found["mean"].idxmin()]
+        costs = "Every simpler gate costs accuracy" if every else "Some simpler gates cost accuracy"
+        finding = f"{costs}; {DRAWN[most.change]} costs most (up to {-most['mean']:.2f})"
+    message = "key–value pairs with the gate of the modulated networks as it is (nothing changed), left out, constant in time, and held where it starts."
+    return draw_changes(table, GATES, finding, message)
 
 
 def draw_bounds(table: pd.DataFrame) -> Drawing:
     """The modulated networks with E bounded elsewhere, and not at all."""
+    table = table[table.network.isin(look.MODULATED)]
+    found, finding = differences(table, BOUNDS), ""
+    if len(found):
+        most = np.ceil(1000 * found["mean"].abs().max()) / 1000
+        finding = f"Moving or removing the bound of E changes accuracy by {'no more than' if most < 0.05 else 'up to'} {most:.3f}"
     usual = f"E clipped at ±{look.UNCHANGED_BOUND:g} (nothing changed)"
-    message = f"key–value pairs with {usual}, at other bounds, and not at all."
-    return draw_changes(table[table.network.isin(look.MODULATED)], BOUNDS, message)
+    return draw_changes(table, BOUNDS, finding, f"key–value pairs with {usual}, at other bounds, and not at all.")
 
 
 def smooth_bound_in_words() -> str:
@@ -187,8 +272,10 @@ def gate_needed(table: pd.DataFrame) -> str:
     count = {change: f"{worse[change]} of {len(of[change])}" for change in of}
     mean = found.pivot(index="network", columns="change", values="mean")
     random = " A gate that is not learned is worse than none." if (mean["V held"] < mean["M = 1"]).all() else ""
+    has = _has_to_be(found)
+    both = "Yes, both: " if " and " in has else f"In part: {has}. " if has else "No. "
     return figures.minus(
-        f"Held where it starts, the gate costs accuracy in {count['V held']} networks; learned but constant in time, in "
+        f"{both}{'h' if both.endswith(': ') else 'H'}eld where it starts, the gate costs accuracy in {count['V held']} networks; learned but constant in time, in "
         f"{count['M constant']}; left out, in {count['M = 1']}, by the interval of the difference.{random} What a constant gate does not give "
         "back is due to the gate's signal, and not to its parameters.\n\n" + "\n".join(each)
     )
@@ -301,8 +388,18 @@ def slopes(chapter: Chapter) -> pd.DataFrame:
 def draw_slopes(table: pd.DataFrame) -> Drawing:
     """Cue-reward at high noise with both slopes."""
     usual, steep = (f"slope {slope:g}" for slope in (table.slope.min(), look.STEEP))
+    found, finding = differences(table, [steep], usual), ""
+    hard = found[found.high < -0.05]
+    if len(hard):
+        finding = f"With a steep surrogate ({steep}) accuracy falls by " + _and(
+            f"{-r.mean:.2f} in {r.network}" for r in hard.itertuples()
+        )
+        rest = found[~found.network.isin(hard.network)]
+        finding += f", and by at most {max(-rest['mean'].min(), 0):.2f} in {_and(rest.network)}" if len(rest) else ""
+    elif len(found):
+        finding = f"A steep surrogate ({steep}) costs at most {max(-found['mean'].min(), 0):.2f} of accuracy"
     message = f"cue-reward at high noise with the {usual} of the surrogate that round two searched, and with the {steep} of round one, all else equal."
-    return draw_changes(table, [steep], message, usual)
+    return draw_changes(table, [steep], finding, message, usual)
 
 
 def why_hard(table: pd.DataFrame) -> str:
@@ -313,18 +410,24 @@ def why_hard(table: pd.DataFrame) -> str:
     found = differences(table, (steep,), usual)
     if found.empty:
         return NOT_YET
-    hard = [f"`{name}`" for name in found[found.high < -0.05].network]
-    norm = table.groupby(["network", "change"], sort=False).gradient_norm.median().unstack()
-    ratio = norm[usual] / norm[steep]
     reach = {change: (2**0.5 - 1) / slope for change, slope in zip(table.change, table.slope)}
-    answer = f"Because the surrogate was steep, in {', '.join(hard)}" if hard else "Not because the surrogate was steep"
-    budget = ", so that the budget alone does not make up for it" if hard else ""
+    trained = f"Trained as in round two, but with round one's slope of {look.STEEP:g} instead of {table.slope.min():g}"
+    parts = {True: found[found.high < -0.05], False: found[found.high >= -0.05]}
+    lost = {
+        hard: f"{_and(f'`{name}`' for name in rows.network)} {'lose' if len(rows) > 1 else 'loses'} "
+        + _and(f"{-r.mean:.3f} ({-r.high:.3f} to {-r.low:.3f})" for r in rows.itertuples())
+        for hard, rows in parts.items()
+        if len(rows)
+    }
+    if True not in lost:
+        return figures.minus(f"Not because the surrogate gradient was too steep. {trained}, {lost[False]} of accuracy.")
+    rest = f"; {lost[False]}" if False in lost else ""
+    reached = [interquartile_mean(runs.accuracy).mean for _, runs in table[table.change == usual].groupby("network")]
     return figures.minus(
-        f"{answer}: at round two's budget and values, with slope {look.STEEP:g} as in round one in place of {table.slope.min():g}, accuracy changes by "
-        f"{_said(found)} ({found.seeds.min()} seeds with the steep slope){budget}. The derivative of the surrogate falls "
-        f"to half within {reach[steep]:.2f} of the threshold, with {usual} within {reach[usual]:.2f}. The norm of the whole gradient is {ratio.min():.1f} "
-        f"to {ratio.max():.1f} times as large with {usual}, median over training: which neurons it reaches differs more than how large it is. E "
-        "could hold the answer all along."
+        f"Because the surrogate gradient was too steep for {_and(f'`{name}`' for name in parts[True].network)}. {trained}, {lost[True]} of "
+        f"accuracy{rest} ({found.seeds.min()} seeds with the steep slope, 95% bootstrap intervals). Longer training does not make up for the "
+        f"slope. With a steep surrogate the gradient falls to half within {reach[steep]:.2f} of the threshold, with {usual} within "
+        f"{reach[usual]:.2f}. The same networks reach {min(reached):.2f} to {max(reached):.2f} with {usual}, so E can hold the answer."
     )
 
 
@@ -395,8 +498,9 @@ def with_a_curriculum(table: pd.DataFrame, straight: pd.DataFrame) -> str:
             "curriculum."
         )
     held = (
-        f" One pair is learned by {', '.join(f'`{name}`' for name in dict.fromkeys(items))}, two are not: a value alone can be kept without its "
-        "key, two values cannot. They hold items and do not bind them, as far as this training goes."
+        f" One pair is learned by {', '.join(f'`{name}`' for name in dict.fromkeys(items))}, two are not. One value can be remembered without its "
+        "key; with two pairs the network must know which value belongs to which key. These networks store items but do not learn to bind "
+        "them, as far as this training goes."
     )
     return (
         f"{'Some do' if any(stuck) else 'No'}: with fewer cues or pairs first, and as many steps in all, {sum(stuck)} of {len(stuck)} cases that "
