@@ -101,7 +101,7 @@ class ModelChange(Condition):
 
 
 class Friction(ModelChange):
-    """All contacts' friction times ``strength``."""
+    """Friction of all contacts; strength: factor."""
 
     fields = ("geom_friction",)
 
@@ -111,7 +111,7 @@ class Friction(ModelChange):
 
 
 class Gravity(ModelChange):
-    """Gravity times ``strength``."""
+    """Gravity; strength: factor."""
 
     fields = ("opt.gravity",)
 
@@ -120,7 +120,7 @@ class Gravity(ModelChange):
 
 
 class Slope(ModelChange):
-    """The ground rises by ``strength`` degrees along x: gravity leans back."""
+    """Uphill, by leaning gravity back; strength: degrees along x."""
 
     fields = ("opt.gravity",)
 
@@ -130,7 +130,7 @@ class Slope(ModelChange):
 
 
 class Push(Condition):
-    """Every second the torso's velocity changes by ``strength`` m/s, in a random direction of the plane it moves in."""
+    """Every second the torso is pushed, in a random direction of the plane it moves in; strength: change of velocity in m/s."""
 
     period = 20  # control steps of 50 ms
 
@@ -151,7 +151,7 @@ class Push(Condition):
 
 
 class Mass(ModelChange):
-    """Mass and inertia of every part times ``strength``."""
+    """Mass and inertia of every part; strength: factor."""
 
     fields = ("body_mass", "body_inertia", "body_subtreemass", "body_invweight0", "dof_invweight0", "dof_M0")
 
@@ -161,7 +161,7 @@ class Mass(ModelChange):
 
 
 class WeakMotors(ModelChange):
-    """All motors' torque times ``strength``."""
+    """Torque of all motors; strength: factor."""
 
     fields = ("actuator_gear",)
 
@@ -170,7 +170,7 @@ class WeakMotors(ModelChange):
 
 
 class LameLeg(ModelChange):
-    """The motors of one leg, the front (left) one, at ``strength`` of their torque: 0 is dead."""
+    """Weak motors of one leg, the front (left) one; strength: share of their torque, 0 is dead."""
 
     fields = ("actuator_gear",)
 
@@ -179,7 +179,7 @@ class LameLeg(ModelChange):
 
 
 class StiffJoint(ModelChange):
-    """One joint, a knee or ankle, keeps ``strength`` of its range around where it starts: 0 is locked."""
+    """One joint, a knee or ankle, moves less around where it starts; strength: share of its range, 0 is locked."""
 
     fields = ("jnt_range",)
 
@@ -212,7 +212,7 @@ def motors(model: mujoco.MjModel, joints: Sequence[str]) -> list[int]:
 
 
 class SensorNoise(Condition):
-    """Gaussian noise on every observation, of ``strength`` standard deviations of training."""
+    """Gaussian noise on every observation; strength: its standard deviation, in those of training."""
 
     def sense(self, observation):
         noise = self.unwrapped.np_random.normal(0, self.strength, observation.shape)
@@ -220,7 +220,7 @@ class SensorNoise(Condition):
 
 
 class SensorDropout(Condition):
-    """At each control step each observation reads its mean with probability ``strength``."""
+    """Observations read their mean; strength: the probability, for each observation and control step."""
 
     def sense(self, observation):
         lost = self.unwrapped.np_random.random(observation.shape) < self.strength
@@ -228,7 +228,7 @@ class SensorDropout(Condition):
 
 
 class ActionDelay(Condition):
-    """Actions reach the motors ``strength`` control steps late; until the first does, nothing is done."""
+    """Actions arrive late; strength: the delay in control steps, until then no torque."""
 
     def begin(self):
         self._waiting = deque([np.zeros(self.action_space.shape, self.action_space.dtype)] * int(self.strength))
@@ -267,7 +267,7 @@ CONDITIONS: dict[str, Kind] = {
     "weak motors": Kind(WeakMotors, (0.9, 0.8, 0.6), 0.8, "× torque"),
     "sensor noise": Kind(SensorNoise, (0.1, 0.2, 0.4), 0.2, "standard deviations"),
     "sensor dropout": Kind(SensorDropout, (0.05, 0.1, 0.2), 0.1, "of the readings"),
-    "action delay": Kind(ActionDelay, (1, 2, 3), 1, "control steps"),
+    "action delay": Kind(ActionDelay, (1, 2, 3), 1, "control step"),
     "pushes": Kind(Push, (0.5, 1.0, 2.0), 1.0, "m/s"),
     "slope": Kind(Slope, (2.5, 5.0, 10.0), 5.0, "degrees"),
 }

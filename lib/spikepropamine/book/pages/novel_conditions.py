@@ -73,7 +73,7 @@ def diverged_in_words(walks: pd.DataFrame) -> str:
 def conditions_table() -> str:
     """The conditions with their strengths, as Markdown."""
     rows = [
-        f"| {name} | {kind.make.__doc__.strip().splitlines()[0].replace('``strength``', 'the strength')} | "
+        f"| {name} | {kind.make.__doc__.strip().splitlines()[0]} | "
         f"{', '.join(f'{s:g}' for s in kind.strengths)} | {kind.moderate:g} {kind.unit} |"
         for name, kind in CONDITIONS.items()
     ]
