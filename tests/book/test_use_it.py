@@ -16,20 +16,25 @@ def test_digits_are_read_row_by_row_and_none_is_in_both_parts():
     assert torch.equal(use_it.digits().train, data.train) and not torch.equal(use_it.digits(1).train, data.train)
 
 
-def test_the_figure_names_the_network_that_learns_most():
-    table = pd.DataFrame({"network": ["a", "a", "b", "b"], "epoch": [1, 2, 1, 2], "accuracy": [0.9, 0.5, 0.2, 0.75]})
+def test_the_figure_says_what_the_network_learns_and_what_the_mistake_costs():
+    a, b = use_it.NETWORK, use_it.MISTAKEN
+    table = pd.DataFrame({"network": [a, a, b, b], "epoch": [1, 2, 1, 2], "accuracy": [0.9, 0.75, 0.1, 0.2]})
     drawn = use_it.learning(table)
-    assert drawn.caption.startswith("b learns most: it names 75%") and drawn.data is table
+    assert (
+        drawn.caption.startswith("The book's ndp-oja network names 75% of the held-out digits, and 20% when")
+        and drawn.data is table
+    )
     lines = {line.get_label() for line in drawn.figure.axes[0].lines}
-    assert {"a", "b"} <= lines
+    assert {a, b} <= lines
 
 
 def test_what_we_found_holds_the_numbers_given():
     curves = {
-        "PlasticLeaky, Oja": [0.1, 0.82],
-        "PlasticLeaky, α at 0": [0.7],
-        "build ndp-oja": [0.87],
-        "build ndp-oja, batch read as time": [0.15],
+        use_it.LAYER: [0.1, 0.82],
+        use_it.STILL: [0.7],
+        use_it.NETWORK: [0.87],
+        use_it.MISTAKEN: [0.15],
     }
     said = use_it.found(curves, 12.4, 0.987).data
     assert all(part in said for part in ("**82%**", "after 12 s", "names 70%", "names 87%", "15% when", "98.7%"))
+    assert "reaches only 15% (chance is 10%)" in use_it.mistaken(curves).data
