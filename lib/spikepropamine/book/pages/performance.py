@@ -62,8 +62,8 @@ def _said(x: float, form: str) -> str:
     return f"{x:{form}}" if x == x else "–"
 
 
-def _times_by_panel(panels: Mapping[str, pd.Series], rows: int) -> Figure:
-    """A panel for each title, with a mark for each implementation along an axis of milliseconds."""
+def _times_by_panel(panels: Mapping[str, pd.Series], rows: int, called: Mapping[str, str] | None = None) -> Figure:
+    """A panel for each title, with a mark for each implementation, as it is ``called``, along an axis of milliseconds."""
     names = [name for name in LOOKS if any(name in times and times[name] == times[name] for times in panels.values())]
     columns = math.ceil(len(panels) / rows)
     height = 0.7 + rows * (0.5 + 0.2 * len(names))
@@ -83,7 +83,7 @@ def _times_by_panel(panels: Mapping[str, pd.Series], rows: int) -> Figure:
                     fontsize=7,
                 )
         axis.set(xscale="log", ylim=(len(names) - 0.5, -0.9))
-        axis.set_yticks(range(len(names)), names)
+        axis.set_yticks(range(len(names)), [(called or {}).get(name, name) for name in names])
         axis.set_title(title, fontsize=8)
         axis.grid(axis="y", lw=0.3)
     for axis in axes.flat[len(panels) :]:
@@ -156,8 +156,8 @@ def times_faster(rows: pd.DataFrame, than: str) -> list[float]:
     return (time[than] / time[OWN]).dropna().tolist() if than in time and OWN in time else []
 
 
-def free(rows: pd.DataFrame) -> str:
-    """Whether a plastic network costs no more than others' networks without plasticity; empty where that was not measured."""
+def beside_libraries(rows: pd.DataFrame) -> str:
+    """How a plastic step compares with steps without plasticity, others' and our own; empty where that was not measured."""
     fixed = rows[rows.network == "snn"].set_index("implementation").milliseconds_per_step.dropna()
     others, own = fixed.drop(OWN, errors="ignore"), rows[(rows.implementation == OWN) & (rows.network != "snn")]
     if others.empty or own.empty:
@@ -165,14 +165,13 @@ def free(rows: pd.DataFrame) -> str:
     took = own.set_index("network").milliseconds_per_step
     name, fastest = others.idxmin(), others.min()
     within = [f"`{network}`" for network, x in took.items() if x <= fastest]
+    of = f" for {_listed(within)}" if 0 < len(within) < len(took) else ""
     said = (
-        f"**Plasticity is free** for {', '.join(within)}: a step takes {span(took.tolist(), 0)} ms with plasticity on the fused path, and "
-        f"{fastest:.0f} ms without any in {name}, the fastest of {', '.join(others.index)}."
-        if within
-        else f"Plasticity is not free: a step takes {span(took.tolist(), 0)} ms with it on the fused path, and {fastest:.0f} ms without in {name}."
+        f"**A plastic step on the fused path is {'faster' if within else 'slower'} than a step without plasticity in other libraries**{of}: "
+        f"{span(took.tolist(), 0)} ms against {fastest:.0f} ms in {name}{f', the fastest of {_listed(others.index)}' if len(others) > 1 else ''}."
     )
     if OWN in fixed:
-        said += f" Our own network without plasticity takes {fixed[OWN]:.0f} ms, so that plasticity costs {span((took / fixed[OWN]).tolist())} times as much as none."
+        said += f" It takes {span((took / fixed[OWN]).tolist())} times as long as our own network without plasticity ({fixed[OWN]:.0f} ms)."
     return said
 
 
@@ -186,8 +185,8 @@ def what_we_found(table: pd.DataFrame, on_gpu: pd.DataFrame) -> str:
         }
         beside = _listed(f"{span(found, 0)} times faster than {name}" for name, found in others.items() if found)
         said.append(
-            f"**On one CPU core** a training step of a plastic network is {span(gains, 0)} times faster on the fused path than the loop of tensor "
-            f"operations that people write (batch {size.batch}, {size.inputs}×{size.hidden} synapses, {size.ticks} ticks){f'; it is {beside}' if beside else ''}."
+            f"**On one CPU core** a training step of a plastic network is {span(gains, 0)} times faster on our compiled kernels (the *fused path*) than the "
+            f"straightforward loop over ticks (batch {size.batch}, {size.inputs}×{size.hidden} synapses, {size.ticks} ticks){f'; it is {beside}' if beside else ''}."
         )
     if (table.series == "ticks").any():
         both = table[table.series == "ticks"].pivot(
@@ -196,10 +195,10 @@ def what_we_found(table: pd.DataFrame, on_gpu: pd.DataFrame) -> str:
         ratio = (both["milliseconds_per_step"][LOOP] / both["milliseconds_per_step"][OWN]).dropna()
         memory = both["peak_megabytes"].dropna().iloc[-1]
         said.append(
-            f"From {ratio.index[0]:,} to {ratio.index[-1]:,} ticks it stays {span(ratio.tolist(), 0)} times faster, and at {ratio.index[-1]:,} ticks it takes "
-            f"{memory[OWN]:.0f} MB where the loop takes {memory[LOOP]:,.0f}."
+            f"At batch {table[table.series == 'ticks'].batch.iloc[0]}, from {ratio.index[0]:,} to {ratio.index[-1]:,} ticks, it is {span(ratio.tolist(), 0)} times "
+            f"faster; at {ratio.index[-1]:,} ticks it takes {memory[OWN]:.0f} MB, the loop {memory[LOOP]:,.0f} MB."
         )
-    said += [free(rows)] if free(rows) else []
+    said += [beside_libraries(rows)] if beside_libraries(rows) else []
     return "\n".join(f"- {one}" for one in [*said, *gpu_findings(on_gpu)])
 
 
@@ -259,22 +258,31 @@ def draw_growth(table: pd.DataFrame) -> Drawing:
     figure.legend(*axes[3].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     time = {name: exponent(table, name, column, "milliseconds_per_step") for name, column, _ in SERIES}
     memory = exponent(table, "ticks", "ticks", "peak_megabytes")
-    grows = f"{time['ticks']:.2f} in T, {time['batch']:.2f} in B and {time['synapses']:.2f} in the number of synapses"
+    powers = ", ".join(f"{power:.2f}" for power in time.values())
+    grows = f"Time grows {_linearly([*time.values()])} with ticks, batch and synapses (exponents {powers})"
     return Drawing(
         figure,
         table[table.series != "headline"][["series", *COLUMNS, "batch", "inputs", "hidden", "ticks"]],
-        "Time grows about linearly with ticks, batch and synapses, memory more slowly: a step of "
-        f"{table[table.series == 'ticks'].network.iloc[0]} on one core. Exponents of the fused path's time (1 is linear): {grows}; of its memory in T: "
-        f"{memory:.2f}. From one T to the next: {_local(table, 'ticks')}. From one number of synapses to the next: {_local(table, 'synapses')}; small "
-        "layers wait for the work per neuron, the largest outgrow the second-level cache.",
-        f"Four log-log panels. The straightforward loop lies above the fused path everywhere; both times grow about linearly, with exponents {grows} for the fused path.",
+        f"{grows}, and memory with ticks {_beside(memory, time['ticks'])} ({memory:.2f}). "
+        f"One step of {table[table.series == 'ticks'].network.iloc[0]} on one core.",
+        f"Four log-log panels, each with a line for the straightforward loop and one for the fused path. {grows} on the fused path.",
     )
 
 
-def _local(table: pd.DataFrame, name: str) -> str:
-    part = table[(table.series == name) & (table.implementation == OWN)].sort_values(name)
-    steps = np.diff(np.log(part.milliseconds_per_step)) / np.diff(np.log(part[name].astype(float)))
-    return ", ".join(f"{power:.2f} from {size:,}" for size, power in zip(part[name], steps))
+def _linearly(powers: Sequence[float]) -> str:
+    """How something grows that grows by these exponents, in words."""
+    if all(abs(power - 1) <= 0.05 for power in powers):
+        return "about linearly"
+    if max(powers) <= 1.05:
+        return "a little more slowly than linearly" if min(powers) > 0.7 else "more slowly than linearly"
+    return "faster than linearly" if min(powers) >= 0.95 else "roughly linearly"
+
+
+def _beside(power: float, other: float) -> str:
+    """How the growth of memory compares with that of time, in words."""
+    if abs(power - other) <= 0.1:
+        return "about as fast as time"
+    return "more slowly than time" if power < other else "faster than time"
 
 
 def longest(table: pd.DataFrame) -> str:
@@ -289,6 +297,7 @@ def longest(table: pd.DataFrame) -> str:
 # ---------------------------------------------------------------- on a GPU
 
 GRAPH = "fused path, CUDA graph"
+ON_GPU = {OWN: "Triton kernels", GRAPH: "Triton kernels, CUDA graph", CPU: "fused path, one CPU core"}  # as drawn
 QUIET = "nothing"  # what ran beside a measurement
 
 
@@ -352,7 +361,7 @@ def gpu_findings(on_gpu: pd.DataFrame) -> list[str]:
             f" With nothing else running they took {span(same.milliseconds_per_step.tolist())} ms, and {span(large.milliseconds_per_step.tolist(), 0)} ms at batch "
             f"{large.batch.iloc[0]:,}, for which one core takes {core.milliseconds_per_step.iloc[0]:,.0f} ms."
         )
-    planned, owed = (sum(len(names) for _, names in what) for what in (_plan(), _missing(on_gpu)))
+    planned, owed = _planned_and_owed(on_gpu)
     if owed:
         said += f" Of {planned} timings that are planned on a GPU {owed} are [not made yet](on-a-gpu)."
     return [said]
@@ -366,23 +375,36 @@ def _missing(on_gpu: pd.DataFrame) -> gpu.Plan:
     return gpu.missing(on_gpu, PUBLISHED_PLASTIC)
 
 
-def gpu_owed(on_gpu: pd.DataFrame) -> str:
-    """Which of the timings that are planned on a GPU are not made yet, or not side by side; empty where all are."""
+def owed_shown(on_gpu: pd.DataFrame) -> pd.DataFrame:
+    """Sizes (rows) at which a timing planned on a GPU is not made yet or not side by side, by implementation (columns)."""
     nowhere, apart = dict(_missing(on_gpu)), dict(_missing(compared(on_gpu)))
-    lines = []
+    rows = []
     for one, names in _plan():
-        absent = nowhere.get(one, ())
-        elsewhere = [name for name in apart.get(one, ()) if name not in absent]
-        said = ["not measured yet" if absent == names else f"without {_named(absent)}"] if absent else []
-        said += [f"{_named(elsewhere)} in another run"] if elsewhere else []
-        if said:
-            size = f"batch {one.batch:,}, {one.inputs}×{one.hidden} synapses, {one.ticks:,} ticks"
-            lines.append(f"- `{one.network}`, {size}: {'; '.join(said)}.")
-    return "\n".join(["What the comparison on a GPU still lacks:\n", *lines]) if lines else ""
+        size = f"{one.network}, B={one.batch:,}, {one.inputs}×{one.hidden}, T={one.ticks:,}"
+        stands = {name: "yes" for name in names}
+        stands |= {name: "in another run" for name in apart.get(one, ())}
+        stands |= {name: "**not yet**" for name in nowhere.get(one, ())}
+        if set(stands.values()) != {"yes"}:
+            rows.append({"size": size} | {name: stands.get(name, "–") for name in gpu.IMPLEMENTATIONS})
+    return pd.DataFrame(rows).rename(columns=ON_GPU)
 
 
-def _named(implementations: Iterable[str]) -> str:
-    return _listed(f"*{name}*" for name in implementations)
+def gpu_owed(on_gpu: pd.DataFrame) -> figures.Item | None:
+    """A folded table of the timings that are planned on a GPU and not made yet, or not side by side; None where all are."""
+    shown = owed_shown(on_gpu)
+    if shown.empty:
+        return None
+    planned, owed = _planned_and_owed(on_gpu)
+    return figures.folded(
+        f"{owed} of {planned} planned timings are not made yet",
+        "Only the sizes at which something is left. “yes” is measured side by side with the others; a dash is not planned.\n\n"
+        + shown.to_markdown(index=False),
+    )
+
+
+def _planned_and_owed(on_gpu: pd.DataFrame) -> tuple[int, int]:
+    planned, owed = (sum(len(names) for _, names in what) for what in (_plan(), _missing(on_gpu)))
+    return planned, owed
 
 
 def sized(key: tuple) -> str:
@@ -398,12 +420,13 @@ def draw_gpu(on_gpu: pd.DataFrame) -> Drawing:
     drawn = time[time.notna().sum(axis=1) >= min(4, time.notna().sum(axis=1).max())]
     kept = side[side[SIZE].apply(tuple, axis=1).isin(drawn.index)].dropna(subset=["milliseconds_per_step"])
     own, fastest = [name for name in (OWN, GRAPH) if name in drawn], drawn.idxmin(axis=1)
+    fastest = fastest.replace(ON_GPU)
     message = f"No implementation is the fastest at every size: {', '.join(dict.fromkeys(fastest))}"
     if OWN in own and (drawn[OWN] <= drawn.drop(columns=own).min(axis=1)).all():
         ahead = drawn.drop(columns=own).min(axis=1) / drawn[OWN]
         message = f"The Triton kernels are {span(ahead.tolist())} times faster than the next best implementation at every size drawn"
     return Drawing(
-        _times_by_panel({sized(key): row for key, row in drawn.iterrows()}, 1),
+        _times_by_panel({sized(key): row for key, row in drawn.iterrows()}, 1, ON_GPU),
         kept[[*SIZE, "implementation", "milliseconds_per_step", "peak_megabytes"]],
         f"{message}: one training step on a GPU{_busy(side)}, and the fused path on one core of that machine, on logarithmic axes.",
         "Panels, one a size, each with a mark per implementation along a logarithmic time axis; "
@@ -583,8 +606,11 @@ def cost_rows(published: Mapping[str, Any], tested: Sequence[Mapping[str, Any]],
     return rows
 
 
+REST = "searches and closer looks"  # of the experiments that belong to no other group
+
+
 def cost_shown(rows: pd.DataFrame, groups: Mapping[str, tuple[str, ...]], again: Again) -> pd.DataFrame:
-    """The table of costs as it is read: each experiment of ``groups`` (title → beginnings of names), and sums."""
+    """The table of costs as it is read: each experiment of ``groups`` (title → beginnings of names), then the others, and sums."""
     planned = {name for _, manifest in again.values() for name in manifest["facts"]["runs"]}
 
     def line(called: str, part: pd.DataFrame) -> dict:
@@ -599,8 +625,9 @@ def cost_shown(rows: pd.DataFrame, groups: Mapping[str, tuple[str, ...]], again:
         }
 
     paper, shown = rows[rows.profile == "paper"], []
-    for title, names in groups.items():
-        part = paper[paper.experiment.str.startswith(names)]
+    grouped = {title: paper[paper.experiment.str.startswith(names)] for title, names in groups.items()}
+    others = paper[~paper.experiment.isin([name for part in grouped.values() for name in part.experiment])]
+    for title, part in (grouped | ({REST: others} if len(others) else {})).items():
         shown += [line(name, part[part.experiment == name]) for name in part.experiment] + [line(f"**{title}**", part)]
     shown.append(line("**all**", paper))
     shown += [line(f"*profile `{profile}`*", part) for profile, part in rows.groupby("profile") if profile != "paper"]
