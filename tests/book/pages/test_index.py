@@ -99,4 +99,22 @@ def test_the_overview_draws_the_published_accuracies_and_returns(results, judgem
     runs = results["recall"]
     expected = runs[(runs["network.name"] == "snn") & (runs["task.noise"] == "low")].accuracy
     assert sorted(cell.value) == sorted(expected)
-    assert "solve 11 of 12 cases that snn fails, and none of them walks better" in drawing.caption
+    assert "solve 11 of 12 cases that snn fails, and none walks better than snn" in drawing.caption
+
+
+def test_weak_cues_are_told_apart_from_other_noise_and_have_thresholds_of_their_own(repository, results):
+    judgements = claims.judge(claims.load_rounds(repository / "book" / "claims.yml"), results)
+    newest = {j.id: j for j in claims.latest(judgements)}
+    (met, of), (weak, weak_of) = newest["claim-3"].cells, newest["claim-4"].cells
+    answer = index.answer(judgements, results).data
+    assert f"{met} of {of} cases (network × task) that a plain spiking network fails, but {weak} of {weak_of} on weak cues, the only task" in answer  # fmt: skip
+    drawing = index.draw_overview(results, judgements)
+    plt.close(drawing.figure)
+    assert f"snn fails ({weak or 'none'} of {weak_of} on weak cues), and none walks better than snn" in drawing.caption
+    solved = {
+        round(float(path.vertices[0, 0]), 3)
+        for lines in drawing.figure.axes[0].collections
+        for path in getattr(lines, "get_paths", list)()
+        if len(path.vertices) == 2 and path.vertices[0, 0] == path.vertices[1, 0]
+    }
+    assert {0.95, 0.914, 0.6, 0.592} <= solved

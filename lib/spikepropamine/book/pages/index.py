@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import Markdown
+from matplotlib.axes import Axes
 
 from ...checks import require
 from ...records.statistics import interquartile_difference, interquartile_mean
@@ -13,7 +14,8 @@ from .. import figures, plots
 from ..claims import VERDICTS, Judgement, latest, number
 from ..figures import Drawing, Item
 from ..judges.judge import Records
-from ..judges.temporal_round_two import by_network
+from ..judges.temporal import Thresholds, registered
+from ..judges.temporal_round_two import by_network, thresholds
 from ..judges.walking import MEASUREMENTS, ROBOT
 from .scorecard import MARKS, against, anchor, enumerated, in_words, label_of
 
@@ -71,16 +73,16 @@ def draw_overview(results: Records, judgements: Sequence[Judgement]) -> Drawing:
     data = pd.concat([*_accuracies(results, widest), _returns(results)], ignore_index=True)
     names = _shown(data, widest)
     data = data[data.network.isin(names)].reset_index(drop=True)
-    limits = {
-        "accuracy": {"solved": d["solved_at_least"], "failed": d["failed_at_most"]},
-        "return": {name: value for name, value in (("walks", d.get("walks_at_least")),) if value},
-    }
+    walks = {name: value for name, value in (("walks", d.get("walks_at_least")),) if value}
     labels = {"accuracy": "accuracy on held-out trials", "return": "return of an episode"}
     figure, axes = plt.subplots(2, 1, figsize=(4.6, 2.2), height_ratios=(len(widest.decision.found), 1.3))
-    for axis, measure in zip(axes, limits):
+    for axis, measure in zip(axes, labels):
         part = data[data.measure == measure].assign(place=lambda t: t.place.map(label_of))
         plots.seeds_and_interval(axis, part, "value", figures.network_styles(names), at="place", horizontal=True)
-        plots.limits(axis, limits[measure], horizontal=True)
+        if measure == "accuracy":
+            _task_limits(axis, [_limits(task, widest.round.number, judgements) for task in dict.fromkeys(data[data.measure == measure].place)])  # fmt: skip
+        else:
+            plots.limits(axis, walks, horizontal=True)
         axis.set_xlabel(labels[measure])
     plots.legend_above(figure, figures.network_styles(names), columns=4)
     middle = plots.intervals(data, "value", ["measure", "place", "network"])
@@ -90,6 +92,20 @@ def draw_overview(results: Records, judgements: Sequence[Judgement]) -> Drawing:
     )
     alt = f"Dot plot of {len(names)} networks on temporal tasks and on Ant. Interquartile means: {told}."
     return Drawing(figure, data, _caption(data, judgements), alt)
+
+
+def _limits(task: str, number: int, judgements: Sequence[Judgement]) -> Thresholds:
+    """Where a task is solved and failed in a round: its own thresholds, which allow for what the ideal observer misses."""
+    d = next(j.round.definitions for j in judgements if j.round.number == number and task in j.round.tasks and "solved_at_least" in j.round.definitions)  # fmt: skip
+    return (thresholds if "observer" in d else registered)(d)
+
+
+def _task_limits(axis: Axes, limits: Sequence[Thresholds]) -> None:
+    """Of each task, from top to bottom, a short line at each of its thresholds; their names stand above the first."""
+    for (name, values), dash in zip(Thresholds(*zip(*limits))._asdict().items(), ("--", ":")):
+        for k, value in enumerate(values):
+            axis.vlines(value, k - 0.5, k + 0.5, color="0.4", lw=0.8, ls=dash, zorder=0)
+        axis.text(values[0], 1.0, name, transform=axis.get_xaxis_transform(), fontsize=7, color="0.35", ha="center", va="bottom")  # fmt: skip
 
 
 def _shown(data: pd.DataFrame, widest: Judgement) -> list[str]:
@@ -103,12 +119,16 @@ def _shown(data: pd.DataFrame, widest: Judgement) -> list[str]:
 def _caption(data: pd.DataFrame, judgements: Sequence[Judgement]) -> str:
     newest = {j.id: j for j in latest(judgements)}
     met, of = newest["claim-3"].cells
+    noisy = newest.get("claim-4")
+    but = ""
+    if noisy is not None and noisy.decision.found and (where := _observer_errs(noisy)):
+        but = f" ({noisy.cells[0] or 'none'} of {noisy.cells[1]} on {where})"
     returns = data[data.measure == "return"]
     walking = ""
     if PLAIN in set(returns.network):
         more = _earn_more(returns, newest["claim-5"].round.plastic)
-        walking = f", and {enumerated(more) or 'none of them'} walks better"
-    return f"Plastic networks solve {met} of {of} cases that {PLAIN} fails{walking}. Seeds (faint), interquartile mean, 95% interval."
+        walking = f", and {enumerated(more) or 'none'} {'walk' if len(more) > 1 else 'walks'} better than {PLAIN}"
+    return f"Plastic networks solve {met} of {of} cases that {PLAIN} fails{but}{walking}. Seeds (faint), interquartile mean, 95% interval."
 
 
 def _widest(judgements: Sequence[Judgement]) -> Judgement:
@@ -161,10 +181,23 @@ def _verdicts(newest: Mapping[str, Judgement]) -> str:
 def _tasks(newest: Mapping[str, Judgement]) -> str:
     """How often plastic networks solve what the plain one fails, without and with significant noise."""
     judged = [newest[id] for id in ("claim-3", "claim-4") if id in newest and newest[id].decision.found]
-    if not judged:
-        return ""
-    told = [f"{j.cells[0]} of {j.cells[1]} {how}" for j, how in zip(judged, ("cases (network × task) that a plain spiking network fails", "under significant noise"))]  # fmt: skip
-    return f"Plastic networks solve {' and '.join(told)}."
+    told = []
+    for j in judged:
+        met, of = j.cells
+        if j.id == "claim-3":
+            told.append(f"{met} of {of} cases (network × task) that a plain spiking network fails")
+        elif where := _observer_errs(j):
+            few = told and met * judged[0].cells[1] < of * judged[0].cells[0]
+            told.append(f"{', but' if few else ' and'} {met} of {of} on {where}, the only task whose noise hides the answer from an ideal observer")  # fmt: skip
+        else:
+            told.append(f" and {met} of {of} under significant noise")
+    return f"Plastic networks solve {''.join(told).removeprefix(' and ')}." if told else ""
+
+
+def _observer_errs(j: Judgement) -> str:
+    """The tasks of a judgement where even an ideal observer errs, by their labels; "" where it makes no mistake."""
+    errs = j.round.definitions.get("observer", 1.0) < 1
+    return enumerated([label_of(task) for task in j.decision.found]) if errs else ""
 
 
 def _memories(newest: Mapping[str, Judgement], results: Records) -> str:

@@ -95,7 +95,7 @@ def what_we_found(found: Findings) -> Markdown:
             f"from it at most, at a norm of {end.norm.mean():.2f}. BCM makes a neuron selective for one of two patterns from "
             f"{selective(ends)} of {len(ends)} starts. A synapse learns while its modulator is positive "
             f"({change['Oja', 0]:+.2f} in E under Oja's rule), keeps what it has while the modulator is zero "
-            f"({change['Oja', 1]:+.2f}), and unlearns while it is negative ({change['Oja', 2]:+.2f}). These are theorems and "
+            f"({change['Oja', 1]:+.2f}), and unlearns on average while it is negative ({change['Oja', 2]:+.2f}). These are theorems and "
             "definitions, so they test the code, not the paper. The compiled code computes what the equations say: on the same "
             f"input, {off or 'no'} spikes differ and gradients agree to {worst:.0e}."
         )
@@ -283,7 +283,7 @@ def draw_bcm() -> Drawing:
     preferred = ends[["pattern_1", "pattern_2"]].max(axis=1).mean()
     caption = (
         f"BCM makes a neuron selective: {selective(ends)} of {len(ends)} starts end so, with a mean response of {preferred:.2f} to the "
-        "preferred one of two orthogonal patterns in random turn. Left: responses from all starts (grey); circles: the stable fixed "
+        "preferred one of two orthogonal patterns in random turn. Left: responses from all starts (blue; grey dots: starts); circles: the stable fixed "
         f"points. Middle and right: one start, with the threshold sliding and frozen (|E| held at {RUNAWAY:,.0f} there)."
     )
     top = ran_away[["pattern_1", "pattern_2"]].iloc[-1].max()
@@ -357,8 +357,8 @@ def draw_gates() -> Drawing:
         )
     )
     caption = (
-        "The modulator decides when a synapse learns: E grows while M is positive, holds while it is zero, and unlearns while it is negative. Both "
-        f"neurons fire at {GATE_HZ:g} Hz throughout; five spike trains. Mean change of E, {says}."
+        "The modulator decides when a synapse learns: E grows while M is positive, holds while it is zero, and unlearns on average while it is negative. "
+        f"With M negative, Oja's decay term drives E away from its fixed point. Both neurons fire at {GATE_HZ:g} Hz throughout; five spike trains. Mean change of E, {says}."
     )
     alt = f"Two panels of efficacy over time, divided by the value of the modulator. E rises while M is positive, holds still while M is zero and falls while M is negative. {says}."
     return Drawing(figure, data, caption, alt)
