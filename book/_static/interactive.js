@@ -68,20 +68,23 @@ class Exploration {
     set(true);
   }
 
-  // what is marked in a panel: one value or none
-  threshold(panel) {
-    const { threshold } = this.content;
-    const value = typeof threshold === "object" ? threshold?.[panel] : threshold;
-    return value === undefined ? [] : [value];
+  // what is marked in a panel: values, their names, and how their lines are dashed
+  limits(panel) {
+    const dashes = ["4,3", "1,2", "6,2,1,2", "1,4"];
+    return Object.entries(this.content.limits)
+      .map(([name, at], k) => ({ name, value: typeof at === "object" ? at[panel] : at, dash: dashes[k % dashes.length] }))
+      .filter((limit) => limit.value !== undefined);
   }
 
   // the range of y of a panel, or of all
   range(panel) {
-    const { shared } = this.content;
+    const { shared, from_zero: fromZero } = this.content;
     const all = this.rows.filter((row) => shared || row.panel === panel).map((row) => row.y);
-    all.push(...this.threshold(panel));
-    const margin = 0.04 * (Math.max(...all) - Math.min(...all) || 1);
-    return [Math.min(...all) - margin, Math.max(...all) + margin];
+    all.push(...this.limits(panel).map((limit) => limit.value));
+    if (fromZero) all.push(0);
+    const [low, high] = [Math.min(...all), Math.max(...all)];
+    const margin = 0.04 * (high - low || 1);
+    return [fromZero && low === 0 ? 0 : low - margin, high + margin];
   }
 
   // where a group stands within its place
@@ -105,7 +108,9 @@ class Exploration {
     const means = this.means.filter(seen).map((mean) => ({ ...mean, at: this.at(mean) }));
     const here = this.places.filter((place) => this.rows.some((row) => row.panel === panel && row.x === place));
     // names of places: broken into lines where their words fit, else turned
-    const slot = (width - 60) / here.length;
+    const limits = this.limits(panel);
+    const right = Math.max(20, ...limits.map((limit) => 12 + 6 * limit.name.length)); // their names stand right of the plot
+    const slot = (width - 40 - right) / here.length;
     const names = kind === "dots" ? here.map(String) : [];
     const turned = Math.max(0, ...names.flatMap((name) => name.split(/[\s-]+/)).map((word) => word.length)) * 6.6 > slot;
     const lines = Math.max(1, ...names.map((name) => Math.ceil((name.length * 7.2) / slot)));
@@ -113,7 +118,11 @@ class Exploration {
     const below = turned ? 28 + 4 * Math.min(22, Math.max(...names.map((name) => name.length))) : kind === "dots" ? 24 + 13 * lines : 40;
     const ink = (row) => colours[row.group];
     const marks = [Plot.gridY({ strokeOpacity: 0.12 }), Plot.axisY({ label: null, ticks: 5, tickFormat: short })];
-    marks.push(Plot.ruleY(this.threshold(panel), { strokeDasharray: "4,3", strokeOpacity: 0.6 }));
+    for (const { name, value, dash } of limits)
+      marks.push(
+        Plot.ruleY([value], { strokeDasharray: dash, strokeOpacity: 0.6 }),
+        Plot.axisY([value], { anchor: "right", tickSize: 0, label: null, tickFormat: () => name }),
+      );
     if (kind === "dots")
       marks.push(
         Plot.axisX(here.map((place) => this.places.indexOf(place)), {
@@ -131,7 +140,7 @@ class Exploration {
       );
     const domain = kind === "dots" ? [Math.min(...here.map((p) => this.places.indexOf(p))) - 0.5, Math.max(...here.map((p) => this.places.indexOf(p))) + 0.5] : undefined;
     const plot = Plot.plot({
-      width, height: 200 + below, marginLeft: turned ? Math.max(46, Math.ceil(cut(names[0]).length * 5.2 - slot / 2)) : 46, marginTop: 8, marginBottom: below, style: FULL,
+      width, height: 200 + below, marginLeft: turned ? Math.max(46, Math.ceil(cut(names[0]).length * 5.2 - slot / 2)) : 46, marginTop: 8, marginRight: right, marginBottom: below, style: FULL,
       x: { domain, insetLeft: 6, insetRight: 6 }, y: { domain: this.range(panel) }, marks,
     });
     plot.setAttribute("aria-hidden", "true");
@@ -139,7 +148,8 @@ class Exploration {
     box.className = "explore-panel";
     box.tabIndex = 0;
     box.setAttribute("role", "application");
-    box.setAttribute("aria-label", `${panel || "plot"}: ${labels.y} by ${labels.x}. The arrow keys go from value to value.`);
+    const marked = limits.length ? ` Marked: ${limits.map((limit) => `${limit.name} ${short(limit.value)}`).join(", ")}.` : "";
+    box.setAttribute("aria-label", `${panel || "plot"}: ${labels.y} by ${labels.x}.${marked} The arrow keys go from value to value.`);
     const title = document.createElement("p");
     title.textContent = [panel, labels.y].filter(Boolean).join(" · ") + (kind === "dots" && labels.x !== labels.group ? ` by ${labels.x}` : "");
     box.append(title, plot);

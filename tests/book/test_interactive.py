@@ -43,12 +43,18 @@ def test_a_figure_keeps_what_it_was_and_brings_its_values(item):
 
 
 def test_the_means_are_the_package_s(item):
-    found = content(interactive(item, DATA, "noise", "accuracy", threshold=0.5))
+    found = content(interactive(item, DATA, "noise", "accuracy"))
     of_high_oja = [found["means"][end][3] for end in ("x", "group", "mean", "low", "high")]
     expected = interquartile_mean(DATA.accuracy[DATA.noise.eq("high") & DATA.network.eq("dp-oja")])
     assert of_high_oja[:2] == ["high", "dp-oja"]
     assert of_high_oja[2:] == pytest.approx([expected.mean, expected.low, expected.high], abs=1e-4)
-    assert found["threshold"] == 0.5
+    assert found["limits"] == {}
+
+
+def test_limits_have_names_and_may_be_those_of_one_panel(item):
+    limits = {"chance": 0.5, "solved": {"low": 0.95}}
+    found = content(interactive(item, DATA, "network", "accuracy", panel="noise", limits=limits, from_zero=True))
+    assert found["limits"] == limits and found["from_zero"]
 
 
 def test_missing_values_are_left_out_and_nothing_breaks_the_page(item):

@@ -30,8 +30,9 @@ def interactive(
     seed: str | None = "seed",
     kind: str = "dots",
     labels: Mapping[str, str] = MappingProxyType({}),
-    threshold: float | Mapping[str, float] | None = None,
+    limits: Mapping[str, float | Mapping[str, float]] = MappingProxyType({}),
     shared: bool = True,
+    from_zero: bool = False,
 ) -> Item:
     """``item`` and its values to explore.
 
@@ -46,8 +47,9 @@ def interactive(
         kind: "dots", each observation beside the interquartile mean and its interval; or "lines", one for each seed, and a
             thick one for the interquartile mean.
         labels: the words to show for columns.
-        threshold: a value of ``y`` to mark, or one for each panel.
+        limits: values of ``y`` to mark, by the names to print beside them; of one that some panels alone have, its value by panel.
         shared: whether all panels have the same range of ``y``.
+        from_zero: whether the range of ``y`` begins at zero, where no value is below.
 
     Raises:
         ValueError: naming the argument, its value and what is allowed.
@@ -68,8 +70,9 @@ def interactive(
         "figure": name[1],
         "kind": kind,
         "labels": {role: labels.get(column, column.replace("_", " ")) for role, column in columns.items()},
-        "threshold": dict(threshold) if isinstance(threshold, Mapping) else threshold,
+        "limits": {name: dict(at) if isinstance(at, Mapping) else at for name, at in limits.items()},
         "shared": shared,
+        "from_zero": from_zero,
         "side_by_side": x != group,
         "colours": {one: look["color"] for one, look in network_styles(groups).items()},
         "rows": {role: _listed(shown[column]) for role, column in columns.items()},
