@@ -86,6 +86,9 @@ def test_robots_are_drawn_from_their_models_and_name_every_leg():
     assert {"bthigh", "bshin", "bfoot", "fthigh", "fshin", "ffoot"} <= set(limbs["HalfCheetah-v5"])
     titles = [axis.get_title() for axis in drawing.figure.axes]
     assert "105 observations, 8 torques" in titles[0] and "17 observations, 6 torques" in titles[1]
+    assert drawing.caption.startswith("Eight motors move the ant and six HalfCheetah: ")
+    written = [text.get_text() for text in drawing.figure.axes[1].texts]
+    assert {"rear thigh", "front shin"} <= set(written) and "rear thigh" in drawing.alt and "bthigh" not in drawing.alt
 
 
 def test_the_policy_drawn_is_the_policy_built():

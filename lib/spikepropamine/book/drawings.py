@@ -169,7 +169,7 @@ def input_groups(task: Task) -> dict[str, slice]:
 def robots(environments: Sequence[str] = ("Ant-v5", "HalfCheetah-v5")) -> Drawing:
     """The robots, from the geometry of their MuJoCo models: Ant from above, HalfCheetah from the side; limbs and motors named."""
     figure, axes = plt.subplots(1, len(environments), figsize=(WIDTH, 2.9), squeeze=False)
-    rows = []
+    rows, told, motors = [], [], []
     for axis, name in zip(axes[0], environments):
         parts = list(_geometry(name))
         across = (0, 2) if name.startswith("HalfCheetah") else (0, 1)  # axes of the world that are drawn: x, and z or y
@@ -184,27 +184,27 @@ def robots(environments: Sequence[str] = ("Ant-v5", "HalfCheetah-v5")) -> Drawin
             if (x0, y0) == (x1, y1):  # a sphere, of which a line would show nothing
                 axis.plot(x0, y0, "o", color=colour, ms=width, zorder=4)
             rows.append({"environment": name, "limb": limb, "x_m": ends[:, 0].mean(), "y_m": ends[:, across[1]].mean()})
-        _name_limbs(axis, name, rows)
+        named = _name_limbs(axis, name, rows)
+        told.append(f"{name}: {', '.join(named)}")
         axis.annotate(
             "", (0.95, -0.09), (0.55, -0.09), xycoords="axes fraction", arrowprops={"arrowstyle": "->", "color": INK}
         )
         axis.text(0.5, -0.09, "reward: speed along x", transform=axis.transAxes, ha="right", va="center", fontsize=7.5)
         observations, actions = Locomotion(name).sizes()
+        motors.append((COUNTS[actions], "the ant" if name.startswith("Ant") else name.removesuffix("-v5")))
         view = "from the side" if across[1] == 2 else "from above"
         axis.set_title(f"{name.removesuffix('-v5')}, {view}\n{observations} observations, {actions} torques")
         axis.set_aspect("equal")
         axis.margins(0.18)
         axis.axis("off")
-    data = pd.DataFrame(rows)
-    told = "; ".join(
-        f"{name}: {', '.join(dict.fromkeys(part.limb))}" for name, part in data.groupby("environment", sort=False)
-    )
+    (count, robot), *others = motors
+    message = " and ".join([f"{count.capitalize()} motors move {robot}", *map(" ".join, others)])
     caption = (
-        "The two robots, drawn from their simulation models. A leg of the ant has a hip and an ankle, each of HalfCheetah's a thigh, a "
+        f"{message}: the two robots, drawn from their simulation models. A leg of the ant has a hip and an ankle, each of HalfCheetah's a thigh, a "
         "shin and a foot; every joint has a motor. Legs of the ant are named by where they are as it walks along x, with the model's names "
         "in brackets: the model counts front and back along y, so its front right leg is the rear left one here."
     )
-    return Drawing(figure, data, caption, f"Two stick figures. {told}.")
+    return Drawing(figure, pd.DataFrame(rows), caption, f"Two stick figures. {'; '.join(told)}.")
 
 
 def policy(choice: Policy = Policy("dp-oja"), environment: str = "Ant-v5") -> Drawing:
@@ -238,6 +238,7 @@ def policy(choice: Policy = Policy("dp-oja"), environment: str = "Ant-v5") -> Dr
 # ---------------------------------------------------------------- strokes
 
 _BODY = ("torso", "head")
+COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 LIMBS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 
 
@@ -298,12 +299,20 @@ def _limb(model: mujoco.MjModel, body: int) -> str:
     return own if own and not own.startswith("aux") and own != name else name
 
 
-def _name_limbs(axis: Axes, environment: str, rows: Sequence[Mapping]) -> None:
+def _name_limbs(axis: Axes, environment: str, rows: Sequence[Mapping]) -> list[str]:
+    """Writes the name of each limb beside it: where it is on the robot; on the ant with the model's name in brackets."""
+    names = []
     frame = pd.DataFrame(rows)
     frame = frame[(frame.environment == environment) & ~frame.limb.isin(_BODY)]
     for limb, part in frame.groupby("limb", sort=False):
         x, y = part[["x_m", "y_m"]].iloc[-1]
         cheetah = environment.startswith("HalfCheetah")
         side = 1 if cheetah or x > frame.x_m.mean() else -1
-        name = limb if cheetah else f"{'front' if x > 0 else 'rear'} {'left' if y > 0 else 'right'}\n({limb})"
-        axis.annotate(name, (x, y), ((14 if cheetah else 24) * side, 0), textcoords="offset points", ha="left" if side > 0 else "right", va="center", fontsize=7.5)  # fmt: skip
+        name = (
+            f"{'front' if limb[0] == 'f' else 'rear'} {limb[1:]}"
+            if cheetah
+            else f"{'front' if x > 0 else 'rear'} {'left' if y > 0 else 'right'}\n({limb})"
+        )
+        axis.annotate(name, (x, y), ((19 if cheetah else 24) * side, 0), textcoords="offset points", ha="left" if side > 0 else "right", va="center", fontsize=7.5)  # fmt: skip
+        names.append(name.replace("\n", " "))
+    return names
