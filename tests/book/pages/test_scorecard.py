@@ -23,6 +23,10 @@ def test_the_number_that_decides_stands_against_its_threshold():
     assert scorecard.decided_by(low).startswith(
         "dp-oja on one-shot recall, accuracy: 0.960 (0.940 to 0.980); lower end 0.940"
     )
+    mean = low._replace(decides="mean")
+    assert scorecard.decided_by(mean).endswith("(0.940 to 0.980); mean 0.960, needed at least 0.950.")
+    alone = mean._replace(interval=Interval(0.001, float("nan"), float("nan")))
+    assert scorecard.decided_by(alone) == "dp-oja on one-shot recall, accuracy: 0.001, needed at least 0.950."
     strict = low._replace(at_least=False, strict=True)
     assert scorecard.against(strict).endswith("0.940 < 0.950") and scorecard.deciding_number(strict).endswith(
         "below 0.950"
@@ -52,15 +56,31 @@ def test_every_claim_has_a_section_and_its_criterion_word_for_word(judgements, r
     source = "\n".join("".join(cell["source"]) for cell in cells)
     assert all(f"({name})=\n## " in source for name in HEADINGS)
     told = [scorecard.section(judgements, name, repository).data for name in HEADINGS]
-    told.append(scorecard.others(judgements, HEADINGS, repository).data)
     for j in judgements:
         assert sum(scorecard.minus(j.claim.criterion) in one for one in told) == 1
-    assert scorecard.others(judgements, ["claim"], repository).data == "*None so far.*"
 
 
 def test_exceptions_to_before_the_runs_are_told(judgements):
     told = scorecard.exceptions(judgements).data
     assert "50 of the 200 runs on cue association" in told and "from 10 to 20" in told
+    heads = [line.split(".**")[0] for line in told.splitlines() if line.startswith("**Round")]
+    assert heads == [
+        "**Round 1",
+        "**Round 2, plasticity, noise and traditional networks",
+        "**Round 2, walking",
+        "**Round 2, a walk that must be remembered",
+    ]
+    assert "networks.** No exception. After the search" in told and "remembered.** No exception.\n" in told
+
+
+def test_a_card_says_what_its_round_asked_and_which_records_it_rests_on(judgements, repository):
+    told = scorecard.section(judgements, "claim-3-other-memory", repository).data
+    first = next(j for j in judgements if j.id == "claim-3-other-memory" and j.round.number == 1)
+    assert told.count(f"*Asked in round 1:* {first.claim.statement}") == 1 and "Asked in round 2" not in told
+    assert told.count("registered before the runs, with exceptions](#what-was-known-before-each-round)") == 1
+    assert "*Criterion (registered before the runs):* On a cell" in told
+    assert "run records: {download}`key–value pairs (low noise) <results/key-value-pairs-low-round-two/" in told
+    assert ". lsnn (of equal size)" in told and "Lsnn" not in told
 
 
 def test_a_claim_not_yet_run_says_so(judgements, repository):

@@ -7,14 +7,22 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Markdown
 
-from ...experiments.temporal_round_two import CELLS
+from ...experiments.temporal_round_two import CELLS, COMPARED
+from ...snn.controls import CONTROLS
 from ...tasks import TASKS
+from ...walking.policies import POLICIES
 from ..claims import VERDICTS, Judgement, number
 from ..figures import minus
-from ..judges.judge import Measure
+from ..judges.judge import Measure, Round
 
 MARKS = dict(zip(VERDICTS, "●◐○–"))  # told apart without colour
-_DECIDES = {"mean": "", "low": "lower end ", "high": "upper end "}
+_DECIDES = {"mean": "mean ", "low": "lower end ", "high": "upper end "}
+_PARTS = {
+    "adaptation": "a walk that must be remembered"
+}  # parts of a round whose name does not say what they are about
+_RECORDS = {"novel-conditions": "walking under novel conditions", "two-trials": "two trials of a walk"}
+_NONE = "Registered before the runs, without exception."  # an entry of a round's exceptions that begins so is none
+_KNOWN_BEFORE = "what-was-known-before-each-round"  # the anchor of that section
 
 
 def anchor(judgement: Judgement, key: str = "") -> str:
@@ -50,7 +58,9 @@ def deciding_number(measure: Measure) -> str:
         if not measure.strict
         else ("above" if measure.at_least else "below")
     )
-    return f"{_DECIDES[measure.decides]}{number(measure.number)}, needed {side} {number(measure.threshold)}"
+    has_ends = number(measure.interval.low) != "–"
+    end = _DECIDES[measure.decides] if has_ends or measure.decides != "mean" else ""
+    return f"{end}{number(measure.number)}, needed {side} {number(measure.threshold)}"
 
 
 def against(measure: Measure) -> str:
@@ -108,22 +118,27 @@ def section(judgements: Sequence[Judgement], claim: str, root: Path) -> Markdown
     return _cards(belong, root)
 
 
-def others(judgements: Sequence[Judgement], claims: Sequence[str], root: Path) -> Markdown:
-    """What was found of claims that belong to none of ``claims``; a sentence where there are none."""
-    left = [j for j in judgements if not any(j.id == claim or j.id.startswith(f"{claim}-") for claim in claims)]
-    return _cards(left, root) if left else Markdown("*None so far.*")
-
-
 def exceptions(judgements: Sequence[Judgement]) -> Markdown:
     """What was known before each round, and which of its runs were made before its criteria."""
-    rounds: dict[tuple[int, str], list[str]] = {}  # those that knew the same are told together
-    for one in dict.fromkeys((j.round.number, j.round.known, j.round.exceptions) for j in judgements):
-        rounds.setdefault(one[:2], []).extend(one[2])
+    together: dict[tuple[int, str], list[Round]] = {}  # parts of a round that knew the same are told together
+    for j in judgements:
+        parts = together.setdefault((j.round.number, j.round.known), [])
+        if j.round.part not in [one.part for one in parts]:
+            parts.append(j.round)
     told = []
-    for (n, known), but in rounds.items():
-        told.append(f"**Round {n}.** " + ("Exceptions: " + " ".join(but) if but else "No exception is known."))
-        told += [f":::{{dropdown}} Known when the criteria of round {n} were written\n{known}\n:::"] * bool(known)
+    for (n, known), parts in together.items():
+        words = enumerated([_PARTS.get(one.part, one.part) for one in parts if one.part])
+        which = f"{n}, {words}" if words else f"{n}"
+        but = " ".join(text.replace(_NONE, "No exception.", 1) for one in parts for text in one.exceptions)
+        none = not any(_has_exceptions(one) for one in parts)
+        told.append(f"**Round {which}.** " + ((but if none else f"Exceptions: {but}") if but else "No exception."))
+        told += [f":::{{dropdown}} Known when the criteria of round {which} were written\n{known}\n:::"] * bool(known)
     return Markdown(minus("\n\n".join(told)))
+
+
+def _has_exceptions(round: Round) -> bool:
+    """Whether something was run or known that "registered before the runs" does not say."""
+    return bool(round.exceptions) and not round.exceptions[0].startswith(_NONE)
 
 
 def _cards(judgements: Sequence[Judgement], root: Path) -> Markdown:
@@ -132,14 +147,18 @@ def _cards(judgements: Sequence[Judgement], root: Path) -> Markdown:
         rounds = sorted((j for j in judgements if j.id == id), key=lambda j: j.round.number)
         claim = rounds[-1].claim
         parts.append(("**Our question, not a claim of the abstract.** " if claim.ours else "") + claim.statement)
-        cards = "\n\n".join(_card(j, root) for j in rounds)
+        cards = "\n\n".join(
+            _card(j, root, "" if j.claim.statement == claim.statement else j.claim.statement) for j in rounds
+        )
         parts.append(f"::::::{{grid}} 1 1 {len(rounds)} {len(rounds)}\n:gutter: 2\n\n{cards}\n::::::")
     return Markdown(minus("\n\n".join(parts)))
 
 
-def _card(j: Judgement, root: Path) -> str:
+def _card(j: Judgement, root: Path, asked: str) -> str:
+    """The card of one round; ``asked`` is its statement where it is not the one above the cards."""
     lines = [
         f":::::{{grid-item-card}} Round {j.round.number}: {MARKS[j.verdict]} {j.read()}",
+        *([f"*Asked in round {j.round.number}:* {asked}"] if asked else []),
         f"({anchor(j)})=\n**Decided by** {decided_by(j.deciding)}",
     ]
     if j.decision.found:
@@ -149,7 +168,10 @@ def _card(j: Judgement, root: Path) -> str:
         lines.append(
             f"({anchor(j, key)})=\n{MARKS[one.verdict]} **{label_of(key)}**: {j.read(one.verdict)}{count}. {_sentence(one.reason)}"
         )
-    lines += [f"*Criterion, registered before the runs:* {j.claim.criterion}", behind(j, root), ":::::"]
+    registered = "registered before the runs"
+    if _has_exceptions(j.round):
+        registered = f"[{registered}, with exceptions](#{_KNOWN_BEFORE})"
+    lines += [f"*Criterion ({registered}):* {j.claim.criterion}", behind(j, root), ":::::"]
     return "\n\n".join(lines)
 
 
@@ -161,8 +183,15 @@ def behind(j: Judgement, root: Path) -> str:
     if (root / "figures" / j.claim.item).exists():
         links.append(f"[{kind}](#{j.claim.item})")
     records = [name for name in j.records if (root / "book" / "results" / name).exists()]
-    links += [f"{{download}}`{name} <results/{name}/manifest.json>`" for name in records]
-    return " · ".join(links)
+    downloads = [f"{{download}}`{_records_label(name)} <results/{name}/manifest.json>`" for name in records]
+    return " · ".join([*links, *(["run records: " + " · ".join(downloads)] if downloads else [])])
+
+
+def _records_label(name: str) -> str:
+    """What published records are called: the label of their task, "two trials of a walk"."""
+    of = name.removesuffix("-round-two")
+    task = of.removesuffix("-controls")
+    return _RECORDS.get(of, label_of(task) + (", other memories" if task != of else ""))
 
 
 def _of(met: int, of: int) -> str:
@@ -170,4 +199,6 @@ def _of(met: int, of: int) -> str:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + "."
+    """``text`` as a sentence; a network's name at its beginning stays as it is."""
+    name = re.match(r"[a-z0-9-]*", text)[0]
+    return (text if name in {*POLICIES, *CONTROLS, *COMPARED} else text[:1].upper() + text[1:]) + "."
