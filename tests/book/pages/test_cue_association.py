@@ -57,19 +57,27 @@ def mechanism(value):
 def test_the_probe_is_told_as_it_was_measured():
     found = mechanism(lambda hz: 0.95 if hz else 0.5)
     assert len(found) == 8
-    assert "at least 0.90 in 4 of 4 cases" in page.without_background(found)
-    assert "bring back up to 0.95" in page.draw_probe(found).caption
+    assert page.without_background(found).startswith("In 4 of 4 cases because noise")
+    assert "bring it back in 4 of 4 cases (up to 0.95)" in page.draw_probe(found).caption
     nothing = mechanism(lambda hz: 0.5)
-    assert "at least 0.90 in 0 of 4 cases" in page.without_background(nothing)
+    told = page.without_background(nothing)
+    assert told.startswith("That is not known") and "in 0 of 4 cases" in told and "they do not (0.50)" in told
 
 
 def test_what_we_found_follows_the_records(published, definitions):
     runs, _ = published
     found = mechanism(lambda hz: 0.95 if hz else 0.5)
     told = page.what_we_found(runs, definitions, {"dp-oja": 0.29}, found)
-    assert "in 8 of 8 cases" in told and "at most 29%" in told
+    assert "in 8 of 8 cases" in told and "at most 29%" in told and "noise spikes read E out there." in told
     half = runs.assign(accuracy=runs.accuracy.where(runs.noise == "low", 0.6))
     assert "in 4 of 8 cases" in page.what_we_found(half, definitions, {}, found[:0])
+
+
+def test_skipped_updates_are_told_where_there_are_any():
+    assert (
+        page.overflowed(pd.Series({"snn": 0, "dp-oja": 0}), 100) == "No update was skipped for an overflowing gradient."
+    )
+    assert "`dp-oja` 3; in other" in page.overflowed(pd.Series({"snn": 0, "dp-oja": 3}), 100)
 
 
 def test_who_learns_is_counted_and_how_soon(published, definitions):

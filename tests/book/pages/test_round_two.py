@@ -49,7 +49,7 @@ def test_every_network_is_plastic_or_traditional_and_sizes_are_told_apart():
 
 def test_progress_counts_runs_against_the_plan_and_a_cell_is_whole_or_not():
     part, whole = found(level(), seeds=3), found(level())
-    assert "27 of 90" in page.progress(part) and "90 of 90" in page.progress(whole)
+    assert page.progress(part).endswith("27 are done.") and page.progress(whole).startswith("All 90 runs")
     assert part.cells == [CELL] and part.whole == [] and whole.whole == [CELL]
 
 
@@ -84,8 +84,8 @@ def test_a_panel_with_other_networks_names_its_own():
 def test_what_is_judged_is_counted_apart_from_what_is_shown_beside_it(repository):
     rounds = load_rounds(repository / "book" / "claims.yml")
     told = page.progress(found(level(), of=(CELL, "recall-low"), seeds=3), rounds)
-    assert "Of the 90 runs that are judged 27 are made: key–value pairs, low noise 27 of 90" in told
-    assert "Of the 90 runs to be shown beside them, and not judged 27 are made: recall" in told
+    assert told.startswith("Of 90 runs that are judged, 27 are done.")
+    assert told.endswith("Of 90 further runs, which are shown and not judged, 27 are done.")
 
 
 def test_a_curve_that_still_gains_is_said_to():
@@ -105,7 +105,7 @@ def test_bits_stored_follow_accuracy_pairs_and_size():
 
 def test_nothing_at_hand_is_said_and_breaks_nothing():
     nothing = page.Found(pd.DataFrame({"cell": []}), pd.DataFrame({"cell": []}), {CELL: two.round_two(CELL)})
-    assert "0 are made" in page.progress(nothing) and nothing.cells == nothing.whole == []
+    assert "0 are done" in page.progress(nothing) and nothing.cells == nothing.whole == []
     assert page.what_we_found(nothing, D, {}) == page.looked_into(nothing) == ""
 
 
@@ -120,7 +120,7 @@ def test_what_we_found_says_who_is_ahead_and_how_much_is_stored():
     assert "of the 16 bits of a trial" in told and "runs so far" not in told
     part = page.what_we_found(found(level(lsnn=0.99), seeds=3), D, {CELL: 0.95})
     assert (
-        "(27 of 90 runs so far)" in part and "is behind the best traditional one, `lsnn`" in part and "bits" not in part
+        "(27 of 90 runs so far)" in part and "`lsnn` 0.98" in part and "best" not in part and "bits stored" not in part
     )
 
 
@@ -158,9 +158,22 @@ def test_whether_plasticity_beats_the_best_other_memory_is_answered_first():
 def test_a_task_on_which_every_plastic_network_is_worse_is_said_to_be_one():
     told = page.what_we_found(found(level(lsnn_100=0.999)), D, {CELL: 0.95})
     assert (
-        "is behind the best traditional one, `lsnn-100`" in told and "Every plastic network is worse than it." in told
+        "is behind the best traditional one, `lsnn-100`" in told
+        and "Every plastic network is worse than `lsnn-100`." in told
     )
     assert "worse" not in page.what_we_found(found(level(lsnn=0.7)), D, {CELL: 0.95})
+
+
+def test_tasks_that_plastic_networks_win_and_lose_are_told_apart():
+    weak = "weak-cues-high"
+    won, lost = found(level(lsnn=0.7, lsnn_100=0.8)), found(level(lsnn=0.999), of=(weak,))
+    assert (
+        page.beats(won, D)
+        == "Plastic networks beat the best traditional networks on key–value pairs, low noise (4 of 4)."
+    )
+    assert page.beats(lost, D) == "Plastic networks lose to the best traditional networks on weak cues (0 of 4)."
+    assert page.beats(found(level(), seeds=3), D) == ""
+    assert page.marked(lost, {weak: 0.914}) == {"weak cues": 0.914}
 
 
 def test_claims_are_counted_by_their_verdicts(repository):
@@ -173,6 +186,6 @@ def test_claims_are_counted_by_their_verdicts(repository):
 
 def test_plastic_networks_that_miss_are_looked_into():
     told = page.who_missed(found(level(dp_oja=0.93), last_gain=0.02), {CELL: 0.95})
-    assert told.startswith("Plastic networks miss 1 of 4 cases") and "`dp-oja`" in told and "still learns" in told
+    assert told.startswith("Plastic networks miss 1 of 4 cases") and "`dp-oja`" in told and "still improves" in told
     assert "η went from 0.2 to 0.3" in told and "is flat" in page.who_missed(found(level(dp_oja=0.93)), {CELL: 0.95})
     assert page.who_missed(found(level()), {CELL: 0.95}) == "Plastic networks miss none of 4 cases."

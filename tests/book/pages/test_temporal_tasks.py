@@ -31,7 +31,9 @@ def test_each_task_is_drawn_with_its_groups_named():
 
 def test_the_caption_names_every_miss(runs, definitions):
     caption = page.draw_accuracy(runs, definitions).caption
-    assert caption.startswith("Plastic networks solve 11 of 16 cases; missed by dp-oja on cue-reward at low noise")
+    assert caption.startswith(
+        "Plastic networks solve 11 of 16 cases; missed by dp-oja on cue-reward association at low noise"
+    )
     assert page.draw_accuracy(runs.assign(accuracy=0.99), definitions).caption.startswith(
         "Plastic networks solve 16 of 16 cases."
     )

@@ -75,11 +75,14 @@ def findings(changed: pd.DataFrame) -> str:
         lines.append(f"{must}{rest}.")
     if len(bounds):
         most = bounds["mean"].abs().max()
-        each = ", ".join(
-            f"{DRAWN[change]} by {_between(rows['mean'], '+.3f')}"
-            for change, rows in bounds.groupby("change", sort=False)
-        )
-        lines.append(f"the bound of E matters {'little' if most < 0.05 else 'much'}; accuracy changes with {each}.")
+        of = {change: rows["mean"] for change, rows in bounds.groupby("change", sort=False)}
+        each = [
+            f"a tighter bound ({look.E_MAX[change]:g}) changes accuracy by {_between(of[change], '+.3f')}"
+            for change in of
+            if look.E_MAX[change] < look.UNCHANGED_BOUND
+        ]
+        each += [f"no bound costs at most {max(-of['no bound'].min(), 0):.3f}"] if "no bound" in of else []
+        lines.append(f"the bound of E matters {'little' if most < 0.05 else 'much'}: {_and(each)}.")
     if len(gates):
         fell = {change: -rows["mean"] for change, rows in gates.groupby("change", sort=False)}
         told = {
@@ -242,7 +245,7 @@ def bound_needed(table: pd.DataFrame, smooth: pd.DataFrame) -> str:
         return NOT_YET
     least = found.loc[found["mean"].idxmin()]
     answer = "No" if (found.high >= 0).all() else "A little" if least["mean"] > -0.05 else "Yes"
-    each = "; ".join(f"{change} {_said(rows)}" for change, rows in found.groupby("change", sort=False))
+    each = "; ".join(f"{DRAWN[change]} {_said(rows)}" for change, rows in found.groupby("change", sort=False))
     told = f"{answer}: against the usual bound of {look.UNCHANGED_BOUND:g}, accuracy changes by: {each}."
     if answer != "Yes":
         told += " The latch is how E is used where it is clipped, and not what the networks need in order to learn."

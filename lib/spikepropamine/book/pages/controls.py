@@ -15,6 +15,7 @@ from ..chapters import how_it_ended, show_how_it_ended
 from ..figures import Drawing
 from ..judges.judge import Definitions
 from ..network_styles import Style
+from .temporal_tasks import labelled
 
 WAYS: dict[str, Style] = {
     "intact": {"color": "#000000", "marker": "o", "linestyle": "-", "label": "intact"},
@@ -66,13 +67,18 @@ def draw_swap(found: pd.DataFrame) -> Drawing:
             one = part[part.exchanged == exchanged].set_index("network").reindex(names)
             axis.plot(one.follows, range(len(names)), **(look | {"linestyle": "none"}), ms=5)
         axis.axvline(0.5, color="0.6", lw=0.8, ls=":")
-        axis.set(title=f"{TASKS[task].label}\n{noise} noise", xlim=(-0.03, 1.03), xlabel="answer follows donor")
+        axis.set(
+            title=f"{TASKS[task].label}\n{noise} noise",
+            xlim=(-0.03, 1.03),
+            xlabel="share of answers that\nfollow the exchanged part",
+        )
         axis.set_yticks(range(len(names)), names)
     axes[0][0].invert_yaxis()
     plots.legend_above(figure, FOLLOWED)
     of = {exchanged: part.follows for exchanged, part in found.groupby("exchanged")}
     lines = "; ".join(
-        f"{r.network} on {r.task} at {r.noise} noise, {r.exchanged}: {r.follows:.2f}" for r in found.itertuples()
+        f"{r.network} on {TASKS[r.task].label} at {r.noise} noise, {r.exchanged}: {r.follows:.2f}"
+        for r in found.itertuples()
     )
     return Drawing(
         figure,
@@ -126,7 +132,7 @@ def draw_bound(found: pd.DataFrame) -> Drawing:
     used = found[found.share_at_bound > 0.005]
     never = sorted(set(found.network) - set(used.network))
     lines = "; ".join(
-        f"{r.network} on {r.task} at {r.noise} noise {r.share_at_bound:.1%}, {r.carried:.0%}"
+        f"{r.network} on {TASKS[r.task].label} at {r.noise} noise {r.share_at_bound:.1%}, {r.carried:.0%}"
         for r in found.itertuples()
     )
     said = (
@@ -201,8 +207,8 @@ def what_is_lost(table: pd.DataFrame) -> str:
         least, most = min(lost, key=lost.get), max(lost, key=lost.get)
         lines.append(
             f"- **{way}** removes a median of {np.median(list(lost.values())):.0%} of the accuracy above chance ({len(lost)} cases; "
-            f"minimum {round(lost[least], 2) + 0:.0%}, `{least[2]}` on {least[0]} at {least[1]} noise; maximum {lost[most]:.0%}, "
-            f"`{most[2]}` on {most[0]} at {most[1]} noise)."
+            f"minimum {round(lost[least], 2) + 0:.0%}, `{least[2]}` on {TASKS[least[0]].label} at {least[1]} noise; maximum {lost[most]:.0%}, "
+            f"`{most[2]}` on {TASKS[most[0]].label} at {most[1]} noise)."
         )
     return figures.minus("\n".join(lines))
 
@@ -243,15 +249,17 @@ def draw_memory(memory: pd.DataFrame, names: Sequence[str], d: Definitions) -> D
     middle = plots.intervals(memory, "accuracy", ["task", "network"])
     others = middle[middle.network.isin(list(CONTROLS))]
     solve = others[others.low >= d.solved_at_least]
-    said = "; ".join(f"{task}: {', '.join(part.network)}" for task, part in solve.groupby("task", sort=False))
+    said = "; ".join(
+        f"{TASKS[task].label}: {', '.join(part.network)}" for task, part in solve.groupby("task", sort=False)
+    )
     told = "; ".join(
-        f"{task}: " + ", ".join(f"{r.network} {r.mean:.2f}" for r in part.itertuples())
+        f"{TASKS[task].label}: " + ", ".join(f"{r.network} {r.mean:.2f}" for r in part.itertuples())
         for task, part in middle.groupby("task", sort=False)
     )
     return Drawing(
         figure,
         memory[["task", "network", "seed", "accuracy"]],
-        f"Solved without plasticity: {said or 'nothing'}. Networks with other kinds of memory (below the line) beside those of the book, low "
+        f"Solved without plasticity: {said or 'nothing'}. Networks with other kinds of memory ({[*CONTROLS][0]} to {[*CONTROLS][-1]}) beside those of the book, low "
         "noise: every seed (faint), interquartile mean and 95% bootstrap interval.",
         f"Dot plot of accuracy, a panel a task, a row a network. {told}.",
     )
@@ -277,7 +285,12 @@ def shown_memory(memory: pd.DataFrame, tests: pd.DataFrame, d: Definitions) -> p
         for name in CONTROLS:
             interval = interquartile_mean(part[part.network == name].accuracy)
             test = tests[(tests.task == task) & (tests.network == name)]
-            row = {"task": task, "control": name, "accuracy": f"{interval:.3f}", "by claims.yml": d.stands(interval)}
+            row = {
+                "task": TASKS[task].label,
+                "control": name,
+                "accuracy": f"{interval:.3f}",
+                "verdict": d.stands(interval),
+            }
             if len(test):
                 t = test.iloc[0]
                 differs = "" if t.adjusted_p < d.significant_at else ", not significant"
@@ -302,7 +315,7 @@ def missed(memory: pd.DataFrame, curves: Mapping[str, pd.DataFrame], d: Definiti
 def shown_missed(rows: pd.DataFrame) -> pd.DataFrame:
     """:func:`missed` as it is read."""
     return pd.concat(
-        [rows[["task", "network"]].rename(columns={"network": "control"}), show_how_it_ended(rows)], axis=1
+        [labelled(rows)[["task", "network"]].rename(columns={"network": "control"}), show_how_it_ended(rows)], axis=1
     )
 
 
@@ -318,7 +331,7 @@ def shown_longer(memory: pd.DataFrame, longer: pd.DataFrame, d: Definitions) -> 
                 "control": name,
                 "usual training": f"{i:.3f}",
                 f"{LONGER} times as long": f"{j:.3f}",
-                "by claims.yml": d.stands(j),
+                "verdict": d.stands(j),
             }
         )
     return pd.DataFrame(rows)
@@ -335,14 +348,16 @@ def shown_search(searched: pd.DataFrame) -> pd.DataFrame:
                 f"rate {rate:g}": f"{a:.3f}" + (" (chosen)" if rate == chosen else "")
                 for rate, a in mean[task, name].items()
             }
-            rows.append({"task": task, "control": name, **rates})
+            rows.append({"task": TASKS[task].label, "control": name, **rates})
     return pd.DataFrame(rows).fillna("–")
 
 
 def hardly_chosen(searched: pd.DataFrame, d: Definitions) -> str:
     """Controls that no rate of the search took off chance."""
     best = searched.groupby(["task", "network"], sort=False).accuracy.max()
-    blind = [f"`{name}` on {task}" for (task, name), accuracy in best.items() if accuracy <= d.failed_at_most]
+    blind = [
+        f"`{name}` on {TASKS[task].label}" for (task, name), accuracy in best.items() if accuracy <= d.failed_at_most
+    ]
     if not blind:
         return ""
     return f"No rate took these above {d.failed_at_most:g} within the search, which therefore hardly chose among rates: {', '.join(blind)}."
@@ -396,7 +411,7 @@ def told_restricted(restricted: pd.DataFrame, d: Definitions) -> str:
         least, most = part.iloc[0], part.iloc[-1]
         lines.append(
             f"- {held}: significantly worse in {worse} of {len(part)} cases; differences from {least.difference:+.3f} (`{least.network}` on "
-            f"{least.task}) to {most.difference:+.3f}."
+            f"{TASKS[least.task].label}) to {most.difference:+.3f}."
         )
     if not lines:
         return "One seed is not enough to test a difference."
@@ -413,7 +428,7 @@ def without_a_spike(restricted: pd.DataFrame, d: Definitions) -> str:
         spike = of[of.firing_rate > 0]
         beyond = int((spike.accuracy > d.failed_at_most).sum())
         told.append(
-            f"on {task} {len(spike)} of {len(of)} networks spike after training, and {beyond} end above {d.failed_at_most:g}"
+            f"on {TASKS[task].label} {len(spike)} of {len(of)} networks spike after training, and {beyond} end above {d.failed_at_most:g}"
         )
     return (
         "With W at zero E starts at zero as well: no input reaches a neuron until its bias has made it fire, and without a spike no efficacy "
@@ -424,22 +439,6 @@ def without_a_spike(restricted: pd.DataFrame, d: Definitions) -> str:
 # ---------------------------------------------------------------- in words
 
 
-def what_we_found(
-    table: pd.DataFrame, swapped: pd.DataFrame, bound: pd.DataFrame, memory: pd.DataFrame | None, d: Definitions
-) -> str:
-    """The chapter's opening, in sentences."""
-    lines = [said for said in (goes_with(swapped), latch(bound)) if said]
-    reset = losses(table, "E forgotten")
-    if reset:
-        values = list(reset.values())
-        lines.append(
-            f"Resetting E removes a median of {np.median(values):.0%} of the accuracy above chance ({len(values)} cases, minimum {min(values):.0%})."
-        )
-    if memory is not None:
-        middle = plots.intervals(memory[memory.network.isin(list(CONTROLS))], "accuracy", ["task", "network"])
-        solve = middle[middle.low >= d.solved_at_least]
-        lines.append(
-            f"Plasticity is not the only memory that solves such tasks: in round one {len(solve)} of {len(middle)} cases of other memories are "
-            f"solved ({', '.join(f'{r.network} on {r.task}' for r in solve.itertuples())})."
-        )
-    return figures.minus("\n".join(f"- {line}" for line in lines))
+def what_we_found(swapped: pd.DataFrame, bound: pd.DataFrame) -> str:
+    """What trained networks rely on, in sentences."""
+    return figures.minus("\n".join(f"- {said}" for said in (goes_with(swapped), latch(bound)) if said))

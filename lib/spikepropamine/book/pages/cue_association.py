@@ -12,6 +12,7 @@ from ...experiments.config import Config, Experiment
 from ...experiments.temporal_round_two import CELLS as TWO
 from ...records.statistics import Interval, interquartile_mean
 from ...snn.networks import Recording
+from ...tasks import TASKS
 from ...tasks.cue_association import CueAssociation
 from ...tasks.task import NOISE_HZ, Trials
 from ...training.supervised import generator
@@ -176,7 +177,8 @@ def shown_tests(tests: pd.DataFrame, significant_at: float) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "network": tests.network + " against " + tests.against,
-            **{name: tests[name] for name in ("task", "noise") if name in tests},
+            **({"task": [TASKS[task].label for task in tests.task]} if "task" in tests else {}),
+            **({"noise": tests.noise} if "noise" in tests else {}),
             "difference in accuracy": [
                 f"{r.difference:+.3f} ({r.low:+.3f} to {r.high:+.3f})" for r in tests.itertuples()
             ],
@@ -298,11 +300,14 @@ def draw_spikes(shown: Shown, rates: Mapping[str, float]) -> Drawing:
     delay = slice(task.delay_start, task.decision_start)
     share = {name: (r.spikes[delay].sum() / r.spikes.sum()).item() for name, r in shown.recorded.items()}
     told = ", ".join(f"{name} {share[name]:.0%}" for name in rates)
+    part = (task.decision_start - task.delay_start) / task.ticks
+    lower = "at a lower rate " if max(share.values()) < part else ""
     return Drawing(
         figure,
         pd.concat(rows, ignore_index=True),
-        f"Few spikes fall into the delay ({told} of each network's), so spikes are not what carries the memory: hidden neurons in "
-        "the same trial (seed 0, low noise), shading as above. Mean firing rates over held-out trials: "
+        f"Hidden neurons keep firing in the delay, {lower}({min(share.values()):.0%} to {max(share.values()):.0%} of a network's spikes in "
+        f"{part:.0%} of the trial). That E and not these spikes holds the answer is shown by exchanging E between trials (Controls): "
+        "spikes of the hidden neurons in the same trial (seed 0, low noise), shading as above. Mean firing rates over held-out trials: "
         + ", ".join(f"{name} {rate:.0f} Hz" for name, rate in rates.items())
         + ".",
         f"Spike rasters of the hidden layer, a row a network. Share of spikes in the delay: {told}.",
@@ -333,33 +338,45 @@ def draw_probe(found: pd.DataFrame) -> Drawing:
         axis.set(title=f"trained at {noise} noise", xlabel="probe (Hz)", ylim=(0.4, 1.02))
     axes[0][0].set_ylabel("accuracy at 0 Hz of background")
     plots.legend_above(figure, styles)
-    silent, most = (
-        found[found.probe_hz == 0].accuracy,
-        found[found.probe_hz > 0].groupby(["noise", "network"]).accuracy.max(),
-    )
+    silent, (most, back, _) = found[found.probe_hz == 0].accuracy, brought_back(found)
     told = "; ".join(f"{name} trained at {noise} noise {value:.2f}" for (noise, name), value in most.items())
     return Drawing(
         figure,
         found,
-        f"Without background the answer is at chance ({silent.min():.2f} to {silent.max():.2f}), although E holds it: spikes on the "
-        f"inputs of both cues during the decision alone, without any side, bring back up to {most.max():.2f}. Seed 0 of each network.",
+        f"Without background the answer is at chance ({silent.min():.2f} to {silent.max():.2f}); extra spikes on the inputs of both cues "
+        f"during the decision, which carry no information on the side, bring it back in {len(back)} of {len(most)} cases (up to "
+        f"{most.max():.2f}). Seed 0 of each network.",
         f"Accuracy against the rate of the probe, a panel a noise level of training. Highest with a probe: {told}.",
     )
 
 
-def without_background(found: pd.DataFrame) -> str:
-    """What the probe says, in words."""
-    silent = found[found.probe_hz == 0].accuracy
+BROUGHT_BACK = 0.6  # accuracy from which on a probe is said to bring the answer back
+
+
+def brought_back(found: pd.DataFrame) -> tuple[pd.Series, pd.Series, str]:
+    """The best accuracy with a probe, by (noise, network); those it brings back; and those it does not, in words."""
     most = found[found.probe_hz > 0].groupby(["noise", "network"]).accuracy.max()
-    back = most[most >= 0.9]
-    least = most.idxmin()
+    back, lost = most[most >= BROUGHT_BACK], most[most < BROUGHT_BACK]
+    told = " and ".join(f"`{name}` trained at {noise} noise" for noise, name in lost.index)
+    said = f"in {told} they do not ({lost.max():.2f}), and the reason is not known" if len(lost) else ""
+    return most, back, said
+
+
+def without_background(found: pd.DataFrame) -> str:
+    """What the probe says, in words; the answer first."""
+    silent = found[found.probe_hz == 0].accuracy
+    most, back, lost = brought_back(found)
+    answer = (
+        f"In {len(back)} of {len(most)} cases because noise spikes read the memory out"
+        if len(back)
+        else "That is not known"
+    )
     return (
-        f"Trained networks answer at chance where nothing but cues fires ({silent.min():.2f} to {silent.max():.2f} in "
+        f"{answer}. Trained networks answer at chance where nothing but cues fires ({silent.min():.2f} to {silent.max():.2f} in "
         f"{len(silent)} cases). E is stored in the synapses from the left and the right inputs, and a synapse acts only when its "
-        "input spikes: during the decision these inputs are silent but for the background, so it is background spikes that read "
-        "E out. A probe on both groups alike, which says nothing about sides, brings the answer back to at least 0.90 in "
-        f"{len(back)} of {len(most)} cases; least it helps `{least[1]}` trained at {least[0]} noise ({most.min():.2f}); why "
-        "is not known."
+        "input spikes; during the decision these inputs are silent but for the background. Extra spikes on both groups alike, which "
+        f"carry no information on the side, bring the answer back in {len(back)} of {len(most)} cases (up to {most.max():.2f})"
+        f"{'; ' + lost if lost else ''}."
     )
 
 
@@ -387,16 +404,27 @@ def what_we_found(
     if change:
         most = max(change, key=change.get)
         lines.append(
-            f"The memory sits in E: over the silent delay E changes by at most {change[most]:.0%} of its norm (`{most}`)."
+            f"E is written while cues come in and changes by at most {change[most]:.0%} of its norm over the silent delay (`{most}`); exchanging E "
+            "between trials shows that the answer follows it ([](controls.ipynb))."
         )
     if len(found):
         silent = found[found.probe_hz == 0].accuracy
-        best = found[found.probe_hz > 0].accuracy.max()
+        most, back, lost = brought_back(found)
+        read = ", so noise spikes read E out there" if len(back) else ""
         lines.append(
-            f"Without background noise every plastic network falls to chance ({silent.min():.2f} to {silent.max():.2f}), because noise "
-            f"spikes are what reads E out; a probe without any side brings back up to {best:.2f}."
+            f"Without background noise every plastic network falls to chance ({silent.min():.2f} to {silent.max():.2f}). In "
+            f"{len(back)} of {len(most)} cases extra spikes on both cue groups during the decision, which carry no information on the side, bring "
+            f"accuracy back (up to {most.max():.2f}){read}{'; ' + lost if lost else ''}."
         )
     return figures.minus("\n".join(f"- {line}" for line in lines))
+
+
+def overflowed(skipped: pd.Series, steps: int) -> str:
+    """How many updates were skipped in a run at most, by network, in a sentence."""
+    if not skipped.any():
+        return "No update was skipped for an overflowing gradient."
+    told = ", ".join(f"`{name}` {int(n)}" for name, n in skipped.items() if n)
+    return f"Updates skipped for an overflowing gradient, of {steps} in a run at most: {told}; in other networks none."
 
 
 def what_missed(runs: pd.DataFrame, definitions: Definitions) -> str:
@@ -414,9 +442,7 @@ def what_missed(runs: pd.DataFrame, definitions: Definitions) -> str:
             if missed
             else "No plastic network misses the criterion"
         )
-        + ". An update whose gradient overflowed is skipped and counted: "
-        + ", ".join(f"`{name}` at most {int(n)}" for name, n in skipped.max().items())
-        + f" of {int(runs['training.steps'].max())} in a run. Median time of a run on one core: "
+        + f". {overflowed(skipped.max(), int(runs['training.steps'].max()))} Median time of a run on one core: "
         + ", ".join(f"`{name}` {s:.0f} s" for name, s in seconds.median().items())
         + "."
     )

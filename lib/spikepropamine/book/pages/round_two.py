@@ -88,17 +88,27 @@ def progress(found: Found, rounds: Sequence[Round] = ()) -> str:
     done = found.runs.cell.value_counts().to_dict() if len(found.runs) else {}
     about = {cell for one in rounds if one.number == 2 for cell in one.tasks}
     lines = []
-    for judged, what in ((True, "that are judged"), (False, "to be shown beside them, and not judged")):
-        cells = {cell: e for cell, e in found.experiments.items() if (cell in about) == judged}
-        each = "; ".join(f"{CELLS[cell].label} {done.get(cell, 0)} of {len(e.runs)}" for cell, e in cells.items())
-        total, made = sum(len(e.runs) for e in cells.values()), sum(done.get(cell, 0) for cell in cells)
-        lines += [f"Of the {total} runs {what} {made} are made: {each}."] if cells else []
+    for judged, what in ((True, "that are judged"), (False, "which are shown and not judged")):
+        cells = [cell for cell in found.experiments if (cell in about) == judged]
+        total, made = sum(len(found.experiments[cell].runs) for cell in cells), sum(done.get(cell, 0) for cell in cells)
+        if not cells:
+            continue
+        further, comma = (" further" if lines else "", "" if judged else ",")
+        if made == total:
+            lines.append(f"All {total}{further} runs{comma} {what}{comma} are done.")
+        else:
+            lines.append(f"Of {total}{further} runs{comma} {what}, {made} {'is' if made == 1 else 'are'} done.")
     return " ".join(lines)
 
 
 def labelled(table: pd.DataFrame) -> pd.DataFrame:
     """``table`` with the column task: the label of its cell."""
     return table.assign(task=table.cell.map(lambda cell: CELLS[cell].label))
+
+
+def marked(found: Found, solved: Mapping[str, float]) -> dict[str, float]:
+    """By the label of each cell at hand: from which accuracy on it is solved."""
+    return {CELLS[cell].label: solved.get(cell, 0.95) for cell in found.cells}
 
 
 def networks_table(found: Found) -> pd.DataFrame:
@@ -368,8 +378,8 @@ def counted(judgements: Sequence[Judgement], cells: Sequence[str]) -> str:
     return f"Of {len(found)} claims and questions that are judged on these tasks: {each}."
 
 
-def what_we_found(found: Found, d: Definitions, solved: Mapping[str, float]) -> str:
-    """Round two in sentences, a line a cell; empty where no run is at hand."""
+def what_we_found(found: Found, d: Definitions, solved: Mapping[str, float], before: str = "") -> str:
+    """Round two in sentences, a line a cell whose name follows ``before``; empty where no run is at hand."""
     lines = []
     for cell in found.cells:
         networks = found.networks(cell)
@@ -377,37 +387,47 @@ def what_we_found(found: Found, d: Definitions, solved: Mapping[str, float]) -> 
         kinds = [tuple(name for name in names if name in means) for names in (PLASTIC, TRADITIONAL)]
         if not all(kinds):
             continue
+        label = CELLS[cell].label
+        label = f"**{before}{label if before else label[0].upper() + label[1:]}**"
+        if cell not in found.whole:
+            part = f"{len(found.runs[found.runs.cell == cell])} of {len(found.experiments[cell].runs)} runs so far"
+            told = [_so_far(names, networks, what) for names, what in zip(kinds, ("plastic", "traditional"))]
+            lines.append(f"{label} ({part}): {'; '.join(told)}.")
+            continue
         first, second = (best(names, networks, d) for names in kinds)
         who = [f"`{name}`" for name, i in means.items() if i.low >= solved.get(cell, d.solved_at_least)]
-        part = f" ({len(found.runs[found.runs.cell == cell])} of {len(found.experiments[cell].runs)} runs so far)"
         ahead = "ahead of" if means[first].mean > means[second].mean else "behind"
         lines.append(
-            f"**{CELLS[cell].label[0].upper() + CELLS[cell].label[1:]}**{'' if cell in found.whole else part}: the best plastic network, "
-            f"`{first}` at {means[first]:.3f}, is {ahead} the best traditional one, `{second}` at {means[second]:.3f}. Solved by "
-            f"{', '.join(who) or 'no network'}.{_all_behind(found.of(cell), d, second) if cell in found.whole else ''}"
+            f"{label}: the best plastic network, `{first}` at {means[first]:.3f}, is {ahead} the best traditional one, `{second}` at "
+            f"{means[second]:.3f}. Solved by {', '.join(who) or 'no network'}.{_all_behind(found.of(cell), d, second)}"
         )
     for cell in found.whole:
         if isinstance(CELLS[cell].task, KeyValuePairs):
-            at = (
-                stored(found, cell)
-                .loc[lambda table, k=CELLS[cell].task.n_cues: table.value == k]
-                .groupby("network")
-                .bits.mean()
-            )
+            table = stored(found, cell).loc[lambda table, k=CELLS[cell].task.n_cues: table.value == k]
+            at = table.groupby("network").bits.agg(lambda bits: interquartile_mean(bits).mean)
             most, other = (at[list(n for n in names if n in at)].idxmax() for names in (PLASTIC, TRADITIONAL))
             shown = CELLS[cell].task.n_cues * CELLS[cell].task.value_bits
             lines.append(
-                f"Binding is what plasticity is for: of the {shown} bits of a trial of {CELLS[cell].label} `{most}` keeps {at[most]:.1f}, and "
-                f"`{other}`, the best traditional network, {at[other]:.1f}."
+                f"Plasticity stores bindings: of the {shown} bits of a trial of {CELLS[cell].task.label} ({CELLS[cell].task.noise} noise) `{most}` keeps "
+                f"{at[most]:.1f}, and `{other}`, the best traditional network, {at[other]:.1f}."
             )
     return figures.minus("\n".join(f"- {line}" for line in lines))
+
+
+def _so_far(names: Sequence[str], networks: Mapping[str, pd.DataFrame], what: str) -> str:
+    """What the networks of a kind reach in a cell of which runs are missing: named one by one, and not ranked."""
+    reached = {name: f"{interquartile_mean(networks[name].accuracy).mean:.3f}" for name in names}
+    seeds = {name: f"{len(networks[name])} seed{'s' if len(networks[name]) > 1 else ''}" for name in names}
+    if len(names) == 1:
+        return f"`{names[0]}`, the only {what} network run so far ({seeds[names[0]]}): {reached[names[0]]}"
+    return f"{what} networks: " + ", ".join(f"`{name}` {reached[name]} ({seeds[name]})" for name in names)
 
 
 def _all_behind(found: Found, d: Mapping[str, float], other: str) -> str:
     """That every plastic network is worse than ``other``, the best traditional one, where that is so."""
     table = gains(found, d)
     table = table[table.against == other]
-    return " Every plastic network is worse than it." if len(table) and (table.high < 0).all() else ""
+    return f" Every plastic network is worse than `{other}`." if len(table) and (table.high < 0).all() else ""
 
 
 def solved_at(rounds: Sequence[Round]) -> dict[str, float]:
@@ -503,6 +523,24 @@ def in_short(found: Found, d: Mapping[str, float]) -> str:
     )
 
 
+def beats(found: Found, d: Mapping[str, float]) -> str:
+    """On which tasks most plastic networks beat the best traditional ones, and on which they do not, in a sentence."""
+    told = {"beat the best traditional networks": [], "lose to them": [], "neither beat them nor lose": []}
+    win, lose, tie = told
+    for cell in found.whole:
+        table = gains(found.of(cell), d)
+        beat = sum((part.low > 0).all() for _, part in table.groupby("network"))
+        lost = sum((part.high < 0).any() for _, part in table.groupby("network"))
+        of = table.network.nunique()
+        told[win if beat > of / 2 else lose if lost > of / 2 else tie].append(f"{CELLS[cell].label} ({beat} of {of})")
+    parts = [f"{what} on {' and '.join(cells)}" for what, cells in told.items() if cells]
+    return (
+        f"Plastic networks {', and '.join(parts).replace('them', 'them' if told[win] else 'the best traditional networks', 1)}."
+        if parts
+        else ""
+    )
+
+
 def looked_into(found: Found) -> str:
     """What the end of training tells of traditional networks that stay at chance."""
     if not found.cells:
@@ -528,23 +566,34 @@ def who_missed(found: Found, solved: Mapping[str, float]) -> str:
     """Which plastic networks miss which tasks, and how their training ended, a line each."""
     if not found.cells:
         return "Not yet run."
-    lines = []
+    lines, missed = [], {name: [] for name in PLASTIC}
     for cell in found.cells:
         for name, runs in found.networks(cell).items():
             interval = interquartile_mean(runs.accuracy)
             if name not in PLASTIC or interval.low >= solved[cell]:
                 continue
+            missed[name].append(cell)
             curves = found.curves[(found.curves.cell == cell) & (found.curves.network == name)]
             end, eta = how_it_ended(curves), curves[curves.step == curves.step.max()].eta.mean()
-            still = "still learns" if end["last_gain"] > FLAT else "is flat"
+            still = "still improves" if end["last_gain"] > FLAT else "is flat"
             lines.append(
                 f"- `{name}` on {CELLS[cell].label}, {interval:.3f}: {still} at the end ({end['last_gain']:+.3f} in the last fifth), fires at "
                 f"{end['firing_rate']:.0f} Hz, has a gradient of norm {end['gradient_norm']:.2g}, and η went from {two.CHOSEN[name].start:g} to {eta:.2g}."
             )
     if not lines:
         return f"Plastic networks miss none of {len(PLASTIC) * len(found.cells)} cases."
+    always = [
+        f"`{name}` misses all {len(found.cells)} tasks" for name in PLASTIC if len(found.cells) == len(missed[name])
+    ]
+    nobody = [
+        f"every plastic network misses {CELLS[cell].label}"
+        for cell in found.cells
+        if all(cell in cells for cells in missed.values())
+    ]
+    first = " and ".join([*always, *nobody]) if len(found.cells) > 1 else ""
+    first = f"{first[:1].upper()}{first[1:]}; why is not known. " if first else ""
     return figures.minus(
-        f"Plastic networks miss {len(lines)} of {len(PLASTIC) * len(found.cells)} cases:\n\n" + "\n".join(lines)
+        f"{first}Plastic networks miss {len(lines)} of {len(PLASTIC) * len(found.cells)} cases:\n\n" + "\n".join(lines)
     )
 
 
@@ -577,7 +626,7 @@ def long_enough(found: Found) -> str:
     if not still:
         return f"Yes, by what the curves show: none of {len(ended)} gains more than {FLAT} in the last fifth of training.{flat}"
     return (
-        f"For most: {len(ended) - still} of {len(ended)} curves gain at most {FLAT} in the last fifth of training. The others still learn, most of "
+        f"For most: {len(ended) - still} of {len(ended)} curves gain at most {FLAT} in the last fifth of training. The others still improve, most of "
         f"all `{most.network}` on {CELLS[most.cell].label} ({most.last_gain:+.3f}).{flat}"
     )
 

@@ -18,6 +18,7 @@ from .. import figures, plots
 from ..chapters import how_it_ended, show_how_it_ended
 from ..figures import Drawing
 from ..judges.judge import Definitions
+from .cue_association import overflowed
 
 SHOWN_TRIAL = 2
 
@@ -110,13 +111,20 @@ def _input_groups(task: Task) -> dict[str, float]:
 # ---------------------------------------------------------------- round one: what is reached
 
 
+def labelled(table: pd.DataFrame) -> pd.DataFrame:
+    """``table`` with tasks as they are read."""
+    return table.assign(task=[TASKS[task].label for task in table.task])
+
+
 def draw_accuracy(runs: pd.DataFrame, d: Definitions) -> Drawing:
     """Accuracy of every seed, a panel a noise level, a place a task."""
     noises, names = list(dict.fromkeys(runs.noise)), list(dict.fromkeys(runs.network))
     styles = figures.network_styles(names)
     figure, axes = figures.grid(1, len(noises), height=3.6, sharey=True, squeeze=False)
     for axis, noise in zip(axes[0], noises):
-        plots.seeds_and_interval(axis, runs[runs.noise == noise], "accuracy", styles, at="task", horizontal=True)
+        plots.seeds_and_interval(
+            axis, labelled(runs[runs.noise == noise]), "accuracy", styles, at="task", horizontal=True
+        )
         plots.limits(axis, {"solved": d.solved_at_least, "failed": d.failed_at_most}, horizontal=True)
         axis.set(xlim=(0.4, 1.02), xlabel="held-out accuracy")
         axis.set_title(f"{noise} noise", pad=14)
@@ -124,9 +132,11 @@ def draw_accuracy(runs: pd.DataFrame, d: Definitions) -> Drawing:
     middle = plots.intervals(runs, "accuracy", ["noise", "task", "network"], d.confidence)
     plastic = middle[middle.network != "snn"]
     solved = plastic.low >= d.solved_at_least
-    missed = ", ".join(f"{r.network} on {r.task} at {r.noise} noise" for r in plastic[~solved].itertuples())
+    missed = ", ".join(
+        f"{r.network} on {TASKS[r.task].label} at {r.noise} noise" for r in plastic[~solved].itertuples()
+    )
     told = "; ".join(
-        f"{task} at {noise} noise: " + ", ".join(f"{r.network} {r.mean:.2f}" for r in part.itertuples())
+        f"{TASKS[task].label} at {noise} noise: " + ", ".join(f"{r.network} {r.mean:.2f}" for r in part.itertuples())
         for (noise, task), part in middle.groupby(["noise", "task"], sort=False)
     )
     return Drawing(
@@ -189,14 +199,14 @@ def draw_learning(curves: pd.DataFrame, names: Sequence[str]) -> Drawing:
         axis.set_xlabel("training step")
     plots.legend_above(figure, styles)
     ended = [
-        (how_it_ended(part)["last_gain"], f"{name} on {task} at {noise} noise")
+        (how_it_ended(part)["last_gain"], f"{name} on {TASKS[task].label} at {noise} noise")
         for (task, noise, name), part in curves.groupby(["task", "noise", "network"], sort=False)
     ]
     gain, who = max(ended)
     return Drawing(
         figure,
         curves[["task", "network", "noise", "seed", "step", "accuracy"]],
-        f"Some networks still learn when training ends, most of them {who} ({gain:+.3f} in the last fifth): held-out accuracy while "
+        f"Some networks still improve when training ends, {who} the most ({gain:+.3f} in the last fifth): held-out accuracy while "
         "training, interquartile mean over seeds with bootstrap intervals. Dotted: chance.",
         f"Learning curves, a row a noise level, a column a task. Largest gain in the last fifth of training: {who}, {gain:+.3f}.",
     )
@@ -255,7 +265,7 @@ def draw_noise(runs: pd.DataFrame, ideal: pd.DataFrame) -> Drawing:
     plots.legend_above(figure, styles)
     silent = frame[(frame.value == 0) & (frame.network != "snn")]
     at_zero = silent.groupby("task", sort=False).accuracy.mean()
-    told = ", ".join(f"{task} {value:.2f}" for task, value in at_zero.items())
+    told = ", ".join(f"{TASKS[task].label} {value:.2f}" for task, value in at_zero.items())
     return Drawing(
         figure,
         pd.concat([ideal, frame], ignore_index=True),
@@ -289,7 +299,7 @@ def draw_beyond(runs: pd.DataFrame) -> Drawing:
                 axis.axvline(getattr(TASKS[task](), key), color="0.6", lw=0.8, ls=":")
                 parts.append(frame)
             axis.set(ylim=(0.4, 1.02), xlabel=label)
-        axes[0][k].set_title(task)
+        axes[0][k].set_title(TASKS[task].label)
     for row in axes:
         row[0].set_ylabel("accuracy")
     plots.legend_above(figure, styles)
@@ -300,7 +310,7 @@ def draw_beyond(runs: pd.DataFrame) -> Drawing:
         .groupby("task", sort=False)
         .accuracy.mean()
     )
-    told = ", ".join(f"{task} {value:.2f}" for task, value in longest.items())
+    told = ", ".join(f"{TASKS[task].label} {value:.2f}" for task, value in longest.items())
     return Drawing(
         figure,
         data,
@@ -325,11 +335,13 @@ def draw_sizes(sized: pd.DataFrame) -> Drawing:
     plots.legend_above(figure, styles)
     smallest = plots.intervals(sized[sized.hidden == hidden[0]], "accuracy", ["task", "network"])
     told = "; ".join(
-        f"{task}: " + ", ".join(f"{r.network} {r.mean:.2f}" for r in part.itertuples())
+        f"{TASKS[task].label}: " + ", ".join(f"{r.network} {r.mean:.2f}" for r in part.itertuples())
         for task, part in smallest.groupby("task", sort=False)
     )
     top = smallest[smallest.network != "snn"].nlargest(1, "mean")
-    best = f"{top.network.iloc[0]} on {top.task.iloc[0]} ({top['mean'].iloc[0]:.2f})" if len(top) else "none"
+    best = (
+        f"{top.network.iloc[0]} on {TASKS[top.task.iloc[0]].label} ({top['mean'].iloc[0]:.2f})" if len(top) else "none"
+    )
     counts = ", ".join(f"{n} at {size}" for size, n in sized.groupby("hidden").seed.nunique().items())
     return Drawing(
         figure,
@@ -384,7 +396,7 @@ def shown_missed(rows: pd.DataFrame) -> pd.DataFrame:
     """:func:`missed` as it is read."""
     ends = show_how_it_ended(rows)
     eta = [f"{r.eta_first:.3g} → {r.eta_last:.3g}" for r in rows.itertuples()]
-    return pd.concat([rows[["task", "noise", "network"]], ends], axis=1).assign(**{"η, first and last": eta})
+    return pd.concat([labelled(rows)[["task", "noise", "network"]], ends], axis=1).assign(**{"η, first and last": eta})
 
 
 def skipped_and_rates(runs: pd.DataFrame) -> str:
@@ -393,11 +405,11 @@ def skipped_and_rates(runs: pd.DataFrame) -> str:
     rates = runs.groupby(["task", "network"], sort=False).firing_rate.mean()
     tasks = list(dict.fromkeys(runs.task))
     return (
-        "Updates skipped because a gradient overflowed, in a run at most: "
-        + ", ".join(f"`{name}` {int(n)}" for name, n in skipped.items())
-        + ".\n\nMean firing rates of the hidden neurons: "
+        overflowed(skipped, int(runs["training.steps"].max()))
+        + "\n\nMean firing rates of the hidden neurons: "
         + "; ".join(
-            f"{task}: " + ", ".join(f"`{name}` {rate:.0f} Hz" for name, rate in rates[task].items()) for task in tasks
+            f"{TASKS[task].label}: " + ", ".join(f"`{name}` {rate:.0f} Hz" for name, rate in rates[task].items())
+            for task in tasks
         )
         + "."
     )
