@@ -60,7 +60,7 @@ def draw_swap(found: pd.DataFrame) -> Drawing:
     """How often the answer follows the donor, a panel a task and noise level."""
     cases = list(dict.fromkeys(zip(found.task, found.noise)))
     names = list(dict.fromkeys(found.network))
-    figure, axes = figures.grid(1, len(cases), height=2.4, sharey=True, squeeze=False)
+    figure, axes = figures.grid(1, len(cases), height=2.6, sharey=True, squeeze=False)
     for axis, (task, noise) in zip(axes[0], cases):
         part = found[(found.task == task) & (found.noise == noise)]
         for exchanged, look in FOLLOWED.items():
@@ -70,7 +70,7 @@ def draw_swap(found: pd.DataFrame) -> Drawing:
         axis.set(
             title=f"{TASKS[task].label}\n{noise} noise",
             xlim=(-0.03, 1.03),
-            xlabel="share of answers that\nfollow the exchanged part",
+            xlabel="share of answers\nthat follow the\nexchanged part",
         )
         axis.set_yticks(range(len(names)), names)
     axes[0][0].invert_yaxis()
