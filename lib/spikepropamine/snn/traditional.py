@@ -61,7 +61,7 @@ class TraditionalOptions:
 
 
 class Triangle:
-    """The surrogate derivative ψ(u) = γ max(0, 1 − |u|), u in thresholds (Bellec et al. 2018)."""
+    """The surrogate derivative ψ(u) = ``γ max(0, 1 − |u|)``, u in thresholds (Bellec et al. 2018)."""
 
     def __init__(self, damping: float):
         self.damping = damping
@@ -72,7 +72,7 @@ class Triangle:
 
 
 class FastSigmoid:
-    """The surrogate derivative ψ(u) = 1/(1 + k|u|)² of :class:`spikepropamine.snn.layers.Spike`."""
+    """The surrogate derivative ψ(u) = ``1/(1 + k|u|)²`` of :class:`spikepropamine.snn.layers.Spike`."""
 
     def __init__(self, slope: float):
         self.slope = slope
@@ -130,7 +130,7 @@ class AdaptiveRecurrent(_Cell):
     v[t] = β v[t−1] + W s[t] + b + R z[t−1] − z[t−1],   a[t] = ρ a[t−1] + z[t−1],   z[t] = [v[t] > 1 + κ a[t]],
 
     β = exp(−dt/τ_m), ρ = exp(−dt/τ_a). Half of the neurons adapt; the others have κ = 0. Learned: W, b, R, and τ_a and κ of
-    each adaptive neuron. Two seconds of τ_a and the surrogate 0.3 max(0, 1 − |u|) are the source's.
+    each adaptive neuron. Two seconds of τ_a and the surrogate ``0.3 max(0, 1 − |u|)`` are the source's.
 
     Source: G. Bellec, D. Salaj, A. Subramoney, R. Legenstein, W. Maass (2018), Long short-term memory and learning-to-learn
     in networks of spiking neurons; in the notation of G. Bellec et al. (2020), A solution to the learning dilemma for
