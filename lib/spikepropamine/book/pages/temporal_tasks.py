@@ -82,7 +82,7 @@ def draw_trials(tasks: Mapping[str, Task]) -> Drawing:
     return Drawing(
         figure,
         pd.concat(rows, ignore_index=True),
-        "What was shown must be kept over a silent delay and is asked for at the end: one trial of each task at high noise, input "
+        "What was shown must be kept over a silent delay and is asked for at the end: one trial of each task drawn at high noise, input "
         "spikes (marks), what is shown (grey) and the decision period (yellow), in which a cue, a key or a part of the pattern comes "
         "again.",
         f"Spike rasters of one trial each of {labels}. Grey bands mark what is shown; a yellow band at the end the decision.",
