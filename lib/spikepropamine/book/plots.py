@@ -97,7 +97,7 @@ def seeds_and_interval(
                 error_interval(
                     axis, middle + 0.3 * share, interquartile_mean(values), horizontal, color=look["color"], marker=look["marker"]
                 )  # fmt: skip
-    _name_places(axis, places, horizontal)
+    name_places(axis, places, horizontal)
 
 
 def limits(axis: Axes, values: Mapping[str, float], horizontal: bool = False) -> None:
@@ -165,7 +165,8 @@ def comparisons(
     return found
 
 
-def _name_places(axis: Axes, places: Sequence[str], horizontal: bool) -> None:
+def name_places(axis: Axes, places: Sequence[str], horizontal: bool) -> None:
+    """Name the places 0, 1, … of a dot plot, from top to bottom where it is ``horizontal``, with thin lines for the values."""
     ticks, labels = range(len(places)), list(map(str, places))
     if horizontal:
         axis.set_yticks(ticks, labels)

@@ -5,6 +5,7 @@ import pytest
 from spikepropamine.book import claims
 from spikepropamine.book.judges.judge import Measure
 from spikepropamine.book.pages import scorecard
+from spikepropamine.book.phrases import enumerated
 from spikepropamine.records.statistics import Interval
 
 HEADINGS = [*(f"claim-{n}" for n in range(1, 7)), "claim-adaptation"]
@@ -38,7 +39,7 @@ def test_a_task_is_called_by_its_label():
     assert scorecard.label_of("cue-reward-high") == "cue-reward (high noise)" and scorecard.label_of("snn") == "snn"
     what = "dp-bcm on weak-cues-high, gain over lsnn-100"
     assert scorecard.in_words(what) == "dp-bcm on weak cues, gain over lsnn-100"
-    assert [scorecard.enumerated(names) for names in ((), ("a",), ("a", "b", "c"))] == ["", "a", "a, b and c"]
+    assert [enumerated(names) for names in ((), ("a",), ("a", "b", "c"))] == ["", "a", "a, b and c"]
 
 
 def test_every_finding_has_an_anchor_of_its_own(judgements, repository):

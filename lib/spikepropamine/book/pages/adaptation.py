@@ -12,8 +12,8 @@ from ...walking.two_trials import STEP_S, TwoTrials
 from .. import figures, plots
 from ..figures import Drawing
 from ..judges.judge import Definitions
-from .locomotion import between, plastic_of
-from .scorecard import enumerated
+from ..phrases import between, enumerated
+from .locomotion import plastic_of
 
 INTACT = "as it is"
 _IN_WORDS = {
@@ -176,7 +176,8 @@ def _gaps(runs: pd.DataFrame, able: Sequence[str]) -> str:
     told = " and ".join(
         f"after {gap.removeprefix('gap ')} {between([_right(runs, name, gap) for name in able])}" for gap in gaps
     )
-    other = max((name for name in set(runs.network) - set(NETWORKS)), key=lambda name: _score(runs, name), default=None)
+    others = sorted({*runs.network} - {*NETWORKS, "mlp"})  # with a memory of another kind
+    other = max(others, key=lambda name: _score(runs, name), default=None)
     beside = (
         "" if other is None else f"; of {other} it is " + ", ".join(f"{_right(runs, other, gap):.0%}" for gap in gaps)
     )
@@ -371,10 +372,7 @@ def variants_found(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> st
         lines.append(
             f"- **{variant_in_words(variant).capitalize()}** ({_seeds(of_it)}): {', '.join(able) or 'no policy'} "
             f"rel{'y on their' if len(able) > 1 else 'ies on its'} state. {first} goes farthest, {scores[first]:.2f} m"
-            + "".join(
-                f"; {name}, which has no memory, goes {scores[name]:.2f} m" for name in ("mlp",) if name in scores
-            )
-            + "."
+            + (f"; mlp, which has no memory, goes {scores['mlp']:.2f} m." if "mlp" in scores else ".")
         )
     return figures.minus("\n".join(lines))
 
@@ -404,25 +402,22 @@ def draw_variants(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> Dra
     for axis, (variant, of_it) in zip(np.atleast_1d(axes).flat, runs.items()):
         for k, name in enumerate(names):
             part = of_it[of_it.network == name]
+            color, marker = styles[name]["color"], styles[name]["marker"]
             for state, column, shift, face in (
-                (INTACT, "score", -0.15, None),
+                (INTACT, "score", -0.15, color),
                 ("swapped", "score.all swapped", 0.2, "none"),
             ):
                 values = part[column].dropna()
                 if len(values):
-                    look = {"color": styles[name]["color"], "marker": styles[name]["marker"]} | (
-                        {"mfc": face} if face else {}
-                    )
+                    look = {"color": color, "marker": marker, "mfc": face}
                     plots.error_interval(axis, k + shift, interquartile_mean(values), horizontal=True, **look)
                     rows.append(
                         part[["network", "seed"]].assign(
                             trained_as=variant_in_words(variant), state=state, score=values
                         )
                     )
-        axis.set_yticks(range(len(names)), names)
-        axis.set_ylim(len(names) - 0.4, -0.6)
+        plots.name_places(axis, names, horizontal=True)
         axis.axvline(0, color="0.4", lw=0.8, ls=":")
-        axis.grid(axis="x", color="0.9", lw=0.6)
         axis.set_title(VARIANTS_IN_WORDS[variant], fontsize=8)
     figure.supxlabel("metres in the right direction", fontsize=9)
     data = pd.concat(rows, ignore_index=True)

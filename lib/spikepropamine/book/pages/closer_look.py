@@ -1,6 +1,6 @@
 """Figures, tables and sentences of the closer look at round two, for the chapters that show it. It judges no claim."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from ...tasks.key_value_pairs import KeyValuePairs
 from .. import figures, plots
 from ..chapters import Chapter
 from ..figures import Drawing
+from ..phrases import between, enumerated
 
 PARTS = tuple(f"{part} held" for part in look.PARTS)
 BOUNDS = tuple(look.E_MAX)
@@ -62,7 +63,7 @@ def findings(changed: pd.DataFrame) -> str:
         needed = [change for change in of.index if worse[change] == of[change]]
         held = -parts[parts.change.isin(needed)]["mean"]
         must = (
-            f"{_and(change.removesuffix(' held') for change in needed)} must be learned in every network (holding them costs at least "
+            f"{enumerated(change.removesuffix(' held') for change in needed)} must be learned in every network (holding them costs at least "
             f"{held.min():.2f})"
             if needed
             else "no part must be learned in every network"
@@ -77,12 +78,12 @@ def findings(changed: pd.DataFrame) -> str:
         most = bounds["mean"].abs().max()
         of = {change: rows["mean"] for change, rows in bounds.groupby("change", sort=False)}
         each = [
-            f"a tighter bound ({look.E_MAX[change]:g}) changes accuracy by {_between(of[change], '+.3f')}"
+            f"a tighter bound ({look.E_MAX[change]:g}) changes accuracy by {between(of[change], '+.3f')}"
             for change in of
             if look.E_MAX[change] < look.UNCHANGED_BOUND
         ]
         each += [f"no bound costs at most {max(-of['no bound'].min(), 0):.3f}"] if "no bound" in of else []
-        lines.append(f"the bound of E matters {'little' if most < 0.05 else 'much'}: {_and(each)}.")
+        lines.append(f"the bound of E matters {'little' if most < 0.05 else 'much'}: {enumerated(each)}.")
     if len(gates):
         fell = {change: -rows["mean"] for change, rows in gates.groupby("change", sort=False)}
         told = {
@@ -90,21 +91,10 @@ def findings(changed: pd.DataFrame) -> str:
             "M constant": "with a gate that is learned but constant",
             "V held": "with a gate that is not learned",
         }
-        each = ", ".join(f"{told[change]} by {_between(fell[change])}" for change in told if change in fell)
+        each = ", ".join(f"{told[change]} by {between(fell[change], '.2f')}" for change in told if change in fell)
         has = _has_to_be(gates)
         lines.append(f"{has}; accuracy falls {each}." if has else f"accuracy falls {each}.")
     return figures.minus("\n".join(f"- Exploratory: {line}" for line in lines))
-
-
-def _and(names: Iterable[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def _between(values: pd.Series, form: str = ".2f") -> str:
-    """The least and the largest of ``values``, as they are read."""
-    low, high = (format(value, form) for value in (values.min(), values.max()))
-    return low if low == high else f"{low} to {high}"
 
 
 def _worse(found: pd.DataFrame) -> dict[str, int]:
@@ -117,7 +107,7 @@ def _has_to_be(gates: pd.DataFrame) -> str:
     worse, of = _worse(gates), gates.groupby("change").size()
     told = {"V held": "to be learned", "M constant": "to change in time"}
     has = [what for change, what in told.items() if change in of and worse[change] == of[change]]
-    return f"the gate has {_and(has)}" if has else ""
+    return f"the gate has {enumerated(has)}" if has else ""
 
 
 # ---------------------------------------------------------------- one thing changed
@@ -157,7 +147,7 @@ def draw_changes(
         f"{r.network}, {r.change} {r.mean:.3f}"
         for r in plots.intervals(part, "accuracy", ["network", "change"]).itertuples()
     )
-    seeds = " to ".join(map(str, sorted({*part.groupby(["network", "change"]).seed.nunique()})))
+    seeds = between(part.groupby(["network", "change"]).seed.nunique(), "d")
     return Drawing(
         figure,
         part[["network", "change", "seed", "accuracy"]],
@@ -169,12 +159,12 @@ def draw_changes(
 
 def draw_parts(table: pd.DataFrame) -> Drawing:
     """Every network with one part held where it starts."""
-    lost = differences(table, PARTS).groupby("change")["mean"].agg(lambda mean: mean.mean())
     found, told = differences(table, PARTS), []
+    lost = found.groupby("change")["mean"].mean()
     words = ["costs most", *["less"] * (len(lost) - 2), "least"]
     for change, word in zip(lost.sort_values().index, words):
         fell = -found[found.change == change]["mean"]
-        size = _between(fell) if fell.min() >= 0.005 else f"at most {max(fell.max(), 0):.2f}"
+        size = between(fell, ".2f") if fell.min() >= 0.005 else f"at most {max(fell.max(), 0):.2f}"
         told.append(f"holding {change.removesuffix(' held')} {word} ({size})")
     finding = ", ".join(told)
     message = "key–value pairs with one part held where it starts."
@@ -220,13 +210,12 @@ def parts_needed(table: pd.DataFrame) -> str:
     found = differences(table, PARTS)
     if found.empty:
         return NOT_YET
-    lines, needed = [], []
+    lines, needed, worse = [], [], _worse(found)
     for change, rows in found.groupby("change", sort=False):
-        lost = int((rows.high < 0).sum())
-        if lost == len(rows):
+        if worse[change] == len(rows):
             needed.append(change.removesuffix(" held"))
         lines.append(
-            f"- **{change}**: worse in {lost} of {len(rows)} networks by the interval of the difference: {_said(rows)}."
+            f"- **{change}**: worse in {worse[change]} of {len(rows)} networks by the interval of the difference: {_said(rows)}."
         )
     answer = (
         f"In every network {' and '.join(needed)} have to be learned"
@@ -265,7 +254,7 @@ def gate_needed(table: pd.DataFrame) -> str:
     if found.empty:
         return NOT_YET
     of = {change: rows for change, rows in found.groupby("change", sort=False)}
-    worse = {change: int((rows.high < 0).sum()) for change, rows in of.items()}
+    worse = _worse(found)
     told = {
         "M = 1": "Without a gate, M = 1, with the values that the search chose for the modulated network",
         "M constant": "With a gate that each neuron learns but that does not change in time, M = tanh(c)",
@@ -339,7 +328,7 @@ def draw_trained_with(table: pd.DataFrame) -> Drawing:
         figure,
         table.drop(columns=["config_hash", "git_commit"]),
         f"Most bits stored by a network trained for the number of pairs that it is tested with: {told}. {look.PAIRS_TRAINING.steps} steps "
-        f"each, {' to '.join(map(str, sorted({*usual.groupby(['network', 'pairs']).seed.nunique()})))} seeds; lsnn has as many neurons as "
+        f"each, {between(usual.groupby(['network', 'pairs']).seed.nunique(), 'd')} seeds; lsnn has as many neurons as "
         "ndp-bcm, lsnn-100 more parameters. Interquartile mean with bootstrap intervals.",
         f"Three panels against the number of pairs. Most bits: {told}.",
     )
@@ -394,11 +383,13 @@ def draw_slopes(table: pd.DataFrame) -> Drawing:
     found, finding = differences(table, [steep], usual), ""
     hard = found[found.high < -0.05]
     if len(hard):
-        finding = f"With a steep surrogate ({steep}) accuracy falls by " + _and(
+        finding = f"With a steep surrogate ({steep}) accuracy falls by " + enumerated(
             f"{-r.mean:.2f} in {r.network}" for r in hard.itertuples()
         )
         rest = found[~found.network.isin(hard.network)]
-        finding += f", and by at most {max(-rest['mean'].min(), 0):.2f} in {_and(rest.network)}" if len(rest) else ""
+        finding += (
+            f", and by at most {max(-rest['mean'].min(), 0):.2f} in {enumerated(rest.network)}" if len(rest) else ""
+        )
     elif len(found):
         finding = f"A steep surrogate ({steep}) costs at most {max(-found['mean'].min(), 0):.2f} of accuracy"
     message = f"cue-reward at high noise with the {usual} of the surrogate that round two searched, and with the {steep} of round one, all else equal."
@@ -417,8 +408,8 @@ def why_hard(table: pd.DataFrame) -> str:
     trained = f"Trained as in round two, but with round one's slope of {look.STEEP:g} instead of {table.slope.min():g}"
     parts = {True: found[found.high < -0.05], False: found[found.high >= -0.05]}
     lost = {
-        hard: f"{_and(f'`{name}`' for name in rows.network)} {'lose' if len(rows) > 1 else 'loses'} "
-        + _and(f"{-r.mean:.3f} ({-r.high:.3f} to {-r.low:.3f})" for r in rows.itertuples())
+        hard: f"{enumerated(f'`{name}`' for name in rows.network)} {'lose' if len(rows) > 1 else 'loses'} "
+        + enumerated(f"{-r.mean:.3f} ({-r.high:.3f} to {-r.low:.3f})" for r in rows.itertuples())
         for hard, rows in parts.items()
         if len(rows)
     }
@@ -427,7 +418,7 @@ def why_hard(table: pd.DataFrame) -> str:
     rest = f"; {lost[False]}" if False in lost else ""
     reached = [interquartile_mean(runs.accuracy).mean for _, runs in table[table.change == usual].groupby("network")]
     return figures.minus(
-        f"Because the surrogate gradient was too steep for {_and(f'`{name}`' for name in parts[True].network)}. {trained}, {lost[True]} of "
+        f"Because the surrogate gradient was too steep for {enumerated(f'`{name}`' for name in parts[True].network)}. {trained}, {lost[True]} of "
         f"accuracy{rest} ({found.seeds.min()} seeds with the steep slope, 95% bootstrap intervals). Longer training does not make up for the "
         f"slope. With a steep surrogate the gradient falls to half within {reach[steep]:.2f} of the threshold, with {usual} within "
         f"{reach[usual]:.2f}. The same networks reach {min(reached):.2f} to {max(reached):.2f} with {usual}, so E can hold the answer."
@@ -441,10 +432,11 @@ def taught(runs: pd.DataFrame) -> pd.DataFrame:
     """What traditional networks reach after each lesson of their curriculum: a row a run and a number of cues."""
     configs, rows = {config.hash: config for config in look.curriculum().configs}, []
     cells = {cell.task: key for key, cell in two.CELLS.items()}
+    other_start = f"slope {look.OTHER_START.surrogate:g}, recovery {look.OTHER_START.start:g}"
     for run in runs[runs.config_hash.isin(list(configs))].to_dict("records") if len(runs) else []:
         config = configs[run["config_hash"]]
         name = two.compared_as(config.network.name, config.network.n_hidden)
-        start = "as searched" if config.network == two.network(name, two.CHOSEN[name]) else "slope 5, recovery 1"
+        start = "as searched" if config.network == two.network(name, two.CHOSEN[name]) else other_start
         reached = {
             cues: (run[f"taught.{cues}.accuracy"], run[f"taught.{cues}.firing_rate"])
             for cues in config.training.earlier

@@ -17,7 +17,8 @@ from ..judges.judge import Records
 from ..judges.temporal import Thresholds, registered
 from ..judges.temporal_round_two import by_network, thresholds
 from ..judges.walking import MEASUREMENTS, ROBOT
-from .scorecard import MARKS, against, anchor, enumerated, in_words, label_of
+from ..phrases import enumerated
+from .scorecard import MARKS, against, anchor, in_words, label_of
 
 PLAIN = "snn"
 # networks with another kind of memory, in words

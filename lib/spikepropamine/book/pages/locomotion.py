@@ -17,6 +17,7 @@ from ..claims import number
 from ..drawings import LIMBS
 from ..figures import Drawing
 from ..judges.judge import Definitions
+from ..phrases import between
 
 COLUMNS = {"network.name": "network", "task.environment": "environment"}
 ANT = "Ant-v5"
@@ -49,12 +50,6 @@ def with_curves(curves: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 def plastic_of(names: Sequence[str]) -> list[str]:
     """Those of ``names`` that have plastic synapses."""
     return [name for name in names if name in NETWORKS and NETWORKS[name][0] is not None]
-
-
-def between(values: Sequence[float], form: str = ".0%") -> str:
-    """The least and the greatest of ``values``, as they are read."""
-    low, high = format(min(values), form), format(max(values), form)
-    return low if low == high else f"{low.removesuffix('%')} to {high}"
 
 
 # ---------------------------------------------------------------- what we found

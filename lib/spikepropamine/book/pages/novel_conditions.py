@@ -14,7 +14,8 @@ from ...walking.conditions import CONDITIONS, TRAINING
 from .. import figures, plots
 from ..figures import Drawing
 from ..judges.judge import Definitions
-from .locomotion import ANT, between, plastic_of
+from ..phrases import between
+from .locomotion import ANT, plastic_of
 
 STRENGTHS = {"moderate": kept.MODERATE, "strongest": kept.STRONGEST}
 REGISTERED, *STRICTER = kept.MEASURES

@@ -1,7 +1,7 @@
 """Figures, tables and sentences of the chapter on performance."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ...timing import benchmark, gpu, retraining, walking_speed
 from ...timing.benchmark import Workload
 from .. import figures
 from ..figures import Drawing
+from ..phrases import between, enumerated
 
 OWN = "fused path"
 LOOP = benchmark.BASELINE[True]
@@ -48,14 +49,8 @@ def workload(row: Any) -> Workload:
 
 
 def span(values: Sequence[float], digits: int = 1) -> str:
-    """From the least to the most of ``values``: "2.0 to 3.5", or one number where they read alike."""
-    low, high = (f"{v:.{digits}f}" for v in (min(values), max(values)))
-    return low if low == high else f"{low} to {high}"
-
-
-def _listed(said: Iterable[str]) -> str:
-    *others, last = [*said] or [""]
-    return f"{', '.join(others)} and {last}" if others else last
+    """From the least to the most of ``values``, with ``digits`` after the point."""
+    return between(values, f".{digits}f")
 
 
 def _said(x: float, form: str) -> str:
@@ -165,10 +160,10 @@ def beside_libraries(rows: pd.DataFrame) -> str:
     took = own.set_index("network").milliseconds_per_step
     name, fastest = others.idxmin(), others.min()
     within = [f"`{network}`" for network, x in took.items() if x <= fastest]
-    of = f" for {_listed(within)}" if 0 < len(within) < len(took) else ""
+    of = f" for {enumerated(within)}" if 0 < len(within) < len(took) else ""
     said = (
         f"**A plastic step on the fused path is {'faster' if within else 'slower'} than a step without plasticity in other libraries**{of}: "
-        f"{span(took.tolist(), 0)} ms against {fastest:.0f} ms in {name}{f', the fastest of {_listed(others.index)}' if len(others) > 1 else ''}."
+        f"{span(took.tolist(), 0)} ms against {fastest:.0f} ms in {name}{f', the fastest of {enumerated(others.index)}' if len(others) > 1 else ''}."
     )
     if OWN in fixed:
         said += f" It takes {span((took / fixed[OWN]).tolist())} times as long as our own network without plasticity ({fixed[OWN]:.0f} ms)."
@@ -183,7 +178,7 @@ def what_we_found(table: pd.DataFrame, on_gpu: pd.DataFrame) -> str:
         others = {
             name: times_faster(rows, name) for name in ("torch.compile", "gradient checkpointing", *benchmark.JAX)
         }
-        beside = _listed(f"{span(found, 0)} times faster than {name}" for name, found in others.items() if found)
+        beside = enumerated(f"{span(found, 0)} times faster than {name}" for name, found in others.items() if found)
         said.append(
             f"**On one CPU core** a training step of a plastic network is {span(gains, 0)} times faster on our compiled kernels (the *fused path*) than the "
             f"straightforward loop over ticks (batch {size.batch}, {size.inputs}×{size.hidden} synapses, {size.ticks} ticks){f'; it is {beside}' if beside else ''}."
@@ -198,7 +193,7 @@ def what_we_found(table: pd.DataFrame, on_gpu: pd.DataFrame) -> str:
             f"At batch {table[table.series == 'ticks'].batch.iloc[0]}, from {ratio.index[0]:,} to {ratio.index[-1]:,} ticks, it is {span(ratio.tolist(), 0)} times "
             f"faster; at {ratio.index[-1]:,} ticks it takes {memory[OWN]:.0f} MB, the loop {memory[LOOP]:,.0f} MB."
         )
-    said += [beside_libraries(rows)] if beside_libraries(rows) else []
+    said += filter(None, [beside_libraries(rows)])
     return "\n".join(f"- {one}" for one in [*said, *gpu_findings(on_gpu)])
 
 

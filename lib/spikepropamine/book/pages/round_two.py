@@ -19,6 +19,7 @@ from ..claims import Judgement
 from ..figures import Drawing
 from ..judges.judge import Definitions, Round
 from ..judges.temporal_round_two import best, thresholds
+from ..phrases import enumerated
 
 PLASTIC = tuple(name for name, (kind, _) in COMPARED.items() if kind not in two.TRADITIONAL and rule_of(kind))
 TRADITIONAL = tuple(name for name in COMPARED if name not in PLASTIC)
@@ -509,13 +510,10 @@ def in_short(found: Found, d: Mapping[str, float]) -> str:
     told, all_of, none_of = [], 0, 0
     for cell in found.whole:
         table = gains(found.of(cell), d)
-        beat = [name for name, part in table.groupby("network") if (part.low > 0).all()]
-        lost = [name for name, part in table.groupby("network") if (part.high < 0).any()]
-        all_of, none_of = all_of + bool(beat), none_of + (not beat)
-        worse = f", {len(lost)} {'is' if len(lost) == 1 else 'are'} worse than one or both" if lost else ""
-        told.append(
-            f"on {CELLS[cell].label} {len(beat)} of {table.network.nunique()} plastic networks beat both{worse}"
-        )
+        beat, lost, of = _beat_and_lost(table)
+        all_of, none_of = all_of + (beat > 0), none_of + (beat == 0)
+        worse = f", {lost} {'is' if lost == 1 else 'are'} worse than one or both" if lost else ""
+        told.append(f"on {CELLS[cell].label} {beat} of {of} plastic networks beat both{worse}")
     answer = "Not everywhere" if all_of and none_of else "Yes" if all_of else "No"
     return (
         f"{answer}. By the interval of the difference to the best traditional network of equal size and to the one with more parameters: "
@@ -525,20 +523,24 @@ def in_short(found: Found, d: Mapping[str, float]) -> str:
 
 def beats(found: Found, d: Mapping[str, float]) -> str:
     """On which tasks most plastic networks beat the best traditional ones, and on which they do not, in a sentence."""
-    told = {"beat the best traditional networks": [], "lose to them": [], "neither beat them nor lose": []}
+    told = {"beat {}": [], "lose to {}": [], "neither beat {} nor lose": []}
     win, lose, tie = told
     for cell in found.whole:
-        table = gains(found.of(cell), d)
-        beat = sum((part.low > 0).all() for _, part in table.groupby("network"))
-        lost = sum((part.high < 0).any() for _, part in table.groupby("network"))
-        of = table.network.nunique()
+        beat, lost, of = _beat_and_lost(gains(found.of(cell), d))
         told[win if beat > of / 2 else lose if lost > of / 2 else tie].append(f"{CELLS[cell].label} ({beat} of {of})")
-    parts = [f"{what} on {' and '.join(cells)}" for what, cells in told.items() if cells]
-    return (
-        f"Plastic networks {', and '.join(parts).replace('them', 'them' if told[win] else 'the best traditional networks', 1)}."
-        if parts
-        else ""
-    )
+    parts: list[str] = []
+    for what, cells in told.items():
+        if cells:
+            others = "them" if parts else "the best traditional networks"
+            parts.append(f"{what.format(others)} on {enumerated(cells)}")
+    return f"Plastic networks {', and '.join(parts)}." if parts else ""
+
+
+def _beat_and_lost(table: pd.DataFrame) -> tuple[int, int, int]:
+    """Of a cell's gains: how many networks beat both of the best traditional ones, how many are worse than one, and of how many."""
+    networks = [part for _, part in table.groupby("network")]
+    beat, lost = (sum((part.low > 0).all() for part in networks), sum((part.high < 0).any() for part in networks))
+    return beat, lost, len(networks)
 
 
 def looked_into(found: Found) -> str:

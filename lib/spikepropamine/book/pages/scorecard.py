@@ -14,6 +14,7 @@ from ...walking.policies import POLICIES
 from ..claims import VERDICTS, Judgement, number
 from ..figures import minus
 from ..judges.judge import Measure, Round
+from ..phrases import enumerated
 
 MARKS = dict(zip(VERDICTS, "●◐○–"))  # told apart without colour
 _DECIDES = {"mean": "mean ", "low": "lower end ", "high": "upper end "}
@@ -42,11 +43,6 @@ def label_of(key: str) -> str:
 def in_words(what: str) -> str:
     """What was measured with the label of its task: "dp-oja on cue-reward (high noise), accuracy"."""
     return re.sub(r"(?<=\bon )[a-z0-9-]+", lambda found: label_of(found[0]), what)
-
-
-def enumerated(names: Sequence[str]) -> str:
-    """``names`` in a sentence: "a, b and c"."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def deciding_number(measure: Measure) -> str:

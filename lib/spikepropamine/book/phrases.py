@@ -1,0 +1,15 @@
+"""Lists and ranges as they are read in a sentence."""
+
+from collections.abc import Iterable, Sequence
+
+
+def enumerated(names: Iterable[str]) -> str:
+    """``names`` in a sentence: "a, b and c"; empty where there are none."""
+    names = [*names]
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def between(values: Sequence[float], form: str = ".0%") -> str:
+    """The least and the greatest of ``values``: "2 to 3%", or one number where they read alike."""
+    low, high = format(min(values), form), format(max(values), form)
+    return low if low == high else f"{low.removesuffix('%')} to {high}"
