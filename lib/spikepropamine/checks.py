@@ -51,6 +51,15 @@ def require_seed(value: Any) -> None:
     require(value < 2**64, "seed", value, "less than 2**64")
 
 
+def require_network(n_inputs: Any, n_hidden: Any, n_outputs: Any, seed: Any) -> None:
+    """Refuse sizes and a seed that no network of one hidden layer can be made of."""
+    for name, value in (("n_inputs", n_inputs), ("n_hidden", n_hidden), ("n_outputs", n_outputs)):
+        require_count(name, value)
+    require_matrix(("n_inputs", n_inputs), ("n_hidden", n_hidden))
+    require_matrix(("n_hidden", n_hidden), ("n_outputs", n_outputs))
+    require_seed(seed)
+
+
 def require_tensor(
     name: str,
     value: Any,

@@ -11,10 +11,8 @@ from ..checks import (
     placed,
     require,
     require_choice,
-    require_count,
-    require_matrix,
+    require_network,
     require_positive,
-    require_seed,
     require_tensor,
 )
 from ..fields import added
@@ -189,11 +187,7 @@ class SpikingNetwork(nn.Module):
 
 def check_arguments(n_inputs: int, n_hidden: int, n_outputs: int, seed: int, options: dict[str, Any]) -> NetworkOptions:
     """The options of a network, once its sizes, its seed and their names are what they must be."""
-    for parameter, value in (("n_inputs", n_inputs), ("n_hidden", n_hidden), ("n_outputs", n_outputs)):
-        require_count(parameter, value)
-    require_matrix(("n_inputs", n_inputs), ("n_hidden", n_hidden))
-    require_matrix(("n_hidden", n_hidden), ("n_outputs", n_outputs))
-    require_seed(seed)
+    require_network(n_inputs, n_hidden, n_outputs, seed)
     for parameter in options:
         require_choice("option", parameter, NetworkOptions.__dataclass_fields__)
     return NetworkOptions(**options)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..checks import require, require_choice, require_count, require_matrix, require_positive, require_seed
+from ..checks import require, require_choice, require_matrix, require_network, require_positive
 from ..fields import added
 from . import obstacles
 from .arguments import require_spikes
@@ -343,12 +343,8 @@ def build_traditional(
         ValueError: naming the parameter, its value and what is allowed.
     """
     require_choice("name", name, TRADITIONAL)
-    for parameter, value in (("n_inputs", n_inputs), ("n_hidden", n_hidden), ("n_outputs", n_outputs)):
-        require_count(parameter, value)
-    require_matrix(("n_inputs", n_inputs), ("n_hidden", n_hidden))
+    require_network(n_inputs, n_hidden, n_outputs, seed)
     require_matrix(("n_hidden", n_hidden), ("n_hidden", n_hidden))
-    require_matrix(("n_hidden", n_hidden), ("n_outputs", n_outputs))
-    require_seed(seed)
     o = TraditionalOptions() if options is None else options
     require(isinstance(o, TraditionalOptions), "options", o, "a TraditionalOptions, or None")
     with torch.random.fork_rng():

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..checks import require_count, require_tensor
+from ..checks import require_count, require_network, require_tensor
 from ..snn.controls import Recurrent
 from ..snn.layers import integrator, leaky
 from ..snn.networks import NetworkOptions
 from ..snn.scan import fire, integrate
-from .policies import POLICIES, Policy, SpikingPolicy, TanhPolicy, require_arguments, require_fields
+from .policies import POLICIES, Policy, SpikingPolicy, TanhPolicy, require_fields
 
 MEMORIES = (*POLICIES, "rsnn", "gru")
 
@@ -105,7 +105,7 @@ class MemoryPolicy:
         """The untrained policy."""
         if self.name in POLICIES:
             return Policy(**vars(self)).build(n_inputs, n_outputs, seed)
-        require_arguments(n_inputs, n_outputs, seed, self.n_hidden)
+        require_network(n_inputs, self.n_hidden, n_outputs, seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(seed))
             if self.name == "gru":

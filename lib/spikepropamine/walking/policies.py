@@ -18,8 +18,8 @@ from ..checks import (
     require_count,
     require_finite,
     require_matrix,
+    require_network,
     require_not_negative,
-    require_seed,
     require_tensor,
 )
 from ..snn.arguments import require_state
@@ -132,7 +132,7 @@ class Policy:
 
     def build(self, n_inputs: int, n_outputs: int, seed: int) -> SpikingPolicy | TanhPolicy:
         """The untrained policy. For one seed, all spiking ones share their fixed weights."""
-        require_arguments(n_inputs, n_outputs, seed, self.n_hidden)
+        require_network(n_inputs, self.n_hidden, n_outputs, seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(seed))
             if self.name == "mlp":
@@ -160,15 +160,6 @@ def require_fields(policy: Any, known: Collection[str]) -> None:
     require_count("ticks", policy.ticks)
     require_not_negative("action_scale", policy.action_scale)
     require(isinstance(policy.options, NetworkOptions), "options", policy.options, "a NetworkOptions")
-
-
-def require_arguments(n_inputs: Any, n_outputs: Any, seed: Any, n_hidden: int) -> None:
-    """Refuse what no policy can be built of."""
-    require_count("n_inputs", n_inputs)
-    require_count("n_outputs", n_outputs)
-    require_matrix(("n_inputs", n_inputs), ("n_hidden", n_hidden))
-    require_matrix(("n_hidden", n_hidden), ("n_outputs", n_outputs))
-    require_seed(seed)
 
 
 def each(function: Callable[..., Tensor], *states: Any) -> Any:
