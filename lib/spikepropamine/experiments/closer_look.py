@@ -1,7 +1,7 @@
 """A closer look at round two: exploratory experiments on what its networks need. They judge no claim.
 
 On key-value pairs: how the bound of E, the modulator and each learned part matter (:func:`variants`, :func:`smooth_bound`), and
-how much is stored where networks are trained with fewer or more pairs or bits (:func:`trained_with_pairs`). On cue-reward at high noise:
+how much is stored where networks are trained with other pairs, bits or delays (:func:`trained_with_pairs`). On cue-reward at high noise:
 what the slope of the surrogate did (:func:`steep`). On both: whether traditional networks that stayed at chance learn with a
 curriculum (:func:`curriculum`). All networks of one experiment are trained alike, for less long than in round two where a budget is
 named here.
@@ -34,7 +34,6 @@ from .temporal_round_two import (
 SHORTER = Training(steps=1000, batch_size=32, evaluate_every=100, evaluation_trials=1024)
 PAIRS_TRAINING = dataclasses.replace(SHORTER, steps=1500, evaluate_every=150)
 LOOKED_AT = tuple(range(4000, 4005))  # seeds that nothing else uses
-FEWER = LOOKED_AT[:3]
 UNCHANGED_BOUND = NetworkOptions().e_max
 UNBOUNDED = 1e6  # an E_max that no efficacy comes near
 E_MAX = {"E_max 1": 1.0, "E_max 10": 10.0, "no bound": UNBOUNDED}  # beside UNCHANGED_BOUND
@@ -92,7 +91,7 @@ def bounds() -> dict[str, Config]:
 
 def smooth_bound() -> Experiment:
     """ndp-bcm on two key-value pairs: E clipped, without a bound, and with a smooth one in place of the clip."""
-    return Experiment("key-value-pairs-smooth-bound", "paper", tuple(bounds().values()), FEWER, ())
+    return Experiment("key-value-pairs-smooth-bound", "paper", tuple(bounds().values()), LOOKED_AT, ())
 
 
 def trained_with_pairs() -> Experiment:
@@ -114,7 +113,7 @@ def steep(networks: Iterable[str] = PUBLISHED_PLASTIC) -> Experiment:
     """The plastic networks of round two on cue-reward at high noise with the steep surrogate of round one: its first seeds."""
     gentle = round_two("cue-reward-high", networks=networks)
     configs = tuple(dataclasses.replace(c, network=_with(c.network, slope=STEEP)) for c in gentle.configs)
-    return Experiment("cue-reward-high-steep", "paper", configs, SEEDS[:3], ())
+    return Experiment("cue-reward-high-steep", "paper", configs, SEEDS[: len(LOOKED_AT)], ())
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,7 @@ def curriculum() -> Experiment:
         for name, values in kinds:
             training = Curriculum(**vars(SHORTER) | {"learning_rate": values.learning_rate}, earlier=earlier)
             configs.append(TaughtConfig(CELLS[cell].task, network(name, values), training))
-    return Experiment("traditional-curriculum", "paper", tuple(configs), FEWER, ())
+    return Experiment("traditional-curriculum", "paper", tuple(configs), LOOKED_AT, ())
 
 
 CLOSER_LOOK = {
