@@ -273,11 +273,13 @@ def gate_needed(table: pd.DataFrame) -> str:
     )
 
 
-# ---------------------------------------------------------------- trained with fewer and more pairs
+# ---------------------------------------------------------------- trained with other pairs, bits and delays
+
+USUAL = KeyValuePairs()
 
 
 def trained_with(runs: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy and bits stored of each run of :func:`closer_look.trained_with_pairs`, with the pairs and bits it was trained with."""
+    """Accuracy and bits stored of each run of :func:`closer_look.trained_with_pairs`, with what its task was; by task, then network."""
     configs = {config.hash: config for config in look.trained_with_pairs().configs}
     rows = []
     for run in runs[runs.config_hash.isin(list(configs))].to_dict("records") if len(runs) else []:
@@ -290,16 +292,27 @@ def trained_with(runs: pd.DataFrame) -> pd.DataFrame:
                 "network": two.compared_as(config.network.name, config.network.n_hidden),
                 "pairs": task.n_cues,
                 "value_bits": task.value_bits,
+                "delay_ms": task.delay_ms,
                 "bits": bits,
                 "bits_per_neuron": bits / config.network.n_hidden,
                 "bits_per_thousand": 1000 * bits / size,
             }
         )
-    return pd.DataFrame(rows)
+    order = list(configs)
+    return (
+        pd.DataFrame(rows).sort_values("config_hash", key=lambda c: c.map(order.index), kind="stable")
+        if rows
+        else pd.DataFrame()
+    )
 
 
-def _most(usual: pd.DataFrame) -> str:
-    found = plots.intervals(usual, "bits", ["network", "pairs"])
+def _by_pairs(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose task differs from the usual one by its pairs alone."""
+    return table[(table.value_bits == USUAL.value_bits) & (table.delay_ms == USUAL.delay_ms)]
+
+
+def _most(table: pd.DataFrame) -> str:
+    found = plots.intervals(_by_pairs(table), "bits", ["network", "pairs"])
     peak = found.loc[found.groupby("network", sort=False)["mean"].idxmax()].sort_values("mean", ascending=False)
     return "; ".join(f"{r.network} {r.mean:.1f} (at {r.pairs})" for r in peak.itertuples())
 
@@ -308,51 +321,82 @@ def most_stored(table: pd.DataFrame) -> str:
     """The most bits that each network stores where it is trained for as many pairs as it is tested with, as a line; or nothing."""
     if table.empty:
         return ""
-    told = _most(table[table.value_bits == KeyValuePairs().value_bits])
-    return f"- Most bits stored by networks trained for 1 to {max(look.PAIRS)} pairs of {KeyValuePairs().value_bits} bits (exploratory): {told}."
+    pairs = f"1 to {max(look.PAIRS)} pairs of {USUAL.value_bits} bits"
+    return f"- Most bits stored by networks trained for {pairs} (exploratory): {_most(table)}."
 
 
 def draw_trained_with(table: pd.DataFrame) -> Drawing:
-    """Accuracy, bits stored and bits per thousand parameters against the number of pairs trained with."""
-    usual = table[table.value_bits == KeyValuePairs().value_bits]
+    """Accuracy and bits stored, in all, per neuron and per thousand parameters, against the number of pairs trained with."""
+    usual = _by_pairs(table)
     names = [name for name in two.COMPARED if name in set(usual.network)]
     styles = figures.network_styles(names)
-    panels = {"accuracy": "held-out accuracy", "bits": "bits stored", "bits_per_thousand": "bits per 1000 parameters"}
-    figure, axes = figures.grid(1, len(panels), height=2.7, squeeze=False)
-    for axis, (column, label) in zip(axes[0], panels.items()):
+    panels = {
+        "accuracy": "held-out accuracy",
+        "bits": "bits stored",
+        "bits_per_neuron": "bits per hidden neuron",
+        "bits_per_thousand": "bits per 1000 parameters",
+    }
+    figure, axes = figures.grid(2, 2, height=4.6)
+    for axis, (column, label) in zip(axes.flat, panels.items()):
         plots.band(axis, usual, "pairs", column, styles)
-        axis.set(xlabel="pairs trained with", ylabel=label)
+        axis.set(xlabel="pairs trained with", ylabel=label, xticks=sorted(usual.pairs.unique()))
     plots.legend_above(figure, styles)
-    told = _most(usual)
     return Drawing(
         figure,
         table.drop(columns=["config_hash", "git_commit"]),
-        f"Most bits stored by a network trained for the number of pairs that it is tested with: {told}. {look.PAIRS_TRAINING.steps} steps "
-        f"each, {between(usual.groupby(['network', 'pairs']).seed.nunique(), 'd')} seeds; lsnn has as many neurons as "
-        "ndp-bcm, lsnn-100 more parameters. Interquartile mean with bootstrap intervals.",
-        f"Three panels against the number of pairs. Most bits: {told}.",
+        f"Most bits stored by a network trained for the number of pairs that it is tested with: {_most(table)}. {look.PAIRS_TRAINING.steps} steps "
+        f"each, {between(usual.groupby(['network', 'pairs']).seed.nunique(), 'd')} seeds. All networks have as many hidden neurons but "
+        "lsnn-100, which has more parameters than any other. Interquartile mean with bootstrap intervals.",
+        f"Four panels against the number of pairs. Most bits: {_most(table)}.",
     )
+
+
+def shown_trained_with(table: pd.DataFrame) -> pd.DataFrame:
+    """:func:`trained_with` as it is read: a row a task, a column a network."""
+    shown = plots.interval_table(table, "accuracy", ["pairs", "value_bits", "delay_ms"])
+    return shown.rename(columns={"value_bits": "bits", "delay_ms": "delay (ms)"})
 
 
 def how_much(table: pd.DataFrame) -> str:
-    """What training with other numbers of pairs, and other values, changes, in sentences."""
+    """Whether plastic networks keep their lead when trained for other pairs, values and delays, in sentences; the answer first."""
     if table.empty:
         return NOT_YET
-    ahead, lines = 0, []
-    for (pairs, bits), part in table.groupby(["pairs", "value_bits"]):
-        of = {name: runs for name, runs in part.groupby("network", sort=False)}
-        mean = {name: interquartile_mean(runs.accuracy).mean for name, runs in of.items()}
-        first, *others = look.STORES
-        if first in of and any(name in of for name in others):
-            other = max((name for name in others if name in of), key=mean.__getitem__)
-            gain = interquartile_difference([of[first].accuracy], [of[other].accuracy])
-            ahead += gain.low > AHEAD
-            each = ", ".join(f"`{name}` {mean[name]:.3f} ({runs.bits.mean():.1f} bits)" for name, runs in of.items())
-            lines.append(f"- {pairs} pair{'s' if pairs > 1 else ''} of {bits} bits: {each}; difference {gain:+.3f}.")
-    return figures.minus(
-        f"Trained for what they are tested with, `{look.STORES[0]}` is ahead of the better other network, by more than {AHEAD:g} by the "
-        f"interval of the difference, in {ahead} of {len(lines)} cases:\n\n" + "\n".join(lines)
+    rows = []
+    for (pairs, bits, delay), part in table.groupby(["pairs", "value_bits", "delay_ms"], sort=False):
+        of = {name: runs.accuracy for name, runs in part.groupby("network", sort=False) if len(runs) > 1}
+        mean = {name: interquartile_mean(accuracy).mean for name, accuracy in of.items()}
+        best = [
+            max(set(names) & set(of), key=mean.__getitem__, default=None)
+            for names in (look.STORES_PLASTIC, look.STORES_OTHER)
+        ]
+        if None not in best:
+            gain = interquartile_difference(*([of[name]] for name in best))
+            task = {"pairs": pairs, "bits": bits, "delay": delay}
+            rows.append(task | {"mean": gain.mean, "low": gain.low, "high": gain.high, "other": best[1]})
+    found = pd.DataFrame(rows)
+    if found.empty:
+        return NOT_YET
+    ahead, behind = found.low > AHEAD, found.high < -AHEAD
+    told = (
+        f"Trained for what it is tested with, the better plastic network is ahead of the best other one by more than {AHEAD:g}, by the "
+        f"interval of the difference, in {ahead.sum()} of {len(found)} tasks, and behind in {behind.sum()}."
     )
+    if len(rest := found[~ahead & ~behind]):
+        told += f" No difference is found with {enumerated(_task(r) for r in rest.itertuples())}."
+    if behind.any():
+        told += f" It is behind with {enumerated(_task(r) for r in found[behind].itertuples())}."
+    if ahead.any():
+        least, most = (found.loc[getattr(found["mean"][ahead], end)()] for end in ("idxmin", "idxmax"))
+        told += f" Where it is ahead, the lead is between {least['mean']:.3f} ({_task(least)}) and {most['mean']:.3f} ({_task(most)})."
+    return figures.minus(told)
+
+
+def _task(row) -> str:
+    """A task by what is not usual in it."""
+    pairs = f"{row.pairs} pair{'s' if row.pairs > 1 else ''}"
+    bits = f" of {row.bits} bits" if row.bits != USUAL.value_bits else ""
+    delay = f" after {row.delay / 1000:g} s" if row.delay != USUAL.delay_ms else ""
+    return pairs + bits + delay
 
 
 # ---------------------------------------------------------------- the slope of the surrogate
