@@ -92,8 +92,8 @@ def test_bits_stored_grow_with_the_pairs_that_are_remembered():
     assert bits[4, 8, 200.0] == pytest.approx(8 * bits[4, 1, 200.0], rel=0.1)
     assert bits[8, 4, 200.0] == pytest.approx(2 * bits[4, 4, 200.0], rel=0.1)
     assert len(table) == 3 * len(configs)
-    assert "ndp-bcm 43" in page.most_stored(table) and page.most_stored(table[:0]) == ""
-    assert "ndp-bcm 43" in page.draw_trained_with(table).caption
+    assert "ndp-bcm 44" in page.most_stored(table) and page.most_stored(table[:0]) == ""
+    assert "ndp-bcm 44" in page.draw_trained_with(table).caption
     shown = page.shown_trained_with(table)
     assert list(shown.pairs)[:2] == [1, 2] and "delay (ms)" in shown and len(shown) == len(configs) / 5
 
