@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import tomllib
 
 import nbformat
@@ -130,6 +131,24 @@ def test_the_published_quick_runs_are_shown_without_training(workshop):
     (table,) = workshop.glob("_build/rerun/*/tab-cue-association/data.csv")
     assert len(pd.read_csv(table)) == len(EXPERIMENTS["cue-association-quick"]().runs)
     assert not (workshop / ".runs").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_page_runs_where_nothing_is_published_and_says_what_it_lacks(repository, tmp_path, chapter):
+    shutil.copytree(repository / "book", tmp_path / "book", ignore=shutil.ignore_patterns("results"))
+    (tmp_path / "book" / "results").mkdir()
+    for name in ("_toc.yml", "CITATION.cff"):
+        shutil.copy(repository / name, tmp_path)
+    ran = run(tmp_path, chapter)
+    shown = [
+        output.get("data", {}).get("text/markdown", "")
+        for cell in ran.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+    ]
+    needs_none = {"plasticity_rules.ipynb", "how_this_book_is_made.ipynb", "reproduced_figures.ipynb"}
+    assert any("ot yet run" in told for told in shown) == (chapter not in needs_none)
 
 
 POLICIES = "'snn', 'dp-oja', 'dp-bcm', 'ndp-oja', 'ndp-bcm', 'mlp'"

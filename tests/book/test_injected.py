@@ -55,6 +55,31 @@ def test_only_while_the_book_is_built_figures_go_among_the_published(notebook, m
     assert run(notebook, profile="paper").strip().startswith(str(notebook.parent.parent / where))
 
 
+LACKS = """
+from spikepropamine.book.chapters import open_chapter
+from spikepropamine.experiments import temporal
+chapter = open_chapter("demo", profile=profile, recompute=recompute)
+chapter.stop_without(temporal.temporal("recall"), "gait")
+"""
+
+
+@pytest.mark.parametrize("parameters, told", [({}, True), (dict(recompute=True), False)])
+def test_a_page_ends_where_nothing_is_published_of_what_it_shows(notebook, parameters, told):
+    page = nbformat.read(notebook, as_version=4)
+    page.cells[1:] = [nbformat.v4.new_code_cell(cell) for cell in (LACKS, "print('drawn')")]
+    nbformat.write(page, notebook)
+    assert run(notebook, **parameters) == ("" if told else "drawn\n")
+    shown = nbformat.read(notebook.with_name("out.ipynb"), as_version=4).cells[-2].outputs
+    if told:
+        (said,) = (output.data["text/markdown"] for output in shown)
+        assert said.startswith("**Not yet run.** Nothing is published in `book/results` of `recall` and `gait`")
+        for command in ("sweep recall", "publish recall", "publish gait"):
+            assert f"python -m spikepropamine {command}\n" in said
+        assert "sweep gait" not in said
+    else:
+        assert not shown
+
+
 WORK = """
 import os, pathlib, time
 import joblib

@@ -24,9 +24,10 @@ from ..tasks import TASKS
 from . import rerun
 from .build import STAGE
 from .figures import Item, Provenance, Shelf
-from .injected import check_given, end_with_papermill
+from .injected import check_given, end_with_papermill, skip_what_follows
 from .own_question import answer
 from .parameters import ChapterParameters
+from .phrases import enumerated
 from .provenance import chapter_code
 from .rerun import Made
 from .search_table import search_table
@@ -78,6 +79,31 @@ class Chapter:
         if runs.empty:
             raise ValueError(f"recompute = False: must be True where nothing is published, as for {experiment.name}")
         return runs, curves
+
+    def stop_without(self, *needed: Experiment | str) -> Markdown | None:
+        """Where nothing is published of what this page shows: a note that says so, after which the page's later cells do nothing.
+
+        A page that makes its runs itself, or of a profile that is made on request alone, needs nothing published.
+
+        Args:
+            needed: experiments, or names of measurements.
+        """
+        results, at_paper = self.root / "book" / "results", self.parameters.profile == "paper"
+        missing = {}  # by name, what makes it
+        for one in () if self.parameters.recompute else needed:
+            if isinstance(one, Experiment):
+                if one.profile == "paper" and self.store.results(one)[0].empty:
+                    missing[one.name] = ("sweep", "publish")
+            elif at_paper and not (results / one).exists():
+                missing[one] = ("publish",)
+        if not missing:
+            return None
+        skip_what_follows()
+        commands = [f"python -m spikepropamine {verb} {name}" for name, verbs in missing.items() for verb in verbs]
+        return Markdown(
+            f"**Not yet run.** Nothing is published in `book/results` of {enumerated(f'`{name}`' for name in missing)}, which this "
+            "page shows from here on; only its text follows. What makes it:\n\n```\n" + "\n".join(commands) + "\n```"
+        )
 
     def at_hand(self, experiment: Experiment) -> tuple[pd.DataFrame, pd.DataFrame]:
         """As :meth:`results`, but with empty tables where there are no runs and none were asked for."""

@@ -1,7 +1,7 @@
 """Each claim of the paper against the records, round by round: a verdict and the number that decides it."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,11 @@ class Published(Mapping):
             else:
                 raise KeyError(name)
         return self._read[name]
+
+    def together(self, names: Iterable[str]) -> pd.DataFrame:
+        """The rows of those of ``names`` that are published, one below the other."""
+        nothing = pd.DataFrame({"config_hash": [], "seed": [], "git_commit": []})
+        return pd.concat([self[name] for name in names if name in self] or [nothing], ignore_index=True)
 
     def __iter__(self) -> Iterator[str]:
         return (path.name for path in sorted(self.folder.iterdir()) if (path / "manifest.json").exists())

@@ -1,4 +1,4 @@
-"""What papermill gave a notebook: a name that is none of its parameters is refused, where papermill only warns and goes on."""
+"""What papermill does to a notebook: names that are none of its parameters are refused, and a page may end early."""
 
 import ast
 
@@ -37,3 +37,17 @@ def end_with_papermill() -> None:
     """In a notebook's kernel: end, and with it all workers, when the program that runs the notebook has ended."""
     if get_ipython() is not None and hasattr(get_ipython(), "kernel"):
         end_with_parent()
+
+
+def skip_what_follows() -> None:
+    """In a notebook: let every later code cell do nothing. It is the page's end, and no error."""
+    shell = get_ipython()
+    if shell is not None:
+        shell.ast_transformers.append(_Nothing())
+
+
+class _Nothing(ast.NodeTransformer):
+    """A cell without statements in place of any other."""
+
+    def visit_Module(self, node: ast.Module) -> ast.Module:
+        return ast.Module(body=[], type_ignores=[])

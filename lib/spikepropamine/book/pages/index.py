@@ -63,8 +63,9 @@ def beside(text: Markdown, item: Item) -> Markdown:
 
 
 def shown_in_overview(results: Records, judgements: Sequence[Judgement]) -> list[str]:
-    """The published results that :func:`draw_overview` draws."""
-    return [name for name in (*_widest(judgements).records, MEASUREMENTS) if name in results]
+    """The published results that :func:`draw_overview` draws; none before a round was run on temporal tasks."""
+    widest = _on_temporal_tasks(judgements)
+    return [name for name in (*_widest(judgements).records, MEASUREMENTS) if name in results] if widest else []
 
 
 def draw_overview(results: Records, judgements: Sequence[Judgement]) -> Drawing:
@@ -132,9 +133,13 @@ def _caption(data: pd.DataFrame, judgements: Sequence[Judgement]) -> str:
     return f"Plastic networks solve {met} of {of} cases that {PLAIN} fails{but}{walking}. Seeds (faint), interquartile mean, 95% interval."
 
 
+def _on_temporal_tasks(judgements: Sequence[Judgement]) -> list[Judgement]:
+    return [j for j in latest(judgements) if j.round.tasks and j.decision.found and set(j.decision.found) <= set(j.round.tasks)]  # fmt: skip
+
+
 def _widest(judgements: Sequence[Judgement]) -> Judgement:
     """Of the latest round that was run on temporal tasks, the judgement that rests on most of them and their networks."""
-    judged = [j for j in latest(judgements) if j.round.tasks and j.decision.found and set(j.decision.found) <= set(j.round.tasks)]  # fmt: skip
+    judged = _on_temporal_tasks(judgements)
     require(len(judged) > 0, "judgements", len(judged), "one or more that were run on temporal tasks")
     return max(judged, key=lambda j: (j.round.number, len(j.decision.found), len(j.records)))
 
