@@ -12,6 +12,12 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+@pytest.fixture(autouse=True)
+def one_seed():
+    """Layers that a test makes without a seed of their own start alike in every run."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def repository():
     return Path(__file__).parent.parent

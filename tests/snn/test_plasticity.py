@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 import torch
@@ -196,6 +197,34 @@ def test_a_rate_that_the_dtype_cannot_hold_is_refused_by_name():
 @pytest.mark.parametrize("eta", [1e-3, 1.0, 5.0, 100.0])
 def test_eta_starts_where_it_is_put(eta):
     assert Oja(eta).eta.item() == pytest.approx(eta, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "name, shape", [("x_pre", (2, 4)), ("x_post", (2, 1)), ("theta", (1, 4)), ("rate", (2, 1)), ("E", (5,))]
+)
+def test_a_tensor_that_would_be_stretched_to_fit_is_refused_by_name(name, shape):
+    given = {
+        "E": torch.zeros(2, 4, 5),
+        "x_pre": torch.ones(2, 5),
+        "x_post": torch.ones(2, 4),
+        "theta": torch.ones(2, 4),
+    }
+    given |= {"rate": torch.tensor(0.1), name: torch.ones(shape)}
+    with pytest.raises(ValueError, match=re.escape(f"{name}.shape = {shape}: must be (")):
+        plasticity.bcm(**given)
+    del given["theta"]
+    for rule in (plasticity.oja, plasticity.hebb) if name != "theta" else ():
+        with pytest.raises(ValueError, match=re.escape(f"{name}.shape = {shape}: must be (")):
+            rule(**given)
+    with pytest.raises(TypeError, match="x_post is a float: must be a torch.Tensor"):
+        plasticity.oja(given["E"], given["x_pre"], 0.5, 0.1)
+
+
+def test_stdp_refuses_spikes_of_another_shape_by_name():
+    one = torch.ones(2, 4)
+    seen = Seen(torch.ones(2, 5), one, torch.ones(2, 5), one, one, one)
+    with pytest.raises(ValueError, match=re.escape("s_post.shape = (2, 1): must be (2, 4)")):
+        plasticity.stdp(torch.zeros(2, 4, 5), seen._replace(s_post=torch.ones(2, 1)), 1.0, 1.0)
 
 
 @pytest.mark.parametrize(

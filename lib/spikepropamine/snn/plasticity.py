@@ -23,7 +23,7 @@ theta (B, Q). ``rate`` is η·M: a number, or (B, Q) where a modulator differs p
 
 import inspect
 from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -64,8 +64,24 @@ def hebb_slopes(x_post, theta):
 
 def _update(coefficients: Callable, E: Tensor, x_pre: Tensor, x_post: Tensor, theta, rate) -> Tensor:
     # E'_ji = E_ji + η M_j (growth_j x_i + decay_j E_ji), before the clip
+    _require_axes(E, {"x_pre": x_pre}, {"x_post": x_post}, {"theta": theta, "rate": rate})
     growth, decay = (rate * c for c in coefficients(x_post, theta))
     return E + (growth.unsqueeze(-1) * x_pre.unsqueeze(-2) + decay.unsqueeze(-1) * E)
+
+
+def _require_axes(E: Tensor, pre: dict[str, Any], post: dict[str, Any], numbers_too: dict[str, Any]) -> None:
+    """Refuse tensors that PyTorch would stretch to the axes of E: ``pre`` are (B, P), all others (B, Q), or one number."""
+    for name, x in {"E": E, **pre, **post}.items():
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{name} is a {type(x).__name__}: must be a torch.Tensor")
+    require(E.ndim >= 2, "E.shape", tuple(E.shape), "(B, Q, P)")
+    *batch, neurons, inputs = E.shape
+    each = {name: x for name, x in numbers_too.items() if isinstance(x, Tensor) and x.ndim}
+    for length, tensors in ((inputs, pre), (neurons, post), (neurons, each)):
+        for name, x in tensors.items():
+            if x.shape != (*batch, length):
+                axes = f"{(*batch, length)}, since E has the shape {tuple(E.shape)}"
+                require(False, f"{name}.shape", tuple(x.shape), axes)
 
 
 def oja(E: Tensor, x_pre: Tensor, x_post: Tensor, rate: Tensor | float) -> Tensor:
@@ -84,6 +100,9 @@ def oja(E: Tensor, x_pre: Tensor, x_post: Tensor, rate: Tensor | float) -> Tenso
 
     Returns:
         The updated efficacies, (B, Q, P).
+
+    Raises:
+        TypeError, ValueError: naming the argument, its shape and the one that fits E.
     """
     return _update(oja_coefficients, E, x_pre, x_post, 0.0, rate)
 
@@ -106,6 +125,9 @@ def bcm(E: Tensor, x_pre: Tensor, x_post: Tensor, theta: Tensor, rate: Tensor | 
 
     Returns:
         The updated efficacies, (B, Q, P).
+
+    Raises:
+        TypeError, ValueError: naming the argument, its shape and the one that fits E.
     """
     return _update(bcm_coefficients, E, x_pre, x_post, theta, rate)
 
@@ -127,6 +149,9 @@ def hebb(E: Tensor, x_pre: Tensor, x_post: Tensor, rate: Tensor | float) -> Tens
 
     Returns:
         The updated efficacies, (B, Q, P).
+
+    Raises:
+        TypeError, ValueError: naming the argument, its shape and the one that fits E.
     """
     return _update(hebb_coefficients, E, x_pre, x_post, 0.0, rate)
 
@@ -151,6 +176,8 @@ def stdp(E: Tensor, seen: "Seen", eta_plus: Tensor | float, eta_minus: Tensor | 
         The updated efficacies, (B, Q, P).
     """
     # Δ_ji = M_j (η₊ x_i s_j − η₋ x_j s_i)
+    spikes_and_traces = {"s_pre": seen.s_pre, "x_pre": seen.x_pre}, {"s_post": seen.s_post, "x_post": seen.x_post}
+    _require_axes(E, *spikes_and_traces, {"gate": seen.gate})
     after = eta_plus * (seen.gate * seen.s_post).unsqueeze(-1) * seen.x_pre.unsqueeze(-2)
     before = eta_minus * (seen.gate * seen.x_post).unsqueeze(-1) * seen.s_pre.unsqueeze(-2)
     return E + after - before
