@@ -1,5 +1,7 @@
 """Efficacies that are not read, held, swapped or another policy's: each does what it says and nothing else."""
 
+import math
+
 import pytest
 import torch
 
@@ -41,6 +43,35 @@ def test_swapping_gives_each_episode_the_efficacies_of_the_next(walker):
     swap = measured.swap_each(10)
     assert swap(0, state) is state and swap(5, state) is state
     assert swap(10, state).network[0].plastic.E[:, 0, 0].tolist() == [2, 0, 1]
+
+
+def test_efficacies_fade_with_their_time_constant_and_nothing_else_does(walker):
+    policy, _ = revive(*walker)
+    state = policy.initial_state(2)
+    hidden, readout = state.network
+    E = torch.rand_like(hidden.plastic.E)
+    state = state._replace(network=(hidden._replace(plastic=hidden.plastic._replace(E=E)), readout))
+    faded, fade = state, measured.fading(0.5, 0.05)
+    for step in range(10):  # half a second
+        faded = fade(step, faded)
+    torch.testing.assert_close(faded.network[0].plastic.E, E / math.e)
+    assert faded.network[0]._replace(plastic=hidden.plastic) == hidden and faded.network[1] is readout
+
+
+def test_another_bound_holds_from_the_first_step_and_leaves_the_policy_alone(walker):
+    policy, statistics = revive(*walker)
+    largest = {}
+    for bound in (0.01, 10.0):
+        other, seen = measured.bounded(policy, bound), []
+
+        def watch(step, state, seen=seen):
+            seen.append(state.network[0].plastic.E.abs().max().item())
+            return state
+
+        walk(other, statistics, walker[0].task, episodes=1, steps=20, each_step=watch)
+        largest[bound] = max(seen)
+    assert largest[0.01] == pytest.approx(0.01) and 0.01 < largest[10.0] <= 10
+    assert policy.network.synapses.e_max == 3.0
 
 
 def test_every_way_is_measured_and_the_bound_counted(walker):

@@ -1,9 +1,11 @@
 """What plasticity does in a walk where nothing is different: the same policies with their efficacies E changed.
 
 If a policy walks as well without reading E, with one fixed E in place of the one that its rule writes, or with the E of
-another episode, then what the rule writes within an episode is of little use to it.
+another episode, with E bounded elsewhere or fading, then what the rule writes within an episode is of little use to it.
 """
 
+import copy
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,7 +23,17 @@ from .sweeps import Store
 MEASUREMENT = "plasticity-in-walking"
 EPISODES = 5  # of each policy and way
 AT_BOUND = 0.99  # of E_max: an efficacy from there on counts as at its bound
-WAYS = ("as trained", "α = 0", "E held at its mean", "E swapped between episodes", "E of another policy")
+BOUNDS = (1.0, 10.0)  # of E, in place of the E_max that policies are trained with
+FADES_S = (5.0, 0.5)  # time constants, in seconds, of an E that fades besides what its rule does
+WAYS = (
+    "as trained",
+    "α = 0",
+    "E held at its mean",
+    "E swapped between episodes",
+    "E of another policy",
+    *(f"E bounded at {bound:g}" for bound in BOUNDS),
+    *(f"E fades in {tau:g} s" for tau in FADES_S),
+)
 
 
 class Watch:
@@ -46,15 +58,31 @@ class Watch:
         return self.total / self.steps
 
 
+def _with_efficacies(state: PolicyState, E: Tensor) -> PolicyState:
+    hidden, readout = state.network
+    return state._replace(network=(hidden._replace(plastic=hidden.plastic._replace(E=E)), readout))
+
+
+def fading(tau_s: float, step_s: float) -> Callable[[int, Any], Any]:
+    """At each control step, of ``step_s`` seconds, E fades towards zero with the time constant ``tau_s``."""
+    kept = math.exp(-step_s / tau_s)  # E ← E exp(−Δt / τ)
+    return lambda step, state: _with_efficacies(state, kept * state.network[0].plastic.E)
+
+
+def bounded(policy: nn.Module, e_max: float) -> nn.Module:
+    """A copy of ``policy`` whose E is clipped at another ``e_max``."""
+    other = copy.deepcopy(policy)
+    other.network.synapses.e_max = e_max
+    return other
+
+
 def swap_each(period: int) -> Callable[[int, Any], Any]:
     """Every ``period`` control steps each episode gets the E of the next one, and all else stays."""
 
     def swap(step: int, state: PolicyState) -> PolicyState:
         if step == 0 or step % period:
             return state
-        hidden, readout = state.network
-        E = torch.roll(hidden.plastic.E, 1, 0)
-        return state._replace(network=(hidden._replace(plastic=hidden.plastic._replace(E=E)), readout))
+        return _with_efficacies(state, torch.roll(state.network[0].plastic.E, 1, 0))
 
     return swap
 
@@ -74,6 +102,7 @@ def ways(
     """
     policy, statistics = revive(config, weights)
     watch = Watch(policy)
+    step_s = config.network.ticks * config.network.options.dt / 1000
 
     def fares(way: str, walker: nn.Module, **more) -> dict:
         return {"way": way} | summary(walk(walker, statistics, config.task, episodes=episodes, steps=steps, **more))
@@ -85,6 +114,8 @@ def ways(
     rows.append(fares(WAYS[3], policy, each_step=swap_each(max(1, steps // 4))))
     if other is not None:
         rows.append(fares(WAYS[4], with_fixed(policy, other)))
+    rows += [fares(f"E bounded at {bound:g}", bounded(policy, bound)) for bound in BOUNDS]
+    rows += [fares(f"E fades in {tau:g} s", policy, each_step=fading(tau, step_s)) for tau in FADES_S]
     return rows, watch.mean
 
 
