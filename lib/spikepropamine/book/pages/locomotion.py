@@ -8,9 +8,9 @@ import pandas as pd
 
 from ...experiments.gait import LEGS
 from ...experiments.locomotion import LocomotionConfig
-from ...experiments.plasticity_in_walking import WAYS
+from ...experiments.plasticity_in_walking import BOUNDS, FADES_S, WAYS
 from ...records.statistics import Interval, interquartile_mean
-from ...snn.networks import NETWORKS
+from ...snn.networks import NETWORKS, NetworkOptions
 from ...walking.conditions import CONDITIONS, TRAINING
 from .. import figures, plots
 from ..claims import number
@@ -304,6 +304,13 @@ def relative(ways: pd.DataFrame) -> pd.DataFrame:
     return ways[ways.way != WAYS[0]].assign(share=lambda t: t["return"] / t.as_trained)
 
 
+_BOUNDED = {
+    f"E bounded at {bound:g}": f"with E bounded at {bound:g} in place of {NetworkOptions().e_max:g}" for bound in BOUNDS
+}
+_FADES = {f"E fades in {tau:g} s": f"with a time constant of {tau:g} s" for tau in FADES_S}
+_SWEPT = _BOUNDED | _FADES
+
+
 def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
     """Three sentences: what is lost without E, what another E does, and what E is like."""
     shares = relative(ways)
@@ -342,6 +349,12 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
         )
         + "."
     )
+    swept = [way for way in (*_BOUNDED, *_FADES) if (shares.way == way).any()]
+    if swept:
+        each = (
+            f"{_SWEPT[way]}, {' and '.join(f'{mean(way, robot):.0%} on {robot}' for robot in robots)}" for way in swept
+        )
+        third += f" With another bound, or where E fades besides, policies keep of their return: {'; '.join(each)}."
     return [figures.minus(text) for text in (first, second + ".", third)]
 
 
@@ -358,7 +371,10 @@ def draw_plasticity(gait: pd.DataFrame, ways: pd.DataFrame) -> Drawing:
     robots = [robot for robot in dict.fromkeys(gait.environment) if (shares.environment == robot).any()]
     names = [name for name in dict.fromkeys(gait.network)]
     styles, changed = figures.network_styles(names), [way for way in WAYS[1:] if (shares.way == way).any()]
-    figure, axes = figures.grid(4, len(robots), height=7.6, squeeze=False, height_ratios=[1, 1, 1, 1.7])
+    places = 0.34 * len(changed)  # as high as its places ask for, beside three time courses
+    figure, axes = figures.grid(
+        4, len(robots), height=5.9 + 1.2 * places, squeeze=False, height_ratios=[1, 1, 1, places]
+    )
     rows = []
     for column, robot in zip(axes.T, robots):
         for axis, (what, label) in zip(column, _LINES):
