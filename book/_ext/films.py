@@ -34,8 +34,9 @@ class Film(Directive):
 
 def visit_film(self, node):
     file = posixpath.join(self.builder.dlpath, node[0].get("filename", ""))
+    # the fragment shows a picture of the film before it is played, where there would be a black box
     self.body.append(
-        f'<video controls preload="metadata" muted playsinline src="{file}" aria-label="Film; the text below tells what it shows">'
+        f'<video controls preload="metadata" muted playsinline src="{file}#t=0.1" aria-label="Film; the text below tells what it shows">'
     )
 
 

@@ -222,7 +222,7 @@ class Chapter:
             rerun.parameters(type(self.parameters), notes, asks is not None),
         ]
         parts.append(
-            "Figures go to a folder of their own under `_build/rerun/`, and tables show the published values beside."
+            "Figures and tables go to a folder of their own under `_build/rerun/`; a published table's values stand beside the new ones."
         )
         return Markdown("\n\n".join(filter(None, parts)))
 

@@ -104,7 +104,9 @@ def take(
             picture = Image.fromarray(env.render())
             fell = (step + 1) / FRAMES_PER_SECOND if terminated else fell
         metres = float(data.qpos[0] - start)
-        pictures.append(_labelled(picture, f"{walker.name}   {metres:.1f} m" + ("   fell" if fell == fell else "")))
+        pictures.append(
+            _labelled(picture, f"{walker.name}   {round(metres, 1) + 0.0:.1f} m" + ("   fell" if fell == fell else ""))
+        )
     env.close()
     return Take(pictures, metres, fell)
 

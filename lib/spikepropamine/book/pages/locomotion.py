@@ -440,7 +440,7 @@ def films_in_words(facts: Mapping) -> str:
     for film, rows in films.groupby("film", sort=False):
         first = rows.iloc[0]
         told = ", ".join(
-            f"{r.network} (seed {r.seed}) {r.metres:.1f} m" + ("" if r.fell_s is None or np.isnan(r.fell_s) else f", falls after {r.fell_s:.1f} s")
+            f"{r.network} (seed {r.seed}) {round(r.metres, 1) + 0.0:.1f} m" + ("" if r.fell_s is None or np.isnan(r.fell_s) else f", falls after {r.fell_s:.1f} s")
             for r in rows.itertuples()
         )  # fmt: skip
         undisturbed = first.condition == TRAINING
