@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from spikepropamine.book.pages import locomotion as page
 from spikepropamine.experiments import locomotion
@@ -63,6 +64,25 @@ def test_what_we_found_counts_who_walks_and_compares_with_the_ordinary_network(p
         "dp-oja on Ant-v5"
         in page.what_we_found(better, curves, definitions, pd.DataFrame(), list(POLICIES)).splitlines()[1]
     )
+
+
+def test_what_others_report_stands_beside_what_is_reached_here(published, repository):
+    runs, _ = published
+    path = repository / "book" / "related_values.yml"
+    table = page.related(path, runs, list(POLICIES))
+    ant = table[table.environment == "Ant-v4"].set_index("network")
+    assert ant.loc["ILC-SAN", "share_of_ordinary"] == pytest.approx(5584 / 4770) and ant.algorithm.eq("TD3").all()
+    ours = table[(table.source == "this book") & (table.network == "snn")].set_index("environment").share_of_ordinary
+    middle = page.reached(runs)
+    assert ours["Ant-v5"] == pytest.approx(middle["Ant-v5", "snn"].mean / middle["Ant-v5", "mlp"].mean)
+    assert page.beside_related(path, table).startswith("Nearer to an ordinary network than these: PopSAN")
+    better = table.assign(share_of_ordinary=table.share_of_ordinary.where(table.network != "snn", 1.3))
+    assert page.beside_related(path, better).startswith("As near to an ordinary network as the best of these")
+    assert page.beside_related(path, table[table.source != "this book"]) == ""
+    known = (repository / "book" / "references.bib").read_text(encoding="utf-8")
+    theirs = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert all(f"{{{key}," in known for key in (theirs["source"], *theirs["networks"].values()))
+    assert page.shown_related(table)["return"].iloc[0] == "4,770"
 
 
 def test_sentences_on_plasticity_follow_the_measurements():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from ...experiments.gait import LEGS
 from ...experiments.locomotion import LocomotionConfig
 from ...experiments.plasticity_in_walking import BOUNDS, FADES_S, WAYS
+from ...records.atomic import load_yaml
 from ...records.statistics import Interval, interquartile_mean
 from ...snn.networks import NETWORKS, NetworkOptions
 from ...walking.conditions import CONDITIONS, TRAINING
@@ -291,6 +293,71 @@ def shown_returns(runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
         {"policy": name} | {e: f"{middle[e, name]:,.0f}" if (e, name) in middle else "–" for e in robots}
         for name in names
     )
+
+
+# ---------------------------------------------------------------- beside what others report
+
+
+def related(path: Path, runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """What other spiking controllers reach, from ``path``, and what those of ``runs`` do: a row a network and a robot."""
+    theirs, middle = load_yaml(path), reached(runs)
+    rows = [
+        (
+            theirs["source"],
+            robot,
+            theirs["algorithm"],
+            network,
+            returns[network],
+            returns[network] / returns[theirs["ordinary"]],
+        )
+        for robot, returns in theirs["returns"].items()
+        for network in theirs["networks"]
+    ]
+    rows += [
+        (
+            "this book",
+            robot,
+            "PPO",
+            name,
+            middle[robot, name].mean,
+            middle[robot, name].mean / middle[robot, "mlp"].mean,
+        )
+        for robot in dict.fromkeys(runs.environment)
+        for name in names
+        if (robot, name) in middle and (robot, "mlp") in middle
+    ]
+    columns = ["source", "environment", "algorithm", "network", "return", "share_of_ordinary"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def beside_related(path: Path, table: pd.DataFrame) -> str:
+    """How near to an ordinary network other spiking controllers come, and how near these do; the answer first."""
+    theirs = load_yaml(path)
+    others = [name for name in theirs["networks"] if name != theirs["ordinary"]]
+    reach = table[table.network.isin(others)].share_of_ordinary
+    ours = table[(table.source == "this book") & table.network.isin(NETWORKS)].share_of_ordinary
+    cited = ", ".join(f"{name} {{cite:p}}`{theirs['networks'][name]}`" for name in others)
+    if ours.empty:
+        return ""
+    return (
+        f"{'Nearer to an ordinary network than these' if reach.min() > ours.max() else 'As near to an ordinary network as the best of these'}: "
+        f"{cited}, trained by {theirs['algorithm']} {{cite:p}}`{theirs['networks'][theirs['ordinary']]}`, reach {between(list(reach))} of the "
+        f"ordinary network's return, and the spiking policies of this book, trained by PPO, {between(list(ours))}. Their numbers are those of "
+        f"{{cite:t}}`{theirs['source']}` ({theirs['statistic']}), who trained all of them alike; they are read from {theirs['read_from']}. The "
+        "versions of the robots, the sizes of the networks and the numbers of steps differ, so that shares can be compared and returns cannot."
+    )
+
+
+def shown_related(table: pd.DataFrame) -> pd.DataFrame:
+    """:func:`related` as it is read."""
+    shown = table.assign(
+        **{
+            "return": table["return"].map("{:,.0f}".format),
+            "share_of_ordinary": table.share_of_ordinary.map("{:.0%}".format),
+        }
+    )
+    heads = {"source": "from", "environment": "robot", "algorithm": "trained by"}
+    return shown.rename(columns=heads | {"share_of_ordinary": "share of the ordinary network's"})
 
 
 # ---------------------------------------------------------------- what plasticity does
