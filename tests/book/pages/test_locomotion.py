@@ -90,12 +90,11 @@ def test_sentences_on_plasticity_follow_the_measurements():
     much = page.what_plasticity_does(ways_of((0.1, 0.2, 0.3, 0.0)))
     assert "like a fixed weight" in little[0] and "they keep 90% on Ant-v5" in little[0]
     assert "as more than a fixed weight" in much[0] and "10% on Ant-v5" in much[0]
-    assert "With another bound" not in little[2]
+    assert "Where that bound lies" not in little[2]
     swept = page.what_plasticity_does(ways_of((0.9, 0.95, 0.97, 0.8, 0.7, 0.99, 0.6, 0.3)))[2]
-    assert (
-        "with E bounded at 1 in place of 3, 70% on Ant-v5 and" in swept
-        and "with a time constant of 0.5 s, 30% on" in swept
-    )
+    assert "matters much" in swept and "a bound of 1 in place of 3 70% on Ant-v5 and" in swept
+    assert "fades within 0.5 s 30% on Ant-v5" in swept
+    assert "matters little" in page.what_plasticity_does(ways_of((0.9, 0.95, 0.97, 0.8, 0.92, 0.99, 0.6, 0.3)))[2]
     assert "40%" in little[2] and "97% with the E of another episode" in little[1]
 
 

@@ -19,7 +19,7 @@ from ..claims import number
 from ..drawings import LIMBS
 from ..figures import Drawing
 from ..judges.judge import Definitions
-from ..phrases import between
+from ..phrases import between, enumerated
 
 COLUMNS = {"network.name": "network", "task.environment": "environment"}
 ANT = "Ant-v5"
@@ -372,9 +372,9 @@ def relative(ways: pd.DataFrame) -> pd.DataFrame:
 
 
 _BOUNDED = {
-    f"E bounded at {bound:g}": f"with E bounded at {bound:g} in place of {NetworkOptions().e_max:g}" for bound in BOUNDS
+    f"E bounded at {bound:g}": f"with a bound of {bound:g} in place of {NetworkOptions().e_max:g}" for bound in BOUNDS
 }
-_FADES = {f"E fades in {tau:g} s": f"with a time constant of {tau:g} s" for tau in FADES_S}
+_FADES = {f"E fades in {tau:g} s": f"with an E that fades within {tau:g} s" for tau in FADES_S}
 _SWEPT = _BOUNDED | _FADES
 
 
@@ -416,12 +416,15 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
         )
         + "."
     )
-    swept = [way for way in (*_BOUNDED, *_FADES) if (shares.way == way).any()]
+    swept = [way for way in _SWEPT if (shares.way == way).any()]
     if swept:
+        kept_at = {way: [mean(way, robot) for robot in robots] for way in swept}
+        little = min(min(kept_at[way]) for way in swept if way in _BOUNDED) >= 0.9
         each = (
-            f"{_SWEPT[way]}, {' and '.join(f'{mean(way, robot):.0%} on {robot}' for robot in robots)}" for way in swept
+            f"{_SWEPT[way]} {enumerated(f'{value:.0%} on {robot}' for value, robot in zip(values, robots))}"
+            for way, values in kept_at.items()
         )
-        third += f" With another bound, or where E fades besides, policies keep of their return: {'; '.join(each)}."
+        third += f" Where that bound lies matters {'little' if little else 'much'}. Policies keep, of their return, {'; '.join(each)}."
     return [figures.minus(text) for text in (first, second + ".", third)]
 
 
