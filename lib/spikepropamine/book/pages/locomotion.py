@@ -421,7 +421,7 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
         kept_at = {way: [mean(way, robot) for robot in robots] for way in swept}
         little = min(min(kept_at[way]) for way in swept if way in _BOUNDED) >= 0.9
         each = (
-            f"{_SWEPT[way]} {enumerated(f'{value:.0%} on {robot}' for value, robot in zip(values, robots))}"
+            f"{enumerated(f'{value:.0%} on {robot}' for value, robot in zip(values, robots))} {_SWEPT[way]}"
             for way, values in kept_at.items()
         )
         third += f" Where that bound lies matters {'little' if little else 'much'}. Policies keep, of their return, {'; '.join(each)}."
