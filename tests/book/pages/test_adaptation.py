@@ -97,6 +97,7 @@ def test_variants_show_who_relies_on_its_state():
     assert swapped.score.mean() == pytest.approx(-0.9)
     assert set(drawing.data[drawing.data.trained_as != "as above"].network) == set(NAMES) - {"snn"}
     found = page.variants_found(runs, NAMES)
-    assert "As above** (5 seeds): dp-bcm relies on its state. dp-bcm goes farthest, 0.90 m; mlp, which has no" in found
+    assert "As above** (5 seeds): dp-bcm relies on its state. dp-bcm goes farthest, 0.90 m; " in found
     assert "hidden** (one seed): gru relies on its state" in found
+    assert "the better of the other memories" in found and "; mlp, which has no memory, " in found
     assert "no policy relies on its state" in page.variants_found({"-gap-1s": runs_of({})}, NAMES)

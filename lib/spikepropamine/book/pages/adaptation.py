@@ -369,10 +369,16 @@ def variants_found(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> st
     for variant, of_it in runs.items():
         scores = {name: _score(of_it, name) for name in names if (of_it.network == name).any()}
         able, first = relying(of_it, list(scores)), max(scores, key=scores.__getitem__)
+        other = max(set(scores) - {*NETWORKS, "mlp"}, key=scores.__getitem__, default=None)  # a memory of another kind
         lines.append(
             f"- **{variant_in_words(variant).capitalize()}** ({_seeds(of_it)}): {', '.join(able) or 'no policy'} "
             f"rel{'y on their' if len(able) > 1 else 'ies on its'} state. {first} goes farthest, {scores[first]:.2f} m"
-            + (f"; mlp, which has no memory, goes {scores['mlp']:.2f} m." if "mlp" in scores else ".")
+            + (
+                f"; {other}, the better of the other memories, {scores[other]:.2f} m"
+                if other not in (None, first)
+                else ""
+            )
+            + (f"; mlp, which has no memory, {scores['mlp']:.2f} m." if "mlp" in scores else ".")
         )
     return figures.minus("\n".join(lines))
 
