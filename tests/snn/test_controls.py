@@ -6,6 +6,7 @@ import torch
 
 from spikepropamine.snn import controls
 from spikepropamine.snn.controls import CONTROLS, build_control
+from spikepropamine.snn.layers import Spike
 from spikepropamine.snn.networks import NetworkOptions, SpikingNetwork, build
 from spikepropamine.tasks.recall import Recall
 from spikepropamine.training.supervised import Training, train
@@ -191,3 +192,103 @@ def test_bad_values_are_refused_by_name(arguments, named):
     with pytest.raises(ValueError, match="dt = -1"):
         build_control("alif", 4, 4, 2, dt=-1)
     assert NetworkOptions().dt == 5.0
+
+
+class Reflected(snntorch.RLeaky):
+    def forward(self, current, s, v):
+        return super().forward(-current, s, v)
+
+
+class Doubled(torch.nn.Linear):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+class Delayed(controls.Recurrent):
+    def forward(self, current, state):
+        return super().forward(0.5 * current, state)
+
+
+class Steeper(Spike):
+    def derivative(self, u):
+        return 2 * super().derivative(u)
+
+
+def rleaky(kind=snntorch.RLeaky, **options):
+    options = {"spike_grad": Spike()} | ({} if "V" in options else {"linear_features": 6}) | options
+    return lambda network: setattr(network.cell, "neuron", kind(0.9, **options))
+
+
+CHANGED = {
+    "another reset": rleaky(reset_mechanism="zero"),
+    "no reset": rleaky(reset_mechanism="none"),
+    "a reset at once": rleaky(reset_delay=False),
+    "inhibition": rleaky(inhibition=True),
+    "a neuron's own forward": rleaky(Reflected),
+    "a learned β": rleaky(learn_beta=True),
+    "a β each": lambda network: setattr(network.cell.neuron, "beta", torch.linspace(0.1, 0.9, 6)),
+    "one neuron each": rleaky(all_to_all=False, V=torch.linspace(-1, 1, 6)),
+    "snnTorch's surrogate": rleaky(spike_grad=snntorch.surrogate.fast_sigmoid()),
+    "another surrogate": rleaky(spike_grad=snntorch.surrogate.atan()),
+    "a surrogate's own derivative": rleaky(spike_grad=Steeper()),
+    "firing at other potentials": lambda network: setattr(
+        network.cell.neuron, "fire", lambda mem: network.cell.neuron.spike_grad(mem - 0.5)
+    ),
+    "recurrent synapses of their own": lambda network: setattr(network.cell.neuron.recurrent, "__class__", Doubled),
+    "a cell's own forward": lambda network: setattr(network.cell, "__class__", Delayed),
+}
+
+
+@pytest.mark.parametrize("changed", CHANGED)
+def test_a_changed_neuron_computes_what_its_own_tick_says(changed):
+    def run(by_tick):
+        network = build_control("rsnn", 5, 6, 2, weight_scale=4.0)
+        torch.manual_seed(3)
+        CHANGED[changed](network)
+        if by_tick:
+            network.cell.register_forward_hook(lambda *_: None)  # which no compiled code would call
+        out = network((torch.rand(12, 3, 5, generator=torch.Generator().manual_seed(1)) < 0.5).float())
+        out.square().sum().backward()
+        return [out.detach(), *(p.grad for p in network.parameters() if p.grad is not None)]
+
+    ours, theirs = run(False), run(True)
+    assert len(ours) == len(theirs) and ours[0].abs().sum() > 0
+    for a, b in zip(ours, theirs):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_an_adaptive_neuron_with_another_surrogate_or_constant_leaves_the_compiled_path():
+    for change in (
+        lambda cell: setattr(cell.neuron, "spike_grad", Steeper()),
+        lambda cell: setattr(cell.neuron, "beta", torch.linspace(0.1, 0.9, 6)),
+        lambda cell: setattr(cell, "decay", torch.nn.Parameter(torch.tensor(0.9))),
+    ):
+        cell = build_control("alif", 5, 6, 2).cell
+        state = (torch.zeros(3, 6),) * 3
+        current = torch.ones(4, 3, 6)
+        assert cell._compiled(current, state)
+        change(cell)
+        assert not cell._compiled(current, state)
+
+
+@pytest.mark.parametrize("name", ["rsnn", "alif"])
+def test_a_decay_too_small_for_float32_forgets_at_once_on_both_paths(name):
+    found = []
+    for by_tick in (False, True):
+        network = build_control(name, 5, 6, 2, weight_scale=4.0, tau_membrane=0.05)
+        if by_tick:
+            network.cell.register_forward_hook(lambda *_: None)
+        out = network(torch.ones(9, 1, 5))
+        out.sum().backward()
+        found.append((out.detach(), network.cell.synapses.weight.grad))
+    assert found[0][0].abs().sum() > 0 and found[0][1].isfinite().all()
+    for a, b in zip(*found):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("name", ["rsnn", "alif"])
+def test_many_gradients_at_once_are_refused_by_name(name):
+    network = build_control(name, 5, 6, 2)
+    out = network(torch.ones(4, 3, 5))
+    with pytest.raises(RuntimeError, match="is_grads_batched = True: must be False"):
+        torch.autograd.grad(out, network.cell.synapses.weight, torch.ones(2, *out.shape), is_grads_batched=True)

@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 import snntorch
@@ -152,3 +153,54 @@ def test_wrong_arguments_are_named(arguments, message):
 def test_wrong_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         TraditionalOptions(**options)
+
+
+@pytest.mark.parametrize("name", TRADITIONAL)
+def test_a_cell_with_methods_of_its_own_computes_by_them(name):
+    kind = TRADITIONAL[name]
+    spikes = (torch.rand(12, 3, 5) < 0.5).float()
+    own = {
+        "tick": lambda cell, s, state: kind.tick(cell, 1 - s, state),
+        "run": lambda cell, s: kind.run(cell, s).flip(0),
+    }
+    for method, function in own.items():
+        network = build_traditional(name, 5, 6, 2)
+        usual = network.run(spikes).spikes
+        expected = {"tick": build_traditional(name, 5, 6, 2).run(1 - spikes).spikes, "run": usual.flip(0)}[method]
+        network.cell.__class__ = type("Own", (kind,), {method: function})
+        torch.testing.assert_close(network.run(spikes).spikes, expected)
+        network = build_traditional(name, 5, 6, 2)
+        setattr(network.cell, method, lambda *given, cell=network.cell, function=function: function(cell, *given))
+        torch.testing.assert_close(network.run(spikes).spikes, expected)
+    assert usual.sum() > 0 and not torch.equal(usual, expected)
+
+
+@pytest.mark.parametrize(
+    "name, part, named",
+    [
+        ("rsnn-long", "log_tau", "constants.beta.shape = (1,): must be (6)"),
+        ("lsnn", "recurrent", "weight.shape = (1,): must be (6, 6)"),
+        ("stp", "of_inputs.logit_use", "constants.use.shape = (1,): must be (5)"),
+        ("stp", "of_neurons.log_tau_f", "constants.facilitation.shape = (1,): must be (6)"),
+    ],
+)
+def test_constants_of_another_size_are_refused_by_name(name, part, named):
+    network = build_traditional(name, 5, 6, 2)
+    *owner, last = part.split(".")
+    setattr(network.cell.get_submodule(".".join(owner)), last, torch.nn.Parameter(torch.zeros(1)))
+    with pytest.raises((ValueError, TypeError), match=re.escape(named)):
+        network(torch.ones(4, 3, 5))
+
+
+def test_constants_of_another_dtype_are_refused_by_name():
+    network = build_traditional("lsnn", 5, 6, 2)
+    network.cell.recurrent = torch.nn.Parameter(network.cell.recurrent.double())
+    with pytest.raises(TypeError, match="weight has dtype torch.float64: must be torch.float32"):
+        network(torch.ones(4, 3, 5))
+
+
+def test_a_use_too_small_for_float32_gives_finite_gradients():
+    network = build_traditional("stp", 5, 6, 2)
+    network.cell.of_inputs.logit_use = torch.nn.Parameter(torch.full((5,), -120.0))
+    network(torch.ones(6, 3, 5)).sum().backward()
+    assert all(p.grad.isfinite().all() for p in network.parameters())

@@ -22,7 +22,8 @@ from .fused.neurons import adaptive, recurrent
 from .layers import Spike, integrator, leaky, made
 from .networks import NetworkOptions, Run, SpikingNetwork, build, check_arguments, nothing
 from .reference import tidy
-from .scan import fire, integrate
+from .scan import fire, integrate, tell_once
+from .surrogates import slope_of
 
 # Time constants in milliseconds and other values; this project's choice where no source is named.
 TAU_LONG = 500.0  # membrane of snn-long, synaptic current of synaptic, and what slstm forgets with before it is trained
@@ -36,10 +37,12 @@ LSTM_THRESHOLD = 0.1  # an LSTM's output stays below 1, where snnTorch's default
 class Cell(nn.Module):
     """A hidden layer that hears its synapses tick by tick: called, it makes one tick; ``over`` makes many, compiled."""
 
+    name: str  # in CELLS
     tensors = 2  # (B, Q), of its state
     synapses: nn.Linear
     neuron: Any  # one of snnTorch's
     over: Callable[..., tuple[Tensor, tuple[Tensor, ...]]]
+    obstacle: Callable[[], str | None]  # what of its neurons ``over`` does not compute
 
     def run(self, spikes: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Spikes, (T, B, Q), and the last state."""
@@ -49,8 +52,18 @@ class Cell(nn.Module):
     def _compiled(self, current: Tensor, state: tuple[Tensor, ...]) -> bool:
         """Whether :meth:`over` computes as :meth:`each` does."""
         own = [module for name, module in self.named_modules() if name != "synapses"]
-        overridden = "forward" in vars(self) or "forward" in vars(self.neuron)
-        return not overridden and obstacles.to_compiled((current, *state, *self.parameters()), own) is None
+        obstacle = (
+            obstacles.to_compiled((current, *state, *self.parameters()), own)
+            or (
+                None
+                if obstacles.computes_as(self, CELLS[self.name], "forward", "over", "each")
+                else "a method of its own"
+            )
+            or self.obstacle()
+        )
+        if obstacle:
+            tell_once(obstacle)
+        return obstacle is None
 
     def each(self, current: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """As :meth:`run`, of the currents (T, B, Q), tick after tick."""
@@ -64,6 +77,8 @@ class Cell(nn.Module):
 
 class Recurrent(Cell):
     """``snntorch.RLeaky``: each neuron hears the spikes of all at the tick before, through learned weights."""
+
+    name = "rsnn"
 
     def __init__(self, n_inputs: int, n_hidden: int, o: NetworkOptions):
         super().__init__()
@@ -79,11 +94,17 @@ class Recurrent(Cell):
         out, v = self.neuron(current, *state)
         return out, (out, v)
 
+    def obstacle(self) -> str | None:
+        """What of its neurons :meth:`over` does not compute, or None."""
+        n = self.neuron
+        found = obstacles.of_neuron(n, kind=snntorch.RLeaky) or obstacles.of_layer(n.recurrent)
+        return found or ("the recurrent layer has no bias" if n.recurrent.bias is None else None)
+
     def over(self, current: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """As :meth:`each`."""
         n = self.neuron
         beta = n.beta.clamp(0, 1)  # as snnTorch does
-        return recurrent(current, state, n.recurrent.weight, n.recurrent.bias, beta, n.threshold, n.spike_grad.slope)
+        return recurrent(current, state, n.recurrent.weight, n.recurrent.bias, beta, n.threshold, slope_of(n))
 
 
 class SecondOrder(nn.Module):
@@ -109,6 +130,7 @@ class SecondOrder(nn.Module):
 class Adaptive(Cell):
     """Leaky neurons whose threshold rises with their own spikes and falls back slowly (Bellec et al. 2018)."""
 
+    name = "alif"
     tensors = 3
 
     def __init__(self, n_inputs: int, n_hidden: int, o: NetworkOptions):
@@ -127,9 +149,16 @@ class Adaptive(Cell):
         s = self.neuron.spike_grad(v - threshold)
         return s, (v, a, s)
 
+    def obstacle(self) -> str | None:
+        """As :meth:`Recurrent.obstacle`; of ``neuron`` only β and the surrogate gradient are used."""
+        beta = self.neuron.beta
+        if beta.requires_grad or beta.numel() != 1 or not isinstance(self.decay, float):
+            return "the neurons differ in β, or their β or decay is learned"
+        return obstacles.of_surrogate(self.neuron)
+
     def over(self, current: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """As :meth:`each`."""
-        return adaptive(current, state, self.neuron.beta, self.decay, SPIKE_ADAPTATION, self.neuron.spike_grad.slope)
+        return adaptive(current, state, self.neuron.beta, self.decay, SPIKE_ADAPTATION, slope_of(self.neuron))
 
 
 class LSTM(nn.Module):

@@ -58,16 +58,16 @@ def autocast(x: Tensor) -> bool:
 def of_layer(layer: nn.Module) -> str | None:
     """What of ``layer`` is not as its class defines it, or None; parametrizations of its tensors do not matter."""
     if isinstance(layer, PlasticLinear):
-        if not _computes_as(layer, PlasticLinear, "current", "modulator", "step"):
+        if not computes_as(layer, PlasticLinear, "current", "modulator", "step"):
             return f"the layer is a {type(layer).__name__} with methods of its own"
         return _of_rule(layer.rule) or of_hooks(layer)
-    if not isinstance(layer, nn.Linear) or not _computes_as(layer, nn.Linear, "forward", "__call__"):
+    if not isinstance(layer, nn.Linear) or not computes_as(layer, nn.Linear, "forward", "__call__"):
         return f"the layer is a {type(layer).__name__}"
     return of_hooks(layer)
 
 
 def _of_rule(rule: Rule) -> str | None:
-    if not _computes_as(rule, Rule, "update", "advance"):
+    if not computes_as(rule, Rule, "update", "advance"):
         return "the rule has an update of its own"
     names = ("coefficients", "slopes", "decays")
     if any(name in vars(rule) for name in names):
@@ -81,11 +81,11 @@ def _of_rule(rule: Rule) -> str | None:
     return None
 
 
-def of_neuron(neuron: Any, reset: str = "subtract") -> str | None:
-    """What of ``neuron`` the fused paths do not compute, or None; ``reset`` is "none" for the readout."""
-    if type(neuron) is not snntorch.Leaky:
+def of_neuron(neuron: Any, reset: str = "subtract", kind: Any = snntorch.Leaky) -> str | None:
+    """What of ``neuron``, of snnTorch's ``kind``, compiled code does not compute, or None; ``reset`` is "none" for the readout."""
+    if type(neuron) is not kind:
         return f"the neuron is a {type(neuron).__name__}"
-    state_function = snntorch.Leaky._base_int if reset == "none" else snntorch.Leaky._base_sub
+    state_function = getattr(kind, "_base_int" if reset == "none" else "_base_sub")
     if neuron.reset_mechanism != reset or getattr(neuron.state_function, "__func__", None) is not state_function:
         return f"the neuron's reset is {neuron.reset_mechanism!r}"
     if not neuron.reset_delay:
@@ -97,12 +97,13 @@ def of_neuron(neuron: Any, reset: str = "subtract") -> str | None:
         return "the neurons differ in β or threshold"
     if neuron.inhibition or neuron.state_quant or neuron.init_hidden or factor.numel() != 1 or factor.item() != 1:
         return "the neuron has an option of snnTorch's that is not fused"
-    if not _computes_as(neuron, snntorch.Leaky, "forward", "__call__", "fire", "mem_reset", "_base_state_function"):
+    if not computes_as(neuron, kind, "forward", "__call__", "fire", "mem_reset", "_base_state_function"):
         return "the neuron has methods of its own"
-    return of_hooks(neuron) or (_of_surrogate(neuron) if reset != "none" else None)
+    return of_hooks(neuron) or (of_surrogate(neuron) if reset != "none" else None)
 
 
-def _of_surrogate(neuron: snntorch.Leaky) -> str | None:
+def of_surrogate(neuron: Any) -> str | None:
+    """Why compiled code does not know the surrogate gradient of ``neuron``, or None."""
     function = neuron.spike_grad
     if fast_sigmoid_slope(function) is None:
         name = getattr(function, "__qualname__", type(function).__name__).split(".")[0]
@@ -115,12 +116,12 @@ def _of_surrogate(neuron: snntorch.Leaky) -> str | None:
     return None
 
 
-def _computes_as(module: nn.Module, kind: type, *methods: str) -> bool:
+def computes_as(module: nn.Module, kind: type, *methods: str) -> bool:
     """Whether ``module`` is of ``kind`` and goes by its methods."""
     its, own = type(module), vars(module)
     if not isinstance(module, kind) or not own.keys().isdisjoint(methods):
         return False
-    return its is kind or all(getattr(its, name) is getattr(kind, name) for name in methods)
+    return its is kind or all(getattr(its, name, None) is getattr(kind, name, None) for name in methods)
 
 
 def of_hooks(*modules: nn.Module) -> str | None:

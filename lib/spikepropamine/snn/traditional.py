@@ -146,8 +146,9 @@ class AdaptiveRecurrent(_Cell):
 
     def constants(self) -> Adaptation:
         """β, ρ and κ of each neuron."""
-        rest = self.recurrent.new_zeros(len(self.recurrent) - len(self.log_tau))
-        beta = self.recurrent.new_full((len(self.recurrent),), math.exp(-self.options.dt / self.options.tau_membrane))
+        neurons = self.synapses.out_features
+        rest = self.recurrent.new_zeros(max(neurons - len(self.log_tau), 0))
+        beta = self.recurrent.new_full((neurons,), math.exp(-self.options.dt / self.options.tau_membrane))
         rho = torch.cat([decay(self.log_tau, self.options.dt), rest])
         return Adaptation(beta, rho, torch.cat([self.log_strength.exp(), rest]))
 
@@ -316,12 +317,22 @@ class TraditionalNetwork(nn.Module):
         zero = spikes.new_zeros(spikes.shape[1], self.readout.out_features)
         if not len(spikes):
             return nothing(self, spikes, (None, zero))
-        obstacle = missing() or obstacles.to_compiled((spikes, *self.cell.parameters()), self.cell.modules())
-        if obstacle:
-            tell_once(obstacle)
-        out = (self.cell.each if obstacle or "tick" in vars(self.cell) else self.cell.run)(spikes)
+        out = self._over_time(spikes)(spikes)
         potential, y = integrate(self.readout(out), zero.to(out.dtype), self.integrator)
         return Run(potential, out, (None, y))
+
+    def _over_time(self, spikes: Tensor) -> Callable[[Tensor], Tensor]:
+        """The cell's ``run``, which is compiled, or its ``each`` where that would not compute what its ``tick`` says."""
+        cell = self.cell
+        kind = next((kind for kind in type(cell).__mro__ if kind in TRADITIONAL.values()), _Cell)
+        if not obstacles.computes_as(cell, kind, "run"):
+            return cell.run
+        obstacle = missing() or obstacles.to_compiled((spikes, *cell.parameters()), cell.modules())
+        if not obstacle and not obstacles.computes_as(cell, kind, "tick", "rest", "constants", "each"):
+            obstacle = f"the {type(cell).__name__} has methods of its own"
+        if obstacle:
+            tell_once(obstacle)
+        return cell.each if obstacle else cell.run
 
     def forward(self, spikes: Tensor) -> Tensor:
         """The readout, (T, B, classes), of ``spikes``, (T, B, P)."""

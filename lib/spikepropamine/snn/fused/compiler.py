@@ -45,7 +45,10 @@ class _Cache:
         return getattr(self._cache, name)
 
 
-def refuse_second_order() -> None:
-    """Refuse ``create_graph`` in a backward pass that has first derivatives only."""
+def first_order_only(*gradients: torch.Tensor) -> None:
+    """Refuse ``create_graph`` and ``is_grads_batched`` in a backward pass that has first derivatives only, of one gradient."""
+    told = "must be False, since this compiled neuron has first derivatives only, of one gradient at a time"
     if torch.is_grad_enabled():
-        raise RuntimeError("create_graph = True: must be False, since this compiled neuron has first derivatives only")
+        raise RuntimeError(f"create_graph = True: {told}")
+    if not all(torch._C._has_storage(g) for g in gradients):
+        raise RuntimeError(f"is_grads_batched = True: {told}")

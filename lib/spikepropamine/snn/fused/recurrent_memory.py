@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...checks import require, require_tensor
 from ..compiling import left_alone
-from .compiler import jit, refuse_second_order
+from .compiler import first_order_only, jit
 from .memory import denormals_as_zero
 
 Surrogate = Callable[[Tensor], Tensor]  # ψ(u), of the shape of u
@@ -87,7 +88,7 @@ class _Adaptive(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad_z):
-        refuse_second_order()
+        first_order_only(grad_z)
         v, a, z, weight, beta, rho, strength = ctx.saved_tensors
         pseudo = ctx.surrogate(v[1:] - 1 - strength * a[1:])
         g_v, g_a, g_u = (torch.empty_like(pseudo) for _ in range(3))
@@ -108,6 +109,7 @@ def adaptive_recurrent(current: Tensor, weight: Tensor, constants: Adaptation, s
         constants: per neuron.
         surrogate: ψ, the derivative taken for that of a spike.
     """
+    _require_sizes("current", current, constants, weight)
     return _Adaptive.apply(surrogate, current, weight, *constants)
 
 
@@ -123,9 +125,8 @@ class ShortTerm(NamedTuple):
 
 
 @jit
-def _release(s, u, x, use, facilitation, depression):
-    """One synapse, one tick: u and x after it, and the release u⁺ x⁻ s."""
-    one = use / use
+def _release(one, s, u, x, use, facilitation, depression):
+    """One synapse, one tick: u and x after it, and the release u⁺ x⁻ s; ``one`` is 1 in their dtype."""
     u = use + facilitation * (u - use)
     x = one - depression * (one - x)
     u = u + use * (one - u) * s
@@ -134,9 +135,8 @@ def _release(s, u, x, use, facilitation, depression):
 
 
 @jit
-def _release_gradient(s, before_u, before_x, use, facilitation, depression, g_released, g_u, g_x):
+def _release_gradient(one, s, before_u, before_x, use, facilitation, depression, g_released, g_u, g_x):
     """What :func:`_release` owes to s, to u and x before, and to its three constants."""
-    one = use / use
     u_minus = use + facilitation * (before_u - use)
     x_minus = one - depression * (one - before_x)
     u_plus = u_minus + use * (one - u_minus) * s
@@ -154,22 +154,25 @@ def _release_gradient(s, before_u, before_x, use, facilitation, depression, g_re
 @jit
 def _released_forward(s, use, facilitation, depression, u, x, released):
     T, B, P = s.shape
+    one = s.dtype.type(1)
     for t in range(T):
         for b in range(B):
             for i in range(P):
                 u[t + 1, b, i], x[t + 1, b, i], released[t, b, i] = _release(
-                    s[t, b, i], u[t, b, i], x[t, b, i], use[i], facilitation[i], depression[i]
+                    one, s[t, b, i], u[t, b, i], x[t, b, i], use[i], facilitation[i], depression[i]
                 )
 
 
 @jit
 def _released_backward(s, u, x, use, facilitation, depression, g_released, g_s, g_constants):
     T, B, P = s.shape
+    one = s.dtype.type(1)
     g_u, g_x = np.zeros_like(s[0]), np.zeros_like(s[0])
     for t in range(T - 1, -1, -1):
         for b in range(B):
             for i in range(P):
                 g_s[t, b, i], g_u[b, i], g_x[b, i], g_0, g_1, g_2 = _release_gradient(
+                    one,
                     s[t, b, i],
                     u[t, b, i],
                     x[t, b, i],
@@ -201,7 +204,7 @@ class _Released(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
-        refuse_second_order()
+        first_order_only(grad)
         s, u, x, *constants = ctx.saved_tensors
         g_s, g_constants = torch.empty_like(s, memory_format=torch.contiguous_format), u.new_zeros(3, s.shape[2])
         with denormals_as_zero():
@@ -212,12 +215,14 @@ class _Released(torch.autograd.Function):
 @left_alone
 def released(spikes: Tensor, constants: ShortTerm) -> Tensor:
     """What Tsodyks-Markram synapses release, u⁺ x⁻ s, (T, B, P), for ``spikes`` of that shape, from rest, on the CPU."""
+    _require_sizes("spikes", spikes, constants)
     return _Released.apply(spikes, *constants)
 
 
 @jit
 def _recurrent_forward(current, recurrent, beta, use, facilitation, depression, v, z, u, x, r):
     T, B, Q = current.shape
+    one = current.dtype.type(1)
     heard = np.empty_like(current[0])
     for t in range(T):
         np.dot(r[t], recurrent, heard)
@@ -227,13 +232,14 @@ def _recurrent_forward(current, recurrent, beta, use, facilitation, depression, 
                 v[t + 1, b, j] = beta * v[t, b, j] + current[t, b, j] + heard[b, j] - z[t, b, j]
                 z[t + 1, b, j] = v[t + 1, b, j] > 1
                 u[t + 1, b, j], x[t + 1, b, j], r[t + 1, b, j] = _release(
-                    z[t + 1, b, j], u[t, b, j], x[t, b, j], use[j], facilitation[j], depression[j]
+                    one, z[t + 1, b, j], u[t, b, j], x[t, b, j], use[j], facilitation[j], depression[j]
                 )
 
 
 @jit
 def _recurrent_backward(grad_z, pseudo, weight, beta, use, facilitation, depression, z, u, x, g_v, g_constants):
     T, B, Q = pseudo.shape
+    one = pseudo.dtype.type(1)
     heard, g_u, g_x = np.zeros_like(pseudo[0]), np.zeros_like(pseudo[0]), np.zeros_like(pseudo[0])
     for t in range(T - 1, -1, -1):
         if t < T - 1:
@@ -241,6 +247,7 @@ def _recurrent_backward(grad_z, pseudo, weight, beta, use, facilitation, depress
         for b in range(B):
             for j in range(Q):
                 g_z, g_u[b, j], g_x[b, j], g_0, g_1, g_2 = _release_gradient(
+                    one,
                     z[t + 1, b, j],
                     u[t, b, j],
                     x[t, b, j],
@@ -278,7 +285,7 @@ class _ShortTermRecurrent(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad_z):
-        refuse_second_order()
+        first_order_only(grad_z)
         v, z, u, x, r, weight, *constants = ctx.saved_tensors
         pseudo = ctx.surrogate(v[1:] - 1)
         g_v, g_constants = torch.empty_like(pseudo), v.new_zeros(3, v.shape[2])
@@ -302,7 +309,18 @@ def short_term_recurrent(
         constants: per presynaptic neuron.
         surrogate: ψ, the derivative taken for that of a spike.
     """
+    _require_sizes("current", current, constants, weight)
     return _ShortTermRecurrent.apply(surrogate, beta, current, weight, *constants)
+
+
+def _require_sizes(name: str, x: Tensor, constants: Adaptation | ShortTerm, weight: Tensor | None = None) -> None:
+    require_tensor(name, x, ("T", "B", "Q"), getattr(x, "dtype", None), torch.device("cpu"), finite=False)
+    require(x.dtype in (torch.float32, torch.float64), f"{name}.dtype", x.dtype, "float32 or float64")
+    neurons = x.shape[2]
+    if weight is not None:
+        require_tensor("weight", weight, (neurons, neurons), x.dtype, x.device, finite=False)
+    for constant, value in constants._asdict().items():
+        require_tensor(f"constants.{constant}", value, (neurons,), x.dtype, x.device, finite=False)
 
 
 def _arrays(*tensors: Tensor) -> list[np.ndarray]:
