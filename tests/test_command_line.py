@@ -1,5 +1,7 @@
 """What ``python -m spikepropamine`` refuses, and that it does what the functions behind it do."""
 
+import io
+
 import pytest
 
 from spikepropamine.__main__ import main
@@ -42,11 +44,26 @@ def test_outside_of_a_repository_nothing_is_done(tmp_path, monkeypatch, capsys, 
 
 
 @pytest.mark.parametrize("words", ["stale --remake", "remake", "sweep recall-quick", "publish controls", "book"])
-@pytest.mark.parametrize("workers", ["0", "-1", "two", "tcp://nowhere"])
+@pytest.mark.parametrize("workers", ["0", "-1", "two", "²", "tcp://nowhere"])
 def test_a_wrong_number_of_workers_is_refused_by_every_command(workshop, capsys, words, workers):
     with pytest.raises(SystemExit) as refused:
         main([*words.split(), "--workers", workers])
     assert refused.value.code == 2 and "workers = " in capsys.readouterr().err
+
+
+def test_a_file_where_a_folder_of_results_should_be_is_said_in_one_line(workshop, capsys):
+    (workshop / "book" / "results" / "recall").touch()
+    assert main(["remake", "--dry-run"]) == 2
+    told = capsys.readouterr().err
+    assert "recall" in told and "Traceback" not in told and told.count("\n") == 1
+
+
+def test_an_output_that_cannot_write_greek_gets_a_question_mark(workshop, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, "cp1252"))
+    main(["publish", "cue-association"])
+    print("η → 1", flush=True)
+    assert written.getvalue() == b"? ? 1\n"
 
 
 def test_a_film_without_a_display_is_refused_before_anything_walks(repository, monkeypatch, capsys):

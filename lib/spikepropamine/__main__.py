@@ -1,6 +1,7 @@
 """``python -m spikepropamine``: build and test the book, train, measure and publish, and check all that is published."""
 
 import argparse
+import io
 import os
 import signal
 import subprocess
@@ -11,6 +12,9 @@ from pathlib import Path
 def main(words: list[str] | None = None) -> int:
     """Do what the words of the command line say; the exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does: an end that takes the workers along
+    for stream in (sys.stdout, sys.stderr):  # of which not every one can write an η
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     parser = argparse.ArgumentParser(prog="python -m spikepropamine", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
 
@@ -52,7 +56,7 @@ def main(words: list[str] | None = None) -> int:
         from .records.origin import find_root
 
         return given.do(given, find_root())
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:  # of the operating system, such as a folder that may not be written to
         print(f"{parser.prog} {given.action}: {error}", file=sys.stderr)
         return 2
     except subprocess.CalledProcessError as error:
@@ -62,7 +66,7 @@ def main(words: list[str] | None = None) -> int:
 def _workers(word: str) -> int | str:
     from .experiments.choices import check_workers
 
-    workers = int(word) if word.lstrip("-").isdigit() else word
+    workers = int(word) if word.removeprefix("-").isdecimal() else word
     try:
         check_workers(workers)
     except ValueError as error:

@@ -1,7 +1,7 @@
 """One way to refuse bad input: name the parameter, show the value, say what is allowed."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
@@ -20,7 +20,8 @@ def require(holds: bool, name: str, value: Any, allowed: str) -> None:
 
 def require_choice(name: str, value: Any, choices: Collection[Any]) -> None:
     """Refuse a ``value`` that is not one of ``choices``."""
-    require(value in tuple(choices), name, value, "one of " + ", ".join(map(repr, choices)))
+    known = isinstance(value, Hashable) and value in tuple(choices)  # not so an array, whose == is no truth
+    require(known, name, value, "one of " + ", ".join(map(repr, choices)))
 
 
 def require_positive(name: str, value: Any) -> None:

@@ -63,8 +63,18 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, name, damage):
         path.write_bytes(b"")
     else:
         path.unlink()
-    with pytest.raises((DamagedRecord, FileNotFoundError), match=name):
+    with pytest.raises(DamagedRecord, match=name):
         records.load_run(tmp_path / "run")
+
+
+def test_a_folder_without_a_record_is_refused_and_no_folder_is_none(tmp_path):
+    (tmp_path / "run").mkdir()
+    with pytest.raises(
+        DamagedRecord, match=r"record.json: is missing.*run counts; remove that folder to have it made anew"
+    ):
+        records.load_run(tmp_path / "run")
+    with pytest.raises(FileNotFoundError):
+        records.load_run(tmp_path / "another")
 
 
 @pytest.mark.parametrize("field", sorted(records.RECORD_FIELDS))

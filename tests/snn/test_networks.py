@@ -96,3 +96,13 @@ def test_options_of_a_rule_start_it_and_are_scaled_with_its_rates(monkeypatch):
         build("snn", 6, 5, 2, rule=dict(eta=0.3))
     with pytest.raises(ValueError, match="name = 'dp-gru': must be one of 'snn'"):
         rule_of("dp-gru")
+
+
+@pytest.mark.parametrize("name", ["snn", "ndp-bcm"])
+def test_a_recording_takes_the_spikes_that_the_network_takes(name):
+    network = build(name, 6, 5, 2)
+    counted = spikes() > 0
+    torch.testing.assert_close(network(counted, record=True)[0], network(counted))
+    readout, recording = network(spikes()[:0], record=True)
+    assert readout.shape == (0, 4, 2) and recording.spikes.shape == recording.v.shape == (0, 4, 5)
+    assert recording.E is None if name == "snn" else recording.E.shape == (0, 4, 5, 6)

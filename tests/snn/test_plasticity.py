@@ -242,3 +242,22 @@ def test_stdp_refuses_spikes_of_another_shape_by_name():
 def test_bad_values_are_refused_by_name(make):
     with pytest.raises(ValueError, match=r"(eta|eta_plus|eta_minus|tau_theta) = .*must be a finite number > 0"):
         make()
+
+
+@pytest.mark.parametrize("rate", [None, "a", [0.1]])
+def test_a_rate_that_is_no_number_is_refused_by_name(rate):
+    E, x_pre, x_post, theta = traces()
+    with pytest.raises(TypeError, match=f"rate is a {type(rate).__name__}: must be a number or a torch.Tensor"):
+        plasticity.oja(E, x_pre, x_post, rate)
+    with pytest.raises(TypeError, match=f"theta is a {type(rate).__name__}: must be a number or a torch.Tensor"):
+        plasticity.bcm(E, x_pre, x_post, rate, 0.1)
+
+
+@pytest.mark.parametrize("shape", [(5,), (2, 1, 1, 1)])
+def test_stdp_s_rates_are_one_number_each(shape):
+    one = torch.ones(2, 4)
+    seen = Seen(torch.ones(2, 5), one, torch.ones(2, 5), one, one, one)
+    with pytest.raises(ValueError, match=re.escape(f"eta_plus.shape = {shape}: must be ()")):
+        plasticity.stdp(torch.zeros(2, 4, 5), seen, torch.ones(shape), 1.0)
+    with pytest.raises(ValueError, match=re.escape(f"eta_minus.shape = {shape}: must be ()")):
+        plasticity.stdp(torch.zeros(2, 4, 5), seen, 1.0, torch.ones(shape))

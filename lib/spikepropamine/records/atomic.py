@@ -80,6 +80,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """What :func:`write_json` wrote, to the byte.
 
     Raises:
+        FileNotFoundError: not even its folder is there.
         DamagedRecord: naming the file and what is wrong with it.
     """
     try:
@@ -87,6 +88,11 @@ def read_json(path: Path) -> dict[str, Any]:
         whole = json.loads(text)
         content = {key: value for key, value in whole.items() if key != "sha256"}
         matches = digest(content) == whole["sha256"]
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise
+        told = f"{path}: is missing, and without it nothing in {path.parent} counts; remove that folder to have it made anew"
+        raise DamagedRecord(told) from None
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise DamagedRecord(f"{path}: not a whole record ({type(error).__name__}: {error})") from error
     if not matches:

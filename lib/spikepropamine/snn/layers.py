@@ -247,4 +247,4 @@ class PlasticLinear(nn.Module):
         return spikes
 
     def extra_repr(self) -> str:
-        return f"{self.in_features} → {self.out_features}, modulated={self.modulated}, e_max={self.e_max}"
+        return f"in_features={self.in_features}, out_features={self.out_features}, modulated={self.modulated}, e_max={self.e_max}"

@@ -164,7 +164,7 @@ class SpikingNetwork(nn.Module):
         require(isinstance(record, bool), "record", record, "True or False (run takes a state)")
         if not record:
             return self.run(spikes).readout
-        recording = self._record(spikes)
+        recording = self._record(as_spikes("spikes", spikes, self.synapses.weight.dtype))
         return recording.readout, recording
 
     @torch.no_grad()
@@ -172,7 +172,8 @@ class SpikingNetwork(nn.Module):
         require_tensor("spikes", spikes, ("T", "B", self.n_inputs), self.synapses.weight.dtype)
         ticks = []
         state = self.initial_state(spikes.shape[1])
-        for s in spikes:
+        # of no ticks the shapes are those of one
+        for s in spikes if len(spikes) else spikes.new_zeros(1, *spikes.shape[1:]):
             before = state[0].plastic
             readout, out, state = self.run(s.unsqueeze(0), state, path="reference")
             tick = [out[0], state[0].v, readout[0]]
@@ -181,7 +182,7 @@ class SpikingNetwork(nn.Module):
                 modulator = self.synapses.modulator(after.x_post)
                 tick += [before.E, after.x_pre, after.x_post, before.theta, modulator]
             ticks.append(tick)
-        stacked = [torch.stack(series) for series in zip(*ticks)]
+        stacked = [torch.stack(series)[: len(spikes)] for series in zip(*ticks)]
         return Recording(*stacked, *[None] * (len(Recording._fields) - len(stacked)))
 
 

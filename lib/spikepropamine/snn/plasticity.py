@@ -23,13 +23,14 @@ theta (B, Q). ``rate`` is η·M: a number, or (B, Q) where a modulator differs p
 
 import inspect
 from collections.abc import Callable
+from numbers import Real
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..checks import require, require_choice, require_positive
+from ..checks import require, require_choice, require_positive, require_tensor
 
 
 def oja_coefficients(x_post, theta):
@@ -76,6 +77,9 @@ def _require_axes(E: Tensor, pre: dict[str, Any], post: dict[str, Any], numbers_
             raise TypeError(f"{name} is a {type(x).__name__}: must be a torch.Tensor")
     require(E.ndim >= 2, "E.shape", tuple(E.shape), "(B, Q, P)")
     *batch, neurons, inputs = E.shape
+    for name, x in numbers_too.items():
+        if not isinstance(x, (Tensor, Real)):
+            raise TypeError(f"{name} is a {type(x).__name__}: must be a number or a torch.Tensor")
     each = {name: x for name, x in numbers_too.items() if isinstance(x, Tensor) and x.ndim}
     for length, tensors in ((inputs, pre), (neurons, post), (neurons, each)):
         for name, x in tensors.items():
@@ -178,6 +182,9 @@ def stdp(E: Tensor, seen: "Seen", eta_plus: Tensor | float, eta_minus: Tensor | 
     # Δ_ji = M_j (η₊ x_i s_j − η₋ x_j s_i)
     spikes_and_traces = {"s_pre": seen.s_pre, "x_pre": seen.x_pre}, {"s_post": seen.s_post, "x_post": seen.x_post}
     _require_axes(E, *spikes_and_traces, {"gate": seen.gate})
+    for name, eta in (("eta_plus", eta_plus), ("eta_minus", eta_minus)):
+        if not isinstance(eta, Real):
+            require_tensor(name, eta, (), E.dtype, E.device, finite=False)
     after = eta_plus * (seen.gate * seen.s_post).unsqueeze(-1) * seen.x_pre.unsqueeze(-2)
     before = eta_minus * (seen.gate * seen.x_post).unsqueeze(-1) * seen.s_pre.unsqueeze(-2)
     return E + after - before
