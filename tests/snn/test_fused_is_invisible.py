@@ -324,6 +324,20 @@ def test_weights_that_changed_before_the_backward_are_refused(name):
 
 
 @every_network
+def test_saved_tensors_that_have_become_others_are_refused(name):
+    network = network_of(name)
+    start = initial_state(network.synapses, 3)
+    loss = scan(network.synapses, network.neuron, spikes_of().requires_grad_(), start, "fused")[0].sum()
+    start.v.data = torch.zeros(1, dtype=torch.float64)
+    with pytest.raises(RuntimeError, match=r"saved for the backward pass = \(1,\) .*: must be \(3, 6\)"):
+        loss.backward()
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: x.half(), lambda x: x):
+        loss = scan(network.synapses, network.neuron, spikes_of().requires_grad_(), path="fused")[0].sum()
+    with pytest.raises(RuntimeError, match="torch.float16"):
+        loss.backward()
+
+
+@every_network
 def test_what_a_run_returns_may_be_written_to(name):
     def scaled(network, path):
         run = network.run(spikes_of(), path=path)

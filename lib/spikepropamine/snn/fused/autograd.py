@@ -22,6 +22,8 @@ from .memory import (
     copies,
     denormals_as_zero,
     from_columns,
+    keep,
+    kept,
     numpy_views,
     pad,
     padded,
@@ -64,12 +66,12 @@ class LeakyScan(torch.autograd.Function):
         ctx.neuron, ctx.constants = neuron, leak(neuron, current)
         out, potential, last = run_leaky(current, v, ctx.constants)
         # the readout's gradient needs none of its values, which the caller may then overwrite
-        ctx.save_for_backward(None if ctx.constants.threshold == math.inf else potential, current, v)
+        keep(ctx, None if ctx.constants.threshold == math.inf else potential, current, v)
         return out, potential, last
 
     @staticmethod
     def backward(ctx, grad_out, grad_potential, grad_v):
-        potential, *inputs = ctx.saved_tensors
+        potential, *inputs = kept(ctx)
         potential = grad_potential if potential is None else potential
         if torch.is_grad_enabled() or not _plain(grad_out, grad_potential, grad_v):
             spikes = ctx.constants.threshold < math.inf
@@ -201,14 +203,14 @@ class PlasticScan(torch.autograd.Function):
         ctx.reference = partial(_reference, layer, neuron)
         out, last, ctx.sizes, history = ctx.prepared.run(spikes, state, keep=True)
         # the tensors too, so that PyTorch refuses a backward after one of them has changed
-        ctx.save_for_backward(*history, *tensors)
+        keep(ctx, *history, *tensors)
         ctx.set_materialize_grads(False)
         # not views, which PyTorch would not let anyone write to; of the spikes that is so where none is padded
         return (out if out is history.out else out.contiguous()), *map(standing, last)
 
     @staticmethod
     def backward(ctx, grad_out, *grad_last):
-        saved = ctx.saved_tensors  # once: a checkpoint unpacks each time
+        saved = kept(ctx)
         history, tensors = History(*saved[:5]), saved[5:]
         if torch.is_grad_enabled() or not _plain(grad_out, *grad_last):
             return None, None, *_again(ctx.reference, (history.spikes, *tensors), (grad_out, *grad_last))

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +33,26 @@ def aligned(size: int, dtype: type[np.generic]) -> np.ndarray:
     raw = np.empty(size + simd.BYTES, dtype)
     start = (-raw.ctypes.data % simd.BYTES) // raw.itemsize
     return raw[start : start + size]
+
+
+# ---------------------------------------------------------------- from a forward to its backward
+
+
+def keep(ctx: Any, *tensors: Tensor | None) -> None:
+    """Save ``tensors`` for a backward pass that takes them from :func:`kept`."""
+    ctx.save_for_backward(*tensors)
+    ctx.kept = [None if x is None else (x.shape, x.dtype, x.device) for x in tensors]
+
+
+def kept(ctx: Any) -> tuple[Tensor | None, ...]:
+    """What :func:`keep` saved; refused where it has become something else since, by ``.data`` or a saved-tensor hook."""
+    saved = ctx.saved_tensors  # once: a checkpoint unpacks each time
+    for x, before in zip(saved, ctx.kept):
+        now = None if x is None else (x.shape, x.dtype, x.device)
+        if now != before:
+            said, was = (" and ".join(map(str, (tuple(one[0]), *one[1:]))) for one in (now or ("none",), before))
+            raise RuntimeError(f"a tensor saved for the backward pass = {said}: must be {was}, as in the forward pass")
+    return saved
 
 
 # ---------------------------------------------------------------- neurons in whole Lanes
