@@ -3,9 +3,12 @@
 import copy
 import io
 import logging
+import math
 import os
 import pickle
+import re
 import threading
+import types
 
 import pytest
 import snntorch
@@ -20,7 +23,7 @@ from spikepropamine.snn import scan as scan_module
 from spikepropamine.snn.controls import build_control
 from spikepropamine.snn.layers import PlasticLinear, Spike
 from spikepropamine.snn.networks import build
-from spikepropamine.snn.plasticity import BCM, Oja
+from spikepropamine.snn.plasticity import BCM, Hebb, Oja, Rule
 from spikepropamine.snn.scan import fire, initial_state, integrate, scan
 from spikepropamine.snn.surrogates import fast_sigmoid_slope
 
@@ -256,6 +259,197 @@ def test_a_shallow_copy_as_data_parallel_makes_them():
         setattr(layer, name, p.detach().clone())
     out, _ = scan(layer, network.neuron, spikes_of())
     assert torch.equal(out, network.run(spikes_of()).spikes)
+
+
+# ---------------------------------------------------------------- rules and constants of one's own
+
+
+def ruled(rule):
+    """A network whose synapses follow ``rule``."""
+    network = network_of("dp-oja")
+    network.synapses.rule = rule.double()
+    with torch.no_grad():
+        network.synapses.weight.abs_()
+    return network
+
+
+def scaled(k):
+    class Scaled(Rule):
+        decays = True
+        coefficients = staticmethod(lambda x, theta: (k * x, -k * x * x))
+        slopes = staticmethod(lambda x, theta: (k + 0 * x, -2 * k * x, 0 * x, 0 * x))
+
+    return Scaled
+
+
+def test_rules_that_differ_in_what_their_functions_close_over_differ():
+    one, other = (assert_alike(ruled(scaled(k)(2.0)), fused="auto") for k in (1.0, -3.0))
+    assert not torch.allclose(one, other)
+    assert "use more than x_post, theta and numbers: k" in reason(ruled(scaled(1.0)(2.0)))
+
+
+FACTOR, WAYS = 1.0, ("module", "helper", "nested", "default", "method")
+
+
+def helped(x):
+    return FACTOR * x
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_a_rule_s_function_uses_from_elsewhere_may_change(way, monkeypatch):
+    def written(x, theta, k=1.0):
+        return k * x, 0 * x
+
+    growing = {
+        "module": lambda x, theta: (FACTOR * x, 0 * x),
+        "helper": lambda x, theta: (helped(x), 0 * x),
+        "nested": lambda x, theta: ((lambda y: FACTOR * y)(x), 0 * x),
+        "default": written,
+        "method": classmethod(lambda rule, x, theta: (FACTOR * x, 0 * x)),
+    }[way]
+
+    class Growing(Rule):
+        decays = False
+        coefficients = growing if way == "method" else staticmethod(growing)
+        slopes = staticmethod(lambda x, theta: (1 + 0 * x, 0 * x, 0 * x, 0 * x))
+
+    network = ruled(Growing(2.0))
+    first = assert_alike(network, fused="auto")
+    written.__defaults__ = (-2.0,)
+    monkeypatch.setitem(globals(), "FACTOR", -2.0)
+    assert not torch.equal(assert_alike(network, fused="auto"), first)
+
+
+def test_a_rule_s_functions_may_be_exchanged():
+    class Exchanged(Oja):
+        pass
+
+    def copied(function):
+        return staticmethod(types.FunctionType(function.__code__, {}))
+
+    network = ruled(Exchanged())
+    first = assert_alike(network)
+    Exchanged.coefficients, Exchanged.slopes, Exchanged.decays = copied(Hebb.coefficients), copied(Hebb.slopes), True
+    second = assert_alike(network)
+    Exchanged.coefficients.__code__, Exchanged.slopes.__code__ = BCM.coefficients.__code__, BCM.slopes.__code__
+    Exchanged.decays = False
+    third = assert_alike(network)
+    assert not torch.equal(first, second) and not torch.equal(second, third)
+
+
+WRITTEN = """
+class Written(Rule):
+    decays = True
+    coefficients = staticmethod(lambda x, theta: (x / (2 + theta), -x))
+    slopes = staticmethod(lambda x, theta: (1 / (2 + theta), 0 * x - 1, -x / ((2 + theta) * (2 + theta)), 0 * x))
+"""
+
+
+@pytest.mark.parametrize("name", [None, "a/b", ""])
+def test_a_rule_needs_neither_a_name_nor_a_file_to_be_fused(name):
+    known = {"Rule": Rule}
+    exec(WRITTEN, known)
+    if name is not None:
+        known["Written"].name = name
+    assert_alike(ruled(known["Written"](2.0)))
+
+
+def written_over(x, theta):
+    x *= 2
+    return x, 0 * x
+
+
+@pytest.mark.parametrize(
+    "coefficients, slopes, decays, why",
+    [
+        (lambda x, th: (torch.tanh(x), 0 * x), lambda x, th: (0 * x, 0 * x, 0 * x, 0 * x), False, "tanh, torch"),
+        (lambda x, th: (x.clamp(0, 1), 0 * x), lambda x, th: (1 + 0 * x, 0 * x, 0 * x, 0 * x), False, "numbers: clamp"),
+        (lambda x, th: (x**2, 0 * x), lambda x, th: (2 * x, 0 * x, 0 * x, 0 * x), False, r"more than \+ - \* /"),
+        (lambda x, th: (x * (x > 0.1), 0 * x), lambda x, th: (1, 0, 0, 0), False, r"more than \+ - \* /"),
+        (lambda x, th: (x if 2 > 1.5 * 1 else x, 0), lambda x, th: (1, 0, 0, 0), False, "branch"),
+        (written_over, lambda x, th: (2 + 0 * x, 0 * x, 0 * x, 0 * x), False, r"more than \+ - \* /"),
+        (lambda x, th: (x, -x * x), lambda x, th: (1 + 0 * x, -2 * x, 0 * x, 0 * x), False, "does not decay"),
+        (lambda x, th: (x, -x * x), lambda x, th: (1 + 0 * x, -x, 0 * x, 0 * x), True, "not the derivatives"),
+        (lambda x, th: (x - th, 0 * x), lambda x, th: (1 + 0 * x, 0 * x, 0 * x, 0 * x), False, "not the derivatives"),
+    ],
+)
+def test_a_rule_that_cannot_be_compiled_takes_the_reference_path(coefficients, slopes, decays, why):
+    class Free(Rule):
+        tau_theta = 300.0
+
+    Free.coefficients, Free.slopes, Free.decays = staticmethod(coefficients), staticmethod(slopes), decays
+    network = ruled(Free(2.0))
+    assert_alike(network, fused="auto")
+    with pytest.raises(ValueError, match=f"'auto' or 'reference' where the rule.*{why}"):
+        network.run(spikes_of(), path="fused")
+
+
+@every_network
+def test_decays_that_leave_nothing(name):
+    network = build(name, 5, 6, 2, seed=3, weight_scale=4.0, tau_membrane=0.05, tau_readout=0.05, tau_trace=0.05)
+    found = []
+    for path in ("reference", "fused"):
+        readout = network.run(spikes_of(dtype=torch.float32), path=path).readout
+        found.append(gradients_of(network, readout.square().sum()))
+    for key, gradient in found[0].items():
+        torch.testing.assert_close(found[1][key], gradient, rtol=1e-3, atol=1e-4, msg=key)
+
+
+def learned(x):
+    return nn.Parameter(torch.tensor(x, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    "change, why",
+    [
+        (lambda n: setattr(n.synapses, "trace_decay", learned(0.95)), "trace_decay of the layer is no plain number"),
+        (lambda n: setattr(n.synapses, "trace_decay", torch.tensor([0.95]).double()), "trace_decay"),
+        (lambda n: setattr(n.synapses, "e_max", learned(0.5)), "e_max"),
+        (lambda n: setattr(n.synapses, "e_max", torch.rand(6, 1).double()), "e_max"),
+        (lambda n: setattr(n.synapses, "e_max", math.inf), "e_max"),
+        (lambda n: setattr(n.synapses, "e_max", -1.0), "e_max .* >= 0"),
+        (lambda n: setattr(n.synapses.rule, "tau_theta", learned(300.0).data.requires_grad_()), "theta_step"),
+        (lambda n: setattr(n.synapses, "dt", learned(5.0)), "theta_step"),
+        (lambda n: setattr(n.synapses.rule, "raw_eta", nn.Parameter(torch.rand(6).double())), "η"),
+        (lambda n: setattr(n.synapses.rule, "raw_eta", nn.Parameter(torch.rand(1).double())), "η"),
+        (lambda n: setattr(n.neuron.spike_grad, "slope", torch.tensor(3.0).double()), "spike function is Spike"),
+        (lambda n: setattr(n.neuron, "threshold", torch.tensor(math.inf).double()), "threshold is not finite"),
+    ],
+)
+def test_what_is_no_constant_takes_the_reference_path(change, why):
+    network = network_of("dp-bcm")
+    change(network)
+    assert re.search(why, reason(network))
+    if not math.isinf(network.neuron.threshold):
+        assert_alike(network, fused="auto")
+
+
+def test_a_bound_that_is_no_number_gives_the_same_on_both_paths():
+    network = network_of("dp-oja")
+    network.synapses.e_max = math.nan
+    found = [scan(network.synapses, network.neuron, spikes_of(), path=path)[1] for path in ("reference", "auto")]
+    torch.testing.assert_close(found[1].plastic.E, found[0].plastic.E, equal_nan=True)
+
+
+@every_network
+@pytest.mark.parametrize("slope", [0.0, 1e-46, 1e-30, 1e30])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_surrogate_of_any_slope(name, slope, dtype):
+    network, found = network_of(name, dtype), []
+    network.neuron.spike_grad.slope = slope
+    for path in ("reference", "fused"):
+        readout = network.run(spikes_of(dtype=dtype), path=path).readout
+        found.append(gradients_of(network, readout.square().sum()))
+    for key, gradient in found[0].items():
+        assert torch.isfinite(gradient).all()
+        torch.testing.assert_close(found[1][key], gradient, rtol=1e-3, atol=1e-3, msg=key)
+
+
+@pytest.mark.parametrize("e_max", [0.0, 1e-30, 1e30])
+def test_a_bound_of_any_size(e_max):
+    network = network_of("ndp-bcm")
+    network.synapses.e_max = e_max
+    assert_alike(network)
 
 
 # ---------------------------------------------------------------- autograd

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
+from . import formulas
 from .fused.compiler import missing
 from .layers import PlasticLinear
 from .plasticity import Rule
@@ -60,7 +61,7 @@ def of_layer(layer: nn.Module) -> str | None:
     if isinstance(layer, PlasticLinear):
         if not computes_as(layer, PlasticLinear, "current", "modulator", "step"):
             return f"the layer is a {type(layer).__name__} with methods of its own"
-        return _of_rule(layer.rule) or of_hooks(layer)
+        return _of_rule(layer.rule) or _of_constants(layer) or of_hooks(layer)
     if not isinstance(layer, nn.Linear) or not computes_as(layer, nn.Linear, "forward", "__call__"):
         return f"the layer is a {type(layer).__name__}"
     return of_hooks(layer)
@@ -78,6 +79,18 @@ def _of_rule(rule: Rule) -> str | None:
     owners = [next(k for k, kind in enumerate(type(rule).__mro__) if name in vars(kind)) for name in names]
     if owners[0] < max(owners[1:]):
         return "the rule has coefficients of its own but inherits their slopes or whether they decay"
+    return formulas.obstacle(type(rule))
+
+
+def _of_constants(layer: PlasticLinear) -> str | None:
+    rule, dtype = layer.rule, layer.bias.dtype
+    eta, most = rule.eta, torch.finfo(dtype).max
+    if not isinstance(eta, Tensor) or eta.ndim or eta.dtype != dtype:
+        return "the rule's η is no single number of the weights' dtype"
+    constants = {"e_max": layer.e_max, "trace_decay": layer.trace_decay, "theta_step": rule.theta_step(layer.dt)}
+    for name, value in constants.items():
+        if not isinstance(value, (int, float)) or not abs(value) <= most or name == "e_max" and value < 0:
+            return f"{name} of the layer is no plain number that {dtype} holds" + (", >= 0" if name == "e_max" else "")
     return None
 
 

@@ -8,8 +8,9 @@ as Oja's, BCM and the decaying Hebbian trace are, is two functions of the postsy
 everywhere:
 
 ``*_coefficients(x_post, theta)``
-    growth and decay. Plain arithmetic: the same function serves tensors (the reference path)
-    and vectors of neurons in compiled code (the fused path).
+    growth and decay. Plain arithmetic of both and of numbers written in place: the same function
+    serves tensors (the reference path) and vectors of neurons in compiled code (the fused path).
+    A function that uses anything else, or has other slopes, takes the reference path.
 ``*_slopes(x_post, theta)``
     their derivatives, for the fused backward pass. A test holds them to autograd's.
 

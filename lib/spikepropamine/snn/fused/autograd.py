@@ -120,7 +120,8 @@ class Prepared:
         V = learned.bias.new_empty(0, 0) if learned.V is None else learned.V
         c = torch.zeros_like(learned.bias) if learned.c is None else learned.c
         scalar = scalar_type(learned.weight)
-        self.rule, self.V, self._own_to_thread = type(layer.rule), V, threading.local()
+        self.kernels = kernels.compiled(type(layer.rule))
+        self.V, self._own_to_thread = V, threading.local()
         self.neurons, self.inputs = learned.weight.shape
         laid_out = columns(learned.weight.t()), columns(learned.alpha.t()), pad(learned.bias), pad(V.t()), pad(c)
         self.weights = Weights(*numpy_views(*laid_out), layer.modulated)
@@ -139,7 +140,7 @@ class Prepared:
         history = History(spikes, out, *self._history(B, T, stride, spikes) if keep else (_EMPTY[spikes.dtype],) * 3)
         own = _own(state)  # overwritten from the initial to the final state
         arrays = State(*numpy_views(*own)), History(*numpy_views(*history))
-        kernel, _ = kernels.compiled(self.rule)
+        kernel, _ = self.kernels
         # no sum runs over the batch here, so any split gives the same bits: one block a thread
         _each_block(
             lambda block, scratch: kernel(block, sizes, self.weights, self.constants, *arrays, scratch),
@@ -172,7 +173,7 @@ class Prepared:
         gradients = Gradients(grad_out, State(*numpy_views(*own)), *numpy_views(spikes, *sums), track_inputs)
         (V_back,) = numpy_views(columns(self.V))
         weights, history = self.weights._replace(V=V_back), History(*numpy_views(*history))
-        _, kernel = kernels.compiled(self.rule)
+        _, kernel = self.kernels
         _each_block(
             lambda block, scratch: kernel(block, sizes, weights, self.constants, history, gradients, *scratch),
             lambda: kernels.backward_scratch(P, Q, stride, scalar_type(out)),

@@ -29,11 +29,12 @@ from functools import cache
 import numba
 import numpy as np
 
+from ..formulas import function_of
 from ..plasticity import Rule
 from . import simd, tick
 from .compiler import jit
 from .memory import aligned
-from .simd import load, row, splat, store, tanh, where_above, width
+from .simd import load, number, row, splat, store, tanh, where_above, width
 from .structures import Scratch, Segment
 from .tick import (
     add_scaled,
@@ -302,24 +303,28 @@ def backward_scratch(P: int, Q: int, stride: int, dtype: type[np.generic]) -> tu
     return forward_scratch(P, Q, dtype), segment
 
 
-@cache
 def compiled(rule: type[Rule]) -> tuple[Callable, Callable]:
-    """The forward and the backward kernel of ``rule``, compiled on first use and cached on disk."""
-    source = "".join(map(inspect.getsource, (rule.coefficients, rule.slopes, simd, tick)))
-    mark = f"{rule.name}_{hashlib.sha256(source.encode()).hexdigest()[:12]}"
+    """The forward and the backward kernel of ``rule`` as it is now, compiled on first use and cached on disk."""
+    return _compiled(rule.coefficients.__code__, rule.slopes.__code__, bool(rule.decays))
+
+
+@cache
+def _compiled(of_coefficients: types.CodeType, of_slopes: types.CodeType, decays: bool) -> tuple[Callable, Callable]:
+    # all that these functions use is in their code, which formulas.obstacle has seen to
+    rule = [(code.co_code, code.co_consts, code.co_varnames) for code in (of_coefficients, of_slopes)]
+    mark = hashlib.sha256(repr((rule, decays, *map(inspect.getsource, (simd, tick)))).encode()).hexdigest()[:12]
 
     def compile_with(function: Callable, **names) -> Callable:
-        # The rule enters as a global name, not as an argument, so that numba inlines it; its source
+        # The rule enters as a global name, not as an argument, so that numba inlines it; its code
         # is part of the name under which numba caches, so that a changed rule is never served stale.
         code = function.__code__.replace(co_name=f"{function.__name__}_{mark}")
         specialised = types.FunctionType(code, {**globals(), **names})
         specialised.__qualname__ = code.co_name
         return jit(specialised)
 
-    coefficients = numba.njit(rule.coefficients, inline="always")
-    slopes = numba.njit(rule.slopes, inline="always")
+    coefficients, slopes = (numba.njit(function_of(code), inline="always") for code in (of_coefficients, of_slopes))
     forward = compile_with(_forward, coefficients=coefficients)
-    backward = compile_with(_backward, coefficients=coefficients, slopes=slopes, decays=rule.decays)
+    backward = compile_with(_backward, coefficients=coefficients, slopes=slopes, decays=decays)
     return _direct(forward), _direct(backward)
 
 

@@ -106,6 +106,16 @@ def width(typingctx, array):
     return types.intp(array), lambda context, builder, signature, arguments: ir.Constant(ir.IntType(64), count)
 
 
+@intrinsic
+def number(typingctx, array, x):
+    """The number ``x`` in the array's dtype."""
+
+    def generate(context, builder, signature, arguments):
+        return context.cast(builder, arguments[1], signature.args[1], signature.return_type)
+
+    return array.dtype(array, x), generate
+
+
 def _start(context, builder, kind, value):
     return value if isinstance(kind, types.CPointer) else context.make_array(kind)(context, builder, value).data
 

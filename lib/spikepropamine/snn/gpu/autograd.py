@@ -3,7 +3,7 @@
 import math
 import types
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import snntorch
 import torch
@@ -62,15 +62,15 @@ def _numbers(neuron: snntorch.Leaky, like: Tensor, *more: float) -> Tensor:
     return torch.cat([*of_neuron, *(like.new_full((1,), x) for x in (slope_of(neuron), *more))])
 
 
-@cache
 def jitted(rule: type[Rule]) -> tuple:
     """The rule's coefficients and slopes for the kernels: the functions of :mod:`..plasticity`, compiled by Triton."""
+    return _jitted(rule.coefficients), _jitted(rule.slopes)
 
-    def compiled(function):
-        # Triton's interpreter looks for its language among the names that the function's module knows
-        return triton.jit(types.FunctionType(function.__code__, {**function.__globals__, "tl": tl}, function.__name__))
 
-    return compiled(rule.coefficients), compiled(rule.slopes)
+@cache
+def _jitted(function: types.FunctionType) -> Any:
+    # Triton's interpreter looks for its language among the names that the function's module knows
+    return triton.jit(types.FunctionType(function.__code__, {**function.__globals__, "tl": tl}, function.__name__))
 
 
 def _stride(T: int) -> int:
