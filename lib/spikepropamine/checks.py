@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Hashable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
@@ -9,6 +10,7 @@ import torch
 from torch.nn.parameter import UninitializedTensorMixin
 
 Module = TypeVar("Module", bound=torch.nn.Module)
+FLOAT32 = torch.finfo(torch.float32)
 FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
@@ -27,6 +29,13 @@ def require_choice(name: str, value: Any, choices: Collection[Any]) -> None:
 def require_positive(name: str, value: Any) -> None:
     """Refuse anything but a finite number above zero."""
     require(_is_number(value) and 0 < value < float("inf"), name, value, "a finite number > 0")
+
+
+def require_float32(name: str, value: Any) -> None:
+    """Refuse anything but a number above zero that float32 holds, neither as zero nor as infinity."""
+    require_positive(name, value)
+    least, most = FLOAT32.tiny, FLOAT32.max
+    require(least <= value <= most, name, value, f"within {least:.2g} and {most:.2g}, as float32 holds it")
 
 
 def require_not_negative(name: str, value: Any) -> None:
@@ -110,6 +119,12 @@ def require_trackable(tensors: Mapping[str, torch.Tensor]) -> None:
                     "a tensor made in inference mode",
                     "one that gradients can be tracked of, such as its clone()",
                 )
+
+
+def with_values(device: Any) -> AbstractContextManager:
+    """Where to make what :func:`placed` then moves to ``device``: on the CPU if the default device, meta, holds no values."""
+    meta = torch.get_default_device().type == "meta"
+    return torch.device("cpu") if device is not None and meta else nullcontext()
 
 
 def placed(module: Module, device: Any, dtype: Any) -> Module:

@@ -7,7 +7,17 @@ import snntorch
 import torch
 from torch import Tensor, nn
 
-from ..checks import placed, require, require_count, require_dense, require_matrix, require_positive, require_tensor
+from ..checks import (
+    placed,
+    require,
+    require_count,
+    require_dense,
+    require_float32,
+    require_matrix,
+    require_positive,
+    require_tensor,
+    with_values,
+)
 from .plasticity import RULES, Rule, Seen, slide
 
 Neuron = TypeVar("Neuron", bound=nn.Module)
@@ -50,8 +60,8 @@ class Spike:
     """
 
     def __init__(self, slope: float = 25.0):
-        require_positive("slope", slope)
-        self.slope = slope
+        require_float32("slope", slope)
+        self.slope = float(slope)
 
     def __call__(self, u: Tensor) -> Tensor:
         return Step.apply(u, self)
@@ -172,18 +182,19 @@ class PlasticLinear(nn.Module):
             require_matrix(("out_features", out_features), ("out_features", out_features))
         known = ", ".join(f"{kind.__name__}()" for kind in RULES.values())
         require(isinstance(rule, Rule), "rule", rule, f"an instance of a plasticity.Rule: {known}, or your own")
-        require_positive("e_max", e_max)
+        require_float32("e_max", e_max)
         require_positive("dt", dt)
         require_positive("tau_trace", tau_trace)
         self.in_features, self.out_features = in_features, out_features
-        self.rule, self.modulated, self.e_max, self.dt = rule, modulated, e_max, dt
+        self.rule, self.modulated, self.e_max, self.dt = rule, modulated, float(e_max), float(dt)
         self.trace_decay = math.exp(-dt / tau_trace)
-        self.weight = nn.Parameter(torch.randn(out_features, in_features) / math.sqrt(in_features))
-        self.bias = nn.Parameter(torch.zeros(out_features))
-        self.alpha = nn.Parameter(0.1 * torch.randn(out_features, in_features))
-        if modulated:
-            self.modulator_weight = nn.Parameter(torch.randn(out_features, out_features) / math.sqrt(out_features))
-            self.modulator_bias = nn.Parameter(torch.zeros(out_features))
+        with with_values(device):
+            self.weight = nn.Parameter(torch.randn(out_features, in_features) / math.sqrt(in_features))
+            self.bias = nn.Parameter(torch.zeros(out_features))
+            self.alpha = nn.Parameter(0.1 * torch.randn(out_features, in_features))
+            if modulated:
+                self.modulator_weight = nn.Parameter(torch.randn(out_features, out_features) / math.sqrt(out_features))
+                self.modulator_bias = nn.Parameter(torch.zeros(out_features))
         placed(self, device, dtype)
 
     def initial_state(self, batch_size: int) -> PlasticState:

@@ -11,9 +11,11 @@ from ..checks import (
     placed,
     require,
     require_choice,
+    require_float32,
     require_network,
     require_positive,
     require_tensor,
+    with_values,
 )
 from ..fields import added
 from .arguments import require_readout
@@ -56,7 +58,8 @@ class NetworkOptions:
     def __post_init__(self):
         for name, value in vars(self).items():
             if name != "rule":
-                require_positive(name, value)
+                check = require_float32 if name in ("e_max", "slope") else require_positive
+                check(name, value)
         require(isinstance(self.rule, dict), "rule", self.rule, "the rule's arguments by name, such as {'eta': 5.0}")
 
 
@@ -229,13 +232,15 @@ def build(
     # The fixed weights are drawn first and from one stream, so that no network's differ.
     weight = normal(n_hidden, n_inputs, o.weight_scale / math.sqrt(n_inputs))
     readout_weight = normal(n_outputs, n_hidden, 1 / math.sqrt(n_hidden))
-    rule, modulated = rule_of(name, o), NETWORKS[name][1]
-    readout = nn.Linear(n_hidden, n_outputs)
+    modulated = NETWORKS[name][1]
     synapses: nn.Linear | PlasticLinear
-    if rule is None:
-        synapses = nn.Linear(n_inputs, n_hidden)
-    else:
-        synapses = PlasticLinear(n_inputs, n_hidden, rule, modulated, o.e_max, o.dt, o.tau_trace)
+    with with_values(device):
+        rule, readout = rule_of(name, o), nn.Linear(n_hidden, n_outputs)
+        if rule is None:
+            synapses = nn.Linear(n_inputs, n_hidden)
+        else:
+            synapses = PlasticLinear(n_inputs, n_hidden, rule, modulated, o.e_max, o.dt, o.tau_trace)
+        network = SpikingNetwork(synapses, readout, o)
     with torch.no_grad():
         synapses.weight.copy_(weight)
         synapses.bias.zero_()
@@ -246,4 +251,4 @@ def build(
         if isinstance(synapses, PlasticLinear) and modulated:
             scale = o.modulator_scale / math.sqrt(n_hidden)
             synapses.modulator_weight.copy_(normal(n_hidden, n_hidden, scale))
-    return placed(SpikingNetwork(synapses, readout, o), device, dtype)
+    return placed(network, device, dtype)

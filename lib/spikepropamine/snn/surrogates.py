@@ -7,6 +7,7 @@ import snntorch
 import torch
 from torch import Tensor
 
+from ..checks import FLOAT32
 from .layers import Spike
 
 _SEEN: WeakKeyDictionary[Callable, float | None] = WeakKeyDictionary()
@@ -14,7 +15,8 @@ _SEEN: WeakKeyDictionary[Callable, float | None] = WeakKeyDictionary()
 
 def slope_of(neuron: snntorch.Leaky) -> float:
     """k of the fast sigmoid of ``neuron``; a readout, which never spikes, has no use for it and gets 1."""
-    return fast_sigmoid_slope(neuron.spike_grad) or 1.0
+    slope = fast_sigmoid_slope(neuron.spike_grad)
+    return 1.0 if slope is None else slope
 
 
 def fast_sigmoid_slope(function: Callable[[Tensor], Tensor]) -> float | None:
@@ -24,7 +26,8 @@ def fast_sigmoid_slope(function: Callable[[Tensor], Tensor]) -> float | None:
     latter's derivative is taken at a few points and compared with the formula.
     """
     if type(function) is Spike and "derivative" not in vars(function):
-        return function.slope
+        plain = type(function.slope) in (int, float) and abs(function.slope) <= FLOAT32.max
+        return function.slope if plain else None
     if getattr(function, "__module__", None) != "snntorch.surrogate":
         return None
     if function not in _SEEN:
@@ -33,7 +36,7 @@ def fast_sigmoid_slope(function: Callable[[Tensor], Tensor]) -> float | None:
 
 
 def _probe(function: Callable[[Tensor], Tensor]) -> float | None:
-    points = torch.tensor([-30.0, -2.5, -1.0, -0.11, -1e-3, 0.0, 1e-3, 0.07, 1.0, 3.0, 50.0])
+    points = torch.tensor([-30.0, -2.5, -1.0, -0.11, -1e-3, 0.0, 1e-3, 0.07, 1.0, 3.0, 50.0], device="cpu")
     found, slopes = [], []
     try:
         with torch.inference_mode(False), torch.enable_grad():

@@ -77,7 +77,7 @@ def _forward(block, sizes, weights, constants, state, history, scratch):
     eta, beta, threshold, _, keep_trace, theta_step, e_max = constants
     modulated = weights.modulated
     Q, step = weights.bias.size, width(weights.bias)
-    zero = threshold - threshold
+    zero = number(weights.bias, 0)
     keep_history = history.potential.size > 0
     segments = (T + stride - 1) // stride
     W, alpha, bias = row(weights.W, 0), row(weights.alpha, 0), row(weights.bias, 0)
@@ -156,7 +156,7 @@ def _backward(block, sizes, weights, constants, history, gradients, scratch, seg
     modulated, track_inputs = weights.modulated, gradients.track_inputs
     step = width(weights.W)
     Q = weights.W.size // P
-    zero = e_max - e_max
+    zero = number(weights.W, 0)
     segments = (T + stride - 1) // stride
     W, alpha, V_back = row(weights.W, 0), row(weights.alpha, 0), row(weights.V, 0)
     grad_W, grad_alpha = row(gradients.W, block.place * P * Q), row(gradients.alpha, block.place * P * Q)
@@ -353,7 +353,7 @@ def leaky_forward(current, v, leak, out, potential):
     With an infinite threshold it never spikes: the leaky readout.
     """
     beta, threshold, _ = leak
-    zero = beta - beta
+    zero = number(v, 0)
     for start in range(0, current.size, v.size):
         I, s, u = row(current, start), row(out, start), row(potential, start)
         for n in range(v.size):
@@ -367,7 +367,7 @@ def leaky_forward(current, v, leak, out, potential):
 def leaky_backward(grad_out, grad_potential, potential, leak, grad_v, grad_current):
     """The adjoint of :func:`leaky_forward`; grad_v (N,) comes in as the final state's gradient."""
     beta, threshold, steepness = leak
-    one = steepness / steepness  # of the current's dtype: numba makes float32 · integer a float64
+    one = number(grad_v, 1)  # of the current's dtype: numba makes float32 · integer a float64
     for start in range(potential.size - grad_v.size, -1, -grad_v.size):
         g_s, g_u, g_I, u = (
             row(grad_out, start),

@@ -17,6 +17,7 @@ from .simd import (
     load,
     lowest,
     nonzero,
+    number,
     prefetch,
     row,
     splat,
@@ -112,7 +113,7 @@ def conduct(current, spikes, active, n, W, alpha, E, j, P, step):
 def advance(E, E_next, x_pre, P, growth, keep, e_max, j, step):
     # E[t+1] = clip(growth x_i + keep E[t], −E_max, E_max), where growth and keep hold η M.
     # The largest |E[t+1]|: below E_max, nothing was clipped.
-    peak = splat(e_max - e_max)
+    peak = splat(number(E, 0))
     for i in range(P):
         k = j * P + i * step
         e = clip(growth * x_pre[i] + keep * load(E, k), e_max)
@@ -141,7 +142,7 @@ def _retreating(clips: bool) -> Callable:
     def retreat(E, grad_E, x_pre, P, growth, keep, e_max, j, step):
         # the adjoint of advance by E, and by_growth_j = Σ_i g x_i and by_decay_j = Σ_i g E_ji, where g is the
         # gradient past the clip. Two sums in turn, since one would wait for itself.
-        by_growth = by_decay = by_growth_2 = by_decay_2 = splat(e_max - e_max)
+        by_growth = by_decay = by_growth_2 = by_decay_2 = splat(number(E, 0))
         for i in range(0, P - 1, 2):
             k = j * P + i * step
             e, e_2, g, g_2 = load(E, k), load(E, k + step), load(grad_E, k), load(grad_E, k + step)
@@ -175,7 +176,7 @@ def _retreating_to_inputs(clips: bool) -> Callable:
     def retreat_to_inputs(E, grad_E, x_pre, P, growth, keep, e_max, grad_x_pre, Q, step):
         # the adjoint of advance by x_pre, before grad_E moves on
         for i in range(P):
-            by_x = splat(e_max - e_max)
+            by_x = splat(number(E, 0))
             for j in range(0, Q, step):
                 k, growth_j = j * P + i * step, load(growth, j)
                 g = load(grad_E, k)
