@@ -771,7 +771,7 @@ def test_a_readout_with_a_beta_for_each_class_or_a_learned_one():
     network.integrator.beta = torch.tensor([0.5, 0.9], dtype=torch.float64)
     assert_alike(network, fused="auto")
     network.integrator.beta = torch.tensor([0.5, 0.9, 0.7], dtype=torch.float64)
-    with pytest.raises(ValueError, match=r"neuron.beta.shape = \(3,\): must be \(\) or \(2,\)"):
+    with pytest.raises(ValueError, match=r"neuron.beta.shape = \(3,\): must be \(\), \(1,\) or \(2,\)"):
         network(spikes_of())
     del network.integrator.beta
     network.integrator.beta = nn.Parameter(torch.tensor(0.8, dtype=torch.float64))

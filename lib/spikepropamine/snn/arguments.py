@@ -3,6 +3,7 @@
 from typing import Any
 
 import snntorch
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
@@ -10,6 +11,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from ..checks import FLOATS, require, require_finite, require_tensor, require_trackable
 from .layers import PlasticLinear, as_spikes
+from .plasticity import Rule
 
 # of snnTorch's neurons, those that are called as neuron(current, v) and return (spikes, v)
 _NEURONS = (snntorch.Leaky, snntorch.Lapicque)
@@ -28,6 +30,19 @@ def require_neuron(neuron: Any) -> None:
         raise ValueError(f"neuron.init_hidden = {neuron.init_hidden!r}: must be False, since state is passed")
 
 
+def require_constants(neuron: nn.Module, neurons: int, dtype: torch.dtype) -> None:
+    """Refuse constants of snnTorch's neurons that would change the shape or the dtype of what they compute."""
+    if not isinstance(neuron, snntorch._neurons.SpikingNeuron):
+        return
+    for name in ("beta", "threshold", "graded_spikes_factor"):
+        value = getattr(neuron, name, None)
+        if isinstance(value, Tensor) and value.ndim:
+            allowed = f"(), (1,) or ({neurons},), the neurons"
+            require(value.shape in ((1,), (neurons,)), f"neuron.{name}.shape", tuple(value.shape), allowed)
+            if torch.promote_types(value.dtype, dtype) != dtype:
+                raise TypeError(f"neuron.{name} has dtype {value.dtype}: must be {dtype}, the dtype of the potentials")
+
+
 def put_weights_in_place(layer: Any) -> None:
     """Call the hooks by which pruning and the old weight_norm make a plastic layer's weights before each forward."""
     if isinstance(layer, PlasticLinear):
@@ -44,13 +59,16 @@ def require_layer(layer: Any, called: str = "layer") -> dict[str, Tensor]:
         raise TypeError(f"{called}.weight has dtype {layer.weight.dtype}: must be one of {', '.join(map(str, FLOATS))}")
     weight, P, Q = layer.weight, layer.in_features, layer.out_features
     shapes: dict[str, tuple[int, ...]] = {"weight": (Q, P), "bias": (Q,)}
-    if isinstance(layer, PlasticLinear):
+    plastic = isinstance(layer, PlasticLinear)
+    if plastic:
+        if not isinstance(layer.rule, Rule):
+            raise TypeError(f"{called}.rule = {type(layer.rule).__name__}: must be a plasticity.Rule")
         shapes["alpha"] = (Q, P)
         if layer.modulated:
             shapes |= {"modulator_weight": (Q, Q), "modulator_bias": (Q,)}
     for name, shape in shapes.items():
         x = getattr(layer, name)
-        if x is not None or name != "bias":
+        if x is not None or plastic or name != "bias":
             require_tensor(f"{called}.{name}", x, shape, weight.dtype, weight.device, finite=False)
     parameters: dict[str, Tensor] = {f"{called}.{name}": x for name, x in layer.named_parameters()}
     for name, x in parameters.items():

@@ -1,5 +1,6 @@
 """Where the fused paths step aside: what they would not compute as the reference path does, each with its reason."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -106,9 +107,11 @@ def of_neuron(neuron: Any, reset: str = "subtract", kind: Any = snntorch.Leaky) 
     beta, threshold, factor = neuron.beta, neuron.threshold, neuron.graded_spikes_factor
     if any(x.requires_grad or isinstance(x, nn.Parameter) for x in (beta, threshold, factor)):
         return "the neuron's β or threshold is learned"
-    if beta.numel() > 1 or threshold.numel() > 1:
+    if any(x.numel() != 1 or x.ndim > 1 for x in (beta, threshold, factor)):
         return "the neurons differ in β or threshold"
-    if neuron.inhibition or neuron.state_quant or neuron.init_hidden or factor.numel() != 1 or factor.item() != 1:
+    if reset != "none" and not math.isfinite(threshold.item()):
+        return "the neuron's threshold is not finite"
+    if neuron.inhibition or neuron.state_quant or neuron.init_hidden or factor.item() != 1:
         return "the neuron has an option of snnTorch's that is not fused"
     if not computes_as(neuron, kind, "forward", "__call__", "fire", "mem_reset", "_base_state_function"):
         return "the neuron has methods of its own"

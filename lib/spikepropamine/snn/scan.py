@@ -30,7 +30,7 @@ from ..checks import (
     require_trackable,
 )
 from . import obstacles, reference
-from .arguments import put_weights_in_place, require_layer, require_neuron, require_state
+from .arguments import put_weights_in_place, require_constants, require_layer, require_neuron, require_state
 from .compiling import left_alone
 from .layers import PlasticLinear, PlasticState
 
@@ -94,6 +94,7 @@ def scan(
     parameters = require_layer(layer)
     require_neuron(neuron)
     weight = layer.weight
+    require_constants(neuron, layer.out_features, weight.dtype)
     require_tensor("spikes", spikes, ("T", "B", layer.in_features), weight.dtype, weight.device, finite=False)
     require(spikes.shape[1] > 0, "spikes.shape", tuple(spikes.shape), f"(T, B, {layer.in_features}) with B >= 1")
     values = {"spikes": spikes}
@@ -157,10 +158,7 @@ def _neurons(
     # under autocast a layer gives a lower precision than the state's
     mixed = obstacles.autocast(current) and isinstance(v, Tensor)
     require_tensor("v", v, tuple(current.shape[1:]), v.dtype if mixed else current.dtype, current.device, finite=False)
-    for name in ("beta", "threshold"):
-        value, most = getattr(neuron, name, None), current.shape[2]
-        if isinstance(value, Tensor):
-            require(value.numel() in (1, most), f"neuron.{name}.shape", tuple(value.shape), f"() or ({most},)")
+    require_constants(neuron, current.shape[2], v.dtype)
     require_trackable({"current": current, "v": v})
     require_finite({"current": current, "v": v})
     if path == "reference":
