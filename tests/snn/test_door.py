@@ -1,7 +1,11 @@
 """What once ended the process, or gave a wrong number, is refused by name."""
 
 import copy
+import os
 import pickle
+import subprocess
+import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,13 +14,14 @@ from torch import nn
 
 from spikepropamine.snn.controls import CONTROLS, build_control
 from spikepropamine.snn.fused import recurrent_memory
-from spikepropamine.snn.layers import PlasticLinear
-from spikepropamine.snn.networks import NETWORKS, build
+from spikepropamine.snn.layers import PlasticLinear, leaky
+from spikepropamine.snn.networks import NETWORKS, NetworkOptions, build
 from spikepropamine.snn.plastic_leaky import PlasticLeaky
 from spikepropamine.snn.plasticity import Oja
-from spikepropamine.snn.scan import initial_state
+from spikepropamine.snn.scan import fire, initial_state, scan
 from spikepropamine.snn.traditional import TRADITIONAL, TraditionalOptions, build_traditional
 
+SEARCH = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}  # of another process
 OTHERS = [*CONTROLS, *TRADITIONAL]
 
 
@@ -201,6 +206,107 @@ def test_a_batch_that_cannot_be_is_refused_by_name(layer, batch_size):
 def test_a_constant_that_is_no_positive_number_is_refused_by_name(name, value):
     with pytest.raises(ValueError, match=f"{name} = .*: must be a finite number > 0"):
         PlasticLeaky(5, 6, Oja(), **{name: value})
+
+
+@pytest.mark.parametrize("value", [1e-46, 1e39, Fraction(10**40), 2**130])
+@pytest.mark.parametrize("name", ["e_max", "slope"])
+def test_a_constant_that_float32_does_not_hold_is_refused_by_name(name, value):
+    for make in (
+        lambda **options: PlasticLeaky(5, 6, Oja(), **options),
+        lambda **options: build("snn", 5, 6, 2, **options),
+        lambda **options: build_control("alif", 5, 6, 2, **options),
+        lambda **options: NetworkOptions(**options),
+    ):
+        with pytest.raises(ValueError, match=f"{name} = .*: must be within 1.2e-38 and 3.4e\\+38, as float32 holds it"):
+            make(**{name: value})
+
+
+@pytest.mark.parametrize("value", [Fraction(3), 2**70, np.float32(3), np.int64(3), 1e-37, 3e38])
+@pytest.mark.parametrize("name", ["e_max", "slope"])
+def test_a_constant_of_any_kind_of_number_gives_the_same_on_both_paths(name, value):
+    layer, found = PlasticLeaky(5, 6, Oja(), **{name: value}), []
+    for path in ("reference", "fused"):
+        layer.zero_grad()
+        out, state = scan(layer.synapses, layer.neuron, torch.ones(7, 3, 5), path=path)
+        (out.sum() + state.plastic.x_post.sum()).backward()
+        found.append([out.detach(), state.plastic.E.detach(), *(p.grad for p in layer.parameters())])
+    for a, b in zip(*found):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+def of_shape(*shape, dtype=torch.float32):
+    return torch.full(shape, 0.75, dtype=dtype)
+
+
+@pytest.mark.parametrize("name", ["beta", "threshold", "graded_spikes_factor"])
+@pytest.mark.parametrize("shape", [(6, 1), (1, 6), (1, 1, 1), (7,), (3, 1), (0,)])
+def test_neurons_constants_of_another_shape_are_refused_by_name(name, shape):
+    neuron = leaky(20.0)
+    setattr(neuron, name, of_shape(*shape))
+    for run in (
+        lambda path: fire(torch.ones(4, 3, 6), torch.zeros(3, 6), neuron, path),
+        lambda path: scan(nn.Linear(5, 6), neuron, torch.ones(4, 3, 5), path=path),
+        lambda path: scan(PlasticLinear(5, 6, Oja()), neuron, torch.ones(4, 3, 5), path=path),
+    ):
+        for path in ("auto", "reference"):
+            with pytest.raises(ValueError, match=rf"neuron.{name}.shape = .*: must be \(\), \(1,\) or \(6,\)"):
+                run(path)
+
+
+@pytest.mark.parametrize("name", ["beta", "threshold"])
+def test_neurons_constants_of_another_dtype_are_refused_by_name_or_give_the_same(name):
+    layer, neuron = PlasticLinear(5, 6, Oja()), leaky(20.0)
+    for shape in ((1,), (6,)):
+        setattr(neuron, name, of_shape(*shape, dtype=torch.float64))
+        for path in ("auto", "reference"):
+            with pytest.raises(TypeError, match=f"neuron.{name} has dtype torch.float64: must be torch.float32"):
+                scan(layer, neuron, torch.ones(4, 3, 5), path=path)
+            with pytest.raises(TypeError, match=f"neuron.{name} has dtype torch.float64: must be torch.float32"):
+                fire(torch.ones(4, 3, 6), torch.zeros(3, 6), neuron, path)
+    for value in (of_shape(dtype=torch.float64), of_shape(1), of_shape(6)):
+        setattr(neuron, name, value)
+        found = [scan(layer, neuron, torch.ones(4, 3, 5), path=path)[0] for path in ("auto", "reference")]
+        torch.testing.assert_close(*found)
+
+
+@pytest.mark.parametrize(
+    "part, value, named",
+    [
+        ("bias", None, "layer.bias is a NoneType: must be a torch.Tensor"),
+        ("alpha", None, "layer.alpha is a NoneType: must be a torch.Tensor"),
+        ("rule", None, "layer.rule = NoneType: must be a plasticity.Rule"),
+        ("rule", nn.Identity(), "layer.rule = Identity: must be a plasticity.Rule"),
+    ],
+)
+def test_a_plastic_layer_without_a_part_is_refused_by_name(part, value, named):
+    layer = PlasticLinear(5, 6, Oja())
+    setattr(layer, part, value)
+    for path in ("auto", "reference", "fused"):
+        with pytest.raises(TypeError, match=named):
+            scan(layer, leaky(20.0), torch.ones(4, 3, 5), path=path)
+
+
+UNDER_META = """
+import torch
+torch.set_default_device("meta")
+from spikepropamine import Oja, PlasticLeaky, PlasticLinear, build
+import snntorch
+made = build("ndp-oja", 5, 6, 2, device="cpu")
+with torch.device("cpu"):
+    drawn, spikes, rule = build("ndp-oja", 5, 6, 2), torch.ones(7, 3, 5), Oja()
+    own = PlasticLinear(5, 6, Oja()), snntorch.Leaky(beta=0.8, spike_grad=snntorch.surrogate.fast_sigmoid(10))
+from spikepropamine.snn.scan import scan
+with torch.no_grad():
+    assert torch.equal(made(spikes), drawn(spikes)) and made(spikes).device.type == "cpu"
+    scan(*own, spikes, path="fused")
+assert {p.device.type for p in PlasticLeaky(5, 6, rule, device="cpu").state_dict().values()} == {"cpu"}
+assert PlasticLinear(5, 6, Oja()).weight.is_meta and build("snn", 5, 6, 2).readout.weight.is_meta
+"""
+
+
+def test_networks_are_made_and_run_on_the_cpu_where_the_default_device_holds_no_values():
+    run = subprocess.run([sys.executable, "-c", UNDER_META], env=SEARCH, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.parametrize(

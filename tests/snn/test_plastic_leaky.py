@@ -52,10 +52,13 @@ def test_bool_and_integer_spikes_are_converted_and_other_floats_refused():
         layer(spikes.numpy())
 
 
-@pytest.mark.parametrize("shape", [(6,), (2, 3, 4, 6), (3, 5), (20, 3, 7)])
-def test_wrong_shapes_are_refused_by_name(shape):
-    with pytest.raises(ValueError, match=re.escape(f"spikes.shape = {shape}") + "|" + re.escape(f"{(1, *shape)}")):
-        PlasticLeaky(6, 5, Oja())(torch.zeros(shape))
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("shape", [(6,), (2, 3, 4, 6), (3, 5), (20, 3, 7), (0, 6)])
+def test_wrong_shapes_are_refused_by_name(shape, batch_first):
+    axes = "(B, T, 6)" if batch_first else "(T, B, 6)"
+    said = re.escape(f"spikes.shape = {shape}: must be (B, 6) for one tick, or {axes}, with B >= 1")
+    with pytest.raises(ValueError, match=said):
+        PlasticLeaky(6, 5, Oja(), batch_first=batch_first)(torch.zeros(shape))
 
 
 def test_a_state_can_be_moved_and_cut_off_from_its_history():

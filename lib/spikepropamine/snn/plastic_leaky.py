@@ -4,7 +4,7 @@ import snntorch
 import torch
 from torch import Tensor, nn
 
-from ..checks import placed, require
+from ..checks import placed, require, with_values
 from .layers import PlasticLinear, as_spikes, leaky
 from .plasticity import Rule
 from .scan import HiddenState, initial_state, scan
@@ -55,10 +55,12 @@ class PlasticLeaky(nn.Module):
     ):
         super().__init__()
         require(isinstance(batch_first, bool), "batch_first", batch_first, "True or False")
-        made = leaky(tau, dt, slope) if neuron is None else neuron
+        with with_values(device):
+            made = leaky(tau, dt, slope) if neuron is None else neuron
         require(isinstance(made, snntorch.Leaky), "neuron", type(made).__name__, "a snntorch.Leaky, or None")
         require(not made.init_hidden, "init_hidden of neuron", made.init_hidden, "False: state is passed, never kept")
-        self.synapses = PlasticLinear(in_features, out_features, rule, modulated, e_max, dt, tau_trace)
+        with with_values(device):
+            self.synapses = PlasticLinear(in_features, out_features, rule, modulated, e_max, dt, tau_trace)
         self.neuron, self.batch_first = made, batch_first
         placed(self, device, dtype)
 
@@ -79,7 +81,9 @@ class PlasticLeaky(nn.Module):
             ValueError: spikes of another shape.
         """
         sequence = as_spikes("spikes", spikes, self.synapses.weight.dtype)
-        require(sequence.ndim in (2, 3), "spikes.shape", tuple(sequence.shape), self._expected())
+        shape = tuple(sequence.shape)
+        batch = shape[0 if self.batch_first or len(shape) < 3 else 1] if len(shape) in (2, 3) else 0
+        require(batch > 0 and shape[-1] == self.synapses.in_features, "spikes.shape", shape, self._expected())
         if sequence.ndim == 2:
             out, state = scan(self.synapses, self.neuron, sequence.unsqueeze(0), state)
             return out.squeeze(0), state
@@ -88,7 +92,7 @@ class PlasticLeaky(nn.Module):
 
     def _expected(self) -> str:
         P = self.synapses.in_features
-        return f"(B, {P}) for one tick, or {f'(B, T, {P})' if self.batch_first else f'(T, B, {P})'}"
+        return f"(B, {P}) for one tick, or {f'(B, T, {P})' if self.batch_first else f'(T, B, {P})'}, with B >= 1"
 
     def extra_repr(self) -> str:
         return f"batch_first={self.batch_first}"

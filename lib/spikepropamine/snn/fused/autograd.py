@@ -35,7 +35,7 @@ from .memory import (
 from .structures import Block, Constants, Gradients, History, Leak, Scratch, Sizes, State, Weights
 
 _BLOCKS = 8
-_EMPTY = {dtype: torch.empty(0, dtype=dtype) for dtype in (torch.float32, torch.float64)}
+_EMPTY = {dtype: torch.empty(0, dtype=dtype, device="cpu") for dtype in (torch.float32, torch.float64)}
 
 
 # ---------------------------------------------------------------- neurons alone
