@@ -89,6 +89,14 @@ def test_the_timeline_is_that_of_the_task():
     assert data.time_s.tolist() == [0, 1.0] and data.value.tolist() == [0.5, 2.0]
 
 
+def test_the_longest_gap_that_was_trained_is_told():
+    runs = {"": runs_of({}), "-gap-1s": runs_of({"gru": 0.95}), "-gap-5s": runs_of({"dp-bcm": 0.95})}
+    told = page.trained_gap(runs, NAMES)
+    assert told.startswith("- **Trained with a gap of 5 s** (exploratory)") and "dp-bcm 95%" in told
+    assert "; of the other memories, " in told and "gru 95%" not in told and "mlp" not in told
+    assert page.trained_gap({"": runs_of({})}, NAMES) == ""
+
+
 def test_variants_show_who_relies_on_its_state():
     runs = {"": runs_of({"dp-bcm": 0.95}), "-limb": runs_of({"gru": 0.95}, seeds=1).query("network != 'snn'")}
     drawing = page.draw_variants(runs, NAMES)

@@ -363,6 +363,24 @@ VARIANTS_IN_WORDS = {
 }
 
 
+def trained_gap(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> str:
+    """What policies that were trained with the longest gap do, as a line; empty where none was."""
+    gaps = [variant for variant in VARIANTS_IN_WORDS if variant.startswith("-gap-") and variant in runs]
+    if not gaps:
+        return ""
+    of_it = runs[gaps[-1]]
+    share = {
+        name: interquartile_mean(of_it[of_it.network == name].right).mean
+        for name in names
+        if (of_it.network == name).any()
+    }
+    plastic = [name for name in plastic_of(names) if name in share]
+    others = [name for name in share if name not in (*NETWORKS, "mlp")]
+    said = (enumerated(f"{name} {share[name]:.0%}" for name in some) for some in (plastic, others) if some)
+    told = "; of the other memories, ".join(said)
+    return f"- **{variant_in_words(gaps[-1]).capitalize()}** (exploratory), the share of episodes that go the right way is: {told}."
+
+
 def variants_found(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> str:
     """One sentence for each variant that has been run: who relies on its state, and who goes farthest."""
     lines = []
