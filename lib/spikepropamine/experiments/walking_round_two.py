@@ -70,6 +70,12 @@ GAP_CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
+def gap_changes(robot: str) -> dict[str, tuple[str, str]]:
+    """By configuration's hash the policy and the name of the change in :func:`gap_search`."""
+    names = [(policy, change) for policy in PUBLISHED_POLICIES for change in GAP_CHANGES]
+    return {config.hash: name for config, name in zip(gap_search(robot).configs, names)}
+
+
 def gap_search(robot: str, policies: Iterable[str] = PUBLISHED_POLICIES) -> Experiment:
     """GAP_CHANGES of every policy on one of EXPERIMENTS: one list and one budget for all, seed 1000.
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from spikepropamine.book.pages import locomotion as page
-from spikepropamine.experiments import locomotion
+from spikepropamine.experiments import locomotion, walking_round_two
 from spikepropamine.experiments.plasticity_in_walking import WAYS
 from spikepropamine.records import runs as records
 from spikepropamine.walking.policies import POLICIES
@@ -83,6 +83,29 @@ def test_what_others_report_stands_beside_what_is_reached_here(published, reposi
     theirs = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert all(f"{{{key}," in known for key in (theirs["source"], *theirs["networks"].values()))
     assert page.shown_related(table)["return"].iloc[0] == "4,770"
+
+
+def test_what_was_tried_to_close_the_distance_is_told_by_change():
+    experiment = walking_round_two.gap_search("half-cheetah")
+    names = walking_round_two.gap_changes("half-cheetah")
+    assert len(names) == len(experiment.configs) and names[experiment.configs[0].hash] == ("snn", "as in round one")
+    returns = {"mlp": 2000.0, "snn": 1000.0, "ndp-bcm": 1500.0}
+    runs = pd.DataFrame(
+        {"config_hash": h, "seed": 1000, "git_commit": "c", "return": returns[network]}
+        for h, (network, change) in names.items()
+        if network in returns
+        and change in ("as in round one", "128 neurons")
+        and (network, change) != ("mlp", "128 neurons")
+    )
+    table = page.tried_to_close({"half-cheetah": runs})
+    assert len(table) == 5 and table.share_of_ordinary.notna().sum() == 3
+    told = page.does_it_close(table, 96, {"HalfCheetah-v5": [0.5, 0.7]})
+    assert told.startswith("Not by what was tried so far. 5 of 96 runs") and told.count("\n- ") == 1
+    assert "as in round one, 1,000,000 steps: snn 50%, ndp-bcm 75% of the MLP's return (round one: 50 to 70%)." in told
+    shown = page.shown_tried(table).set_index("change")
+    assert shown.loc["as in round one", "mlp"] == "2,000" and shown.loc["128 neurons", "mlp"] == "–"
+    assert page.does_it_close(table.assign(share_of_ordinary=0.95), 96, {}).startswith("By some of what was tried")
+    assert page.does_it_close(page.tried_to_close({}), 96, {}).startswith("*Not yet run*: 0 of 96")
 
 
 def test_sentences_on_plasticity_follow_the_measurements():

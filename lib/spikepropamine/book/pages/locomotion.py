@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ...experiments.gait import LEGS
-from ...experiments.locomotion import LocomotionConfig
+from ...experiments.locomotion import EXPERIMENTS, LocomotionConfig
 from ...experiments.plasticity_in_walking import BOUNDS, FADES_S, WAYS
+from ...experiments.walking_round_two import GAP_STEPS, gap_changes
 from ...records.atomic import load_yaml
 from ...records.statistics import Interval, interquartile_mean
 from ...snn.networks import NETWORKS, NetworkOptions
@@ -358,6 +359,55 @@ def shown_related(table: pd.DataFrame) -> pd.DataFrame:
     )
     heads = {"source": "from", "environment": "robot", "algorithm": "trained by"}
     return shown.rename(columns=heads | {"share_of_ordinary": "share of the ordinary network's"})
+
+
+# ---------------------------------------------------------------- closing the distance to the ordinary network
+
+
+def tried_to_close(searches: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """By robot's experiment, the runs of its :func:`walking_round_two.gap_search`: the return of a policy under a change.
+
+    ``share_of_ordinary`` is that of the MLP's return under the same change, NaN where it was not run.
+    """
+    rows = []
+    for robot, runs in searches.items():
+        known = gap_changes(robot)
+        for run in runs.to_dict("records"):
+            if run["config_hash"] in known:
+                network, change = known[run["config_hash"]]
+                named = {"environment": EXPERIMENTS[robot], "network": network, "change": change}
+                rows.append(named | {key: run[key] for key in ("config_hash", "seed", "git_commit", "return")})
+    table = pd.DataFrame(rows)
+    if table.empty:
+        return table
+    keys = ["environment", "change", "seed"]
+    ordinary = table[table.network == "mlp"].set_index(keys)["return"].rename("ordinary")
+    table = table.join(ordinary, on=keys)
+    return table.assign(share_of_ordinary=table["return"] / table.ordinary).drop(columns="ordinary")
+
+
+def does_it_close(table: pd.DataFrame, planned: int, shares: Mapping[str, Sequence[float]]) -> str:
+    """What was tried to bring spiking policies nearer to the MLP, in sentences; ``shares`` are those of round one by robot."""
+    told = f"{len(table)} of {planned} runs of the registered search, of one seed, are done."
+    if table.empty:
+        return f"*Not yet run*: {told}"
+    spiking, lines = table[table.network.isin(NETWORKS) & table.share_of_ordinary.notna()], []
+    for (robot, change), part in spiking.groupby(["environment", "change"], sort=False):
+        before = f" (round one: {between(shares[robot])})" if robot in shares else ""
+        reach = ", ".join(f"{r.network} {r.share_of_ordinary:.0%}" for r in part.itertuples())
+        lines.append(f"- {robot}, {change}, {GAP_STEPS:,} steps: {reach} of the MLP's return{before}.")
+    reached = spiking.share_of_ordinary.max() if len(spiking) else 0.0
+    answer = "Not by what was tried so far" if reached < CLOSED_AT else "By some of what was tried"
+    return f"{answer}. {told}\n\n" + "\n".join(lines)
+
+
+def shown_tried(table: pd.DataFrame) -> pd.DataFrame:
+    """:func:`tried_to_close` as it is read: a row a change, a column a policy."""
+    wide = table.pivot_table("return", ["environment", "change"], "network", sort=False)
+    return wide.map(number).rename_axis(columns=None).reset_index()
+
+
+CLOSED_AT = 0.9  # of the MLP's return
 
 
 # ---------------------------------------------------------------- what plasticity does
