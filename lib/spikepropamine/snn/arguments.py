@@ -10,7 +10,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from ..checks import FLOATS, require, require_finite, require_tensor, require_trackable
-from .layers import PlasticLinear, as_spikes
+from .layers import PlasticLinear, PlasticState, as_spikes
 from .plasticity import Rule
 
 # of snnTorch's neurons, those that are called as neuron(current, v) and return (spikes, v)
@@ -87,7 +87,8 @@ def require_state(layer: PlasticLinear | nn.Linear, state: Any, batch: int) -> d
     shapes: dict[str, tuple[int, ...]] = {"v": (batch, Q)}
     tensors = {"v": state.v}
     plastic = isinstance(layer, PlasticLinear)
-    if (state.plastic is not None) != plastic or plastic and not hasattr(state.plastic, "_fields"):
+    fits = getattr(state.plastic, "_fields", ()) == PlasticState._fields if plastic else state.plastic is None
+    if not fits:
         allowed = "a PlasticState, since the layer is plastic" if plastic else "None, since the layer is not plastic"
         raise TypeError(f"state.plastic is a {type(state.plastic).__name__}: must be {allowed}")
     if plastic:

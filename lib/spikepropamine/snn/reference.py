@@ -45,6 +45,11 @@ def _tick(neuron: nn.Module, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor
         raise TypeError(
             f"neuron = {type(neuron).__name__}: must return (spikes, v) of (current, v), as snntorch.Leaky does; it returned {found}"
         )
+    for name, x in zip(("spikes", "v"), result):
+        if not isinstance(x, Tensor):
+            raise TypeError(
+                f"neuron = {type(neuron).__name__}: must return tensors (spikes, v) of (current, v); its {name} is a {type(x).__name__}"
+            )
     return result
 
 
