@@ -55,6 +55,13 @@ def require_matrix(rows: tuple[str, int], columns: tuple[str, int]) -> None:
     require(m * n <= 2**31, f"{a} × {b}", m * n, "2**31 at most, the numbers in one tensor")
 
 
+def require_batch(batch_size: Any, **sizes: int) -> None:
+    """Refuse a number of batch members whose state of ``sizes`` numbers each no tensor would hold."""
+    require_count("batch_size", batch_size)
+    for name, size in sizes.items():
+        require_matrix(("batch_size", batch_size), (name, size))
+
+
 def require_seed(value: Any) -> None:
     """Refuse anything but a whole number that seeds PyTorch's generator."""
     require_count("seed", value, at_least=0)

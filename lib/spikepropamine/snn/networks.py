@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..checks import (
     placed,
     require,
+    require_batch,
     require_choice,
     require_float32,
     require_network,
@@ -142,6 +143,7 @@ class SpikingNetwork(nn.Module):
 
     def initial_state(self, batch_size: int) -> tuple[HiddenState, Tensor]:
         """The state before the first tick: everything zero."""
+        require_batch(batch_size, n_outputs=self.readout.out_features)
         hidden = initial_state(self.synapses, batch_size)
         return hidden, hidden.v.new_zeros(batch_size, self.readout.out_features)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..checks import require_count, require_network, require_tensor
+from ..checks import require_batch, require_network, require_tensor
 from ..snn.controls import Recurrent
 from ..snn.layers import integrator, leaky
 from ..snn.networks import NetworkOptions
@@ -42,7 +42,7 @@ class RecurrentSpikingPolicy(nn.Module):
 
     def initial_state(self, batch_size: int) -> RecurrentState:
         """The state at the start of an episode: everything zero."""
-        require_count("batch_size", batch_size)
+        require_batch(batch_size, n_hidden=self.encoder.out_features, n_outputs=self.readout.out_features)
         zero = self.encoder.weight.new_zeros(batch_size, self.encoder.out_features)
         return RecurrentState(zero, zero, zero, zero.new_zeros(batch_size, self.readout.out_features))
 
@@ -72,7 +72,7 @@ class GRUPolicy(nn.Module):
 
     def initial_state(self, batch_size: int) -> Tensor:
         """The hidden units, (B, Q), at the start of an episode: zero."""
-        require_count("batch_size", batch_size)
+        require_batch(batch_size, n_hidden=self.encoder.out_features, n_outputs=self.readout.out_features)
         return self.encoder.weight.new_zeros(batch_size, self.encoder.out_features)
 
     def run(self, observations: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..checks import (
     require,
+    require_batch,
     require_choice,
     require_count,
     require_finite,
@@ -51,8 +52,7 @@ class SpikingPolicy(nn.Module):
 
     def initial_state(self, batch_size: int) -> PolicyState:
         """The state at the start of an episode: everything zero."""
-        require_count("batch_size", batch_size)
-        require_matrix(("batch_size", batch_size), ("n_hidden", self.encoder.out_features))
+        require_batch(batch_size, n_hidden=self.encoder.out_features)
         v = self.encoder.weight.new_zeros(batch_size, self.encoder.out_features)
         return PolicyState(HiddenState(v, None), self.network.initial_state(batch_size))
 
