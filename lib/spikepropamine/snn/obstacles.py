@@ -16,6 +16,7 @@ from .plasticity import Rule
 from .surrogates import fast_sigmoid_slope
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_GLOBAL_HOOKS = tuple(f"_global{name}" for name in _HOOKS)
 
 
 def of_setting(*tensors: Tensor) -> str | None:
@@ -24,9 +25,11 @@ def of_setting(*tensors: Tensor) -> str | None:
         return "autocast is on"
     if torch.jit.is_tracing() or torch._C._len_torch_dispatch_stack():
         return "PyTorch traces or watches every operation"
-    if transform() is not None:
-        return transform()
-    if any(getattr(nn.modules.module, f"_global{name}") for name in _HOOKS):
+    transformed = transform()
+    if transformed is not None:
+        return transformed
+    of_all = vars(nn.modules.module)
+    if any([of_all[name] for name in _GLOBAL_HOOKS]):
         return "a hook is registered for all modules"
     for x in tensors:
         if type(x) not in (Tensor, nn.Parameter):

@@ -23,7 +23,7 @@ from ..checks import (
     require_not_negative,
     require_tensor,
 )
-from ..snn.arguments import require_state
+from ..snn.arguments import put_weights_in_place, require_layer, require_neuron, require_readout, require_state
 from ..snn.layers import leaky
 from ..snn.networks import NETWORKS, NetworkOptions, SpikingNetwork, build
 from ..snn.scan import HiddenState, scan
@@ -63,6 +63,7 @@ class SpikingPolicy(nn.Module):
 
     def activity(self, observations: Tensor, state: PolicyState) -> tuple[Tensor, Tensor, Tensor, PolicyState]:
         """The spikes of both populations, (T × ticks, B, Q) each, and what :meth:`run` returns."""
+        require_parts(self)
         weight = self.encoder.weight
         require_tensor("observations", observations, ("T", "B", self.encoder.in_features), weight.dtype, weight.device)
         require_policy_state(state, self, observations.shape[1])
@@ -71,10 +72,35 @@ class SpikingPolicy(nn.Module):
         return spikes, run.spikes, run.readout[self.ticks - 1 :: self.ticks], PolicyState(encoder, run.state)
 
 
+def require_parts(policy: SpikingPolicy) -> None:
+    """Refuse parts of ``policy``, which anyone may replace, that are of another kind or do not fit one another."""
+    encoder, network = policy.encoder, policy.network
+    require_layer(encoder, "encoder")
+    if not isinstance(network, SpikingNetwork):
+        raise TypeError(f"network = {type(network).__name__}: must be a SpikingNetwork, as build makes it")
+    put_weights_in_place(network.synapses)
+    require_layer(network.synapses, "network.synapses")
+    found, hidden = network.synapses.in_features, encoder.out_features
+    require(found == hidden, "network.synapses.in_features", found, f"{hidden}, the neurons of the encoder")
+    require_readout(network.readout, network.synapses.out_features)
+    for name, layer in (("network.synapses", network.synapses), ("network.readout", network.readout)):
+        weight = encoder.weight
+        require_tensor(f"{name}.weight", layer.weight, tuple(layer.weight.shape), weight.dtype, weight.device, False)
+    for neuron in (policy.neuron, network.neuron, network.integrator):
+        require_neuron(neuron)
+    reset = getattr(network.integrator, "reset_mechanism", None)
+    require(reset == "none", "network.integrator.reset_mechanism", reset, "'none'")
+    require_count("ticks", policy.ticks)
+
+
 def require_policy_state(state: Any, policy: SpikingPolicy, batch: int) -> None:
     """Refuse a state that is not one of ``policy`` for ``batch`` environments."""
-    if not isinstance(state, PolicyState) or len(state.network) != 2:
+    if not isinstance(state, PolicyState):
         raise TypeError(f"state is a {type(state).__name__}: must be a PolicyState, as initial_state makes it")
+    if not isinstance(state.network, tuple) or len(state.network) != 2:
+        raise TypeError(
+            f"state.network is a {type(state.network).__name__}: must be a pair of a HiddenState and a Tensor"
+        )
     require(batch > 0, "observations.shape", (batch, policy.encoder.in_features), "(B, inputs) with B >= 1")
     inner, y = state.network
     values = require_state(policy.encoder, state.encoder, batch) | {
@@ -94,14 +120,18 @@ class TanhPolicy(nn.Module):
         super().__init__()
         self.layers = perceptron(n_inputs, n_hidden, n_outputs)
 
+    @property
+    def encoder(self) -> nn.Linear:
+        """What observations enter by, under the name that it has in the other policies."""
+        return self.layers[0]
+
     def initial_state(self, batch_size: int) -> None:
         """There is none."""
 
     def run(self, observations: Tensor, state: None) -> tuple[Tensor, None]:
         """Means of actions, (T, B, actions), of ``observations``, (T, B, inputs)."""
-        first = self.layers[0]
-        shape = ("T", "B", first.in_features)
-        require_tensor("observations", observations, shape, first.weight.dtype, first.weight.device)
+        weight, shape = self.encoder.weight, ("T", "B", self.encoder.in_features)
+        require_tensor("observations", observations, shape, weight.dtype, weight.device)
         return self.layers(observations), None
 
 
