@@ -86,8 +86,8 @@ def answers_of_a_child(*attempts):
 
 def test_parts_of_sizes_that_do_not_fit_are_refused_by_name():
     refused = {
-        "p.encoder = nn.Linear(5, 20000)": "network.synapses.in_features = 8: must be 20000, the neurons of the encoder",
-        "p.encoder = nn.Linear(5, 4)": "network.synapses.in_features = 8: must be 4, the neurons of the encoder",
+        "p.encoder = nn.Linear(5, 20000)": "network.synapses.in_features = 8: must be 20000, the out_features of encoder",
+        "p.encoder = nn.Linear(5, 4)": "network.synapses.in_features = 8: must be 4, the out_features of encoder",
     }
     for name, shape, fit in (
         ("alpha", (4, 4), (8, 8)),
@@ -105,7 +105,7 @@ def test_parts_of_sizes_that_do_not_fit_are_refused_by_name():
     "path, part, error, said",
     [
         ("encoder", nn.Identity(), TypeError, "encoder = Identity: must be an nn.Linear"),
-        ("network", None, TypeError, "network = NoneType: must be a SpikingNetwork"),
+        ("network", None, TypeError, "network = NoneType: must be of spikepropamine.snn.networks.SpikingNetwork"),
         ("network.synapses", None, TypeError, "network.synapses = NoneType: must be an nn.Linear"),
         (
             "network.synapses.alpha",
@@ -123,10 +123,43 @@ def test_parts_of_sizes_that_do_not_fit_are_refused_by_name():
 def test_parts_of_another_kind_are_refused_by_name_as_run_does(path, part, error, said):
     policy, state = policy_of(), policy_of().initial_state(4)
     put(policy, path, part)
-    for attempt in (lambda: acting(policy), lambda: policy.run(OBSERVATIONS[None], state)):
+    run = lambda: policy.run(OBSERVATIONS[None], state)  # noqa: E731
+    for attempt in (lambda: acting(policy), run, lambda: policy.initial_state(4)):
         with pytest.raises(error) as refused:
             attempt()
         assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name, path, part, error, said",
+    [
+        ("rsnn", "encoder", nn.Linear(5, 4), ValueError, "cell.synapses.in_features = 8: must be 4"),
+        ("rsnn", "cell", nn.Identity(), TypeError, "cell = Identity: must be of spikepropamine.snn.controls.Recurrent"),
+        ("rsnn", "readout", nn.Linear(7, 3), ValueError, "readout.in_features = 7: must be 8"),
+        ("rsnn", "readout", nn.Linear(8, 3).double(), TypeError, "readout.weight has dtype torch.float64"),
+        ("rsnn", "ticks", 0, ValueError, "ticks = 0: must be a whole number >= 1"),
+        ("gru", "encoder", nn.Identity(), TypeError, "encoder = Identity: must be an nn.Linear"),
+        ("gru", "readout", nn.Linear(7, 3), ValueError, "readout.in_features = 7: must be 8"),
+        ("gru", "cell", nn.GRU(8, 3), ValueError, "cell = GRU(8, 3): must be as nn.GRU(8, 8)"),
+        ("gru", "cell", nn.LSTM(8, 8), TypeError, "cell = LSTM: must be of torch.nn.modules.rnn.GRU"),
+        ("gru", "cell", nn.GRU(8, 8).double(), TypeError, "cell.weight_ih_l0 has dtype torch.float64"),
+        (
+            "mlp",
+            "layers",
+            nn.Identity(),
+            TypeError,
+            "layers = Identity: must be of torch.nn.modules.container.Sequential",
+        ),
+        ("mlp", "layers", nn.Sequential(nn.Tanh()), TypeError, "layers.0 = Tanh: must be an nn.Linear"),
+    ],
+)
+def test_parts_of_the_other_memories_too(name, path, part, error, said):
+    policy = MemoryPolicy(name, n_hidden=8).build(5, 3, 0)
+    state = policy.initial_state(4)
+    put(policy, path, part)
+    with pytest.raises(error) as refused:
+        acting(policy)(OBSERVATIONS, state)
+    assert said in str(refused.value)
 
 
 def test_what_is_no_policy_is_refused_by_name():

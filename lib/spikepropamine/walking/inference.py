@@ -21,7 +21,7 @@ from ..snn.fused import prepare
 from ..snn.networks import SpikingNetwork
 from ..snn.scan import HiddenState, obstacle
 from .memory_policies import GRUPolicy, RecurrentSpikingPolicy
-from .policies import PolicyState, SpikingPolicy, TanhPolicy, require_parts, require_policy_state
+from .policies import PolicyState, SpikingPolicy, TanhPolicy, require_policy_state
 
 Act = Callable[[Tensor, Any], tuple[Tensor, Any]]
 Module = TypeVar("Module", bound=nn.Module)
@@ -45,6 +45,10 @@ def acting(policy: nn.Module) -> Act:
         raise TypeError(
             f"policy = {type(policy).__name__}: must be a policy, as Policy.build makes it, with a method run"
         )
+    inputs: int | str = "inputs"
+    if type(policy) in _OURS:
+        policy.require_parts()
+        inputs = policy.encoder.in_features
     fused = _fused(policy)
     require_finite(dict(policy.named_parameters()))
     if fused:
@@ -53,8 +57,7 @@ def acting(policy: nn.Module) -> Act:
     @left_alone
     @torch.no_grad()
     def act(observations: Tensor, state: Any) -> tuple[Tensor, Any]:
-        shape: tuple[int | str, ...] = ("B", policy.encoder.in_features) if type(policy) in _OURS else ("B", "inputs")
-        require_tensor("observations", observations, shape, getattr(observations, "dtype", None), finite=False)
+        require_tensor("observations", observations, ("B", inputs), getattr(observations, "dtype", None), finite=False)
         return _run(policy, observations, state)
 
     return act
@@ -69,7 +72,7 @@ def _fused(policy: Any) -> bool:
     """Whether compiled code on the CPU can stand in for ``policy.run``."""
     if not obstacles.computes_as(policy, SpikingPolicy, "run", "activity"):
         return False
-    require_parts(policy)
+    policy.require_parts()
     network, readout = policy.network, policy.network.readout
     own_run = not obstacles.computes_as(network, SpikingNetwork, "run")
     # a parametrization may make other weights at each step

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..checks import require_batch, require_network, require_tensor
+from ..checks import require, require_batch, require_count, require_network, require_tensor
 from ..snn.controls import Recurrent
 from ..snn.layers import integrator, leaky
 from ..snn.networks import NetworkOptions
 from ..snn.scan import fire, integrate
-from .policies import POLICIES, Policy, SpikingPolicy, TanhPolicy, require_fields
+from .policies import POLICIES, Policy, SpikingPolicy, TanhPolicy, require_fields, require_kind, require_row
 
 MEMORIES = (*POLICIES, "rsnn", "gru")
 
@@ -42,6 +42,7 @@ class RecurrentSpikingPolicy(nn.Module):
 
     def initial_state(self, batch_size: int) -> RecurrentState:
         """The state at the start of an episode: everything zero."""
+        self.require_parts()
         require_batch(batch_size, n_hidden=self.encoder.out_features, n_outputs=self.readout.out_features)
         zero = self.encoder.weight.new_zeros(batch_size, self.encoder.out_features)
         return RecurrentState(zero, zero, zero, zero.new_zeros(batch_size, self.readout.out_features))
@@ -61,6 +62,12 @@ class RecurrentSpikingPolicy(nn.Module):
         readout, y = integrate(self.readout(out), state.readout, self.integrator)
         return readout[self.ticks - 1 :: self.ticks], RecurrentState(encoder, s, v, y)
 
+    def require_parts(self) -> None:
+        """Refuse parts, which anyone may replace, that are of another kind or do not fit one another."""
+        require_kind("cell", self.cell, Recurrent)
+        require_row({"encoder": self.encoder, "cell.synapses": self.cell.synapses, "readout": self.readout})
+        require_count("ticks", self.ticks)
+
 
 class GRUPolicy(nn.Module):
     """Linear and tanh, then a gated recurrent unit (Cho et al. 2014), then linear: the ordinary policy with a memory."""
@@ -72,6 +79,7 @@ class GRUPolicy(nn.Module):
 
     def initial_state(self, batch_size: int) -> Tensor:
         """The hidden units, (B, Q), at the start of an episode: zero."""
+        self.require_parts()
         require_batch(batch_size, n_hidden=self.encoder.out_features, n_outputs=self.readout.out_features)
         return self.encoder.weight.new_zeros(batch_size, self.encoder.out_features)
 
@@ -84,6 +92,16 @@ class GRUPolicy(nn.Module):
             return observations.new_zeros(*observations.shape[:2], self.readout.out_features), state
         out, state = self.cell(torch.tanh(self.encoder(observations)), state[None])
         return self.readout(out), state[0]
+
+    def require_parts(self) -> None:
+        """Refuse parts, which anyone may replace, that are of another kind or do not fit one another."""
+        require_row({"encoder": self.encoder, "readout": self.readout})
+        weight, n, cell = self.encoder.weight, self.encoder.out_features, self.cell
+        require_kind("cell", cell, nn.GRU)
+        fits = (cell.input_size, cell.hidden_size, cell.num_layers) == (n, n, 1) and not cell.batch_first
+        require(fits and not cell.bidirectional, "cell", cell, f"as nn.GRU({n}, {n}), of the neurons of the encoder")
+        for name, x in cell.named_parameters():
+            require_tensor(f"cell.{name}", x, tuple(x.shape), weight.dtype, weight.device, finite=False)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,7 +23,7 @@ from ..checks import (
     require_not_negative,
     require_tensor,
 )
-from ..snn.arguments import put_weights_in_place, require_layer, require_neuron, require_readout, require_state
+from ..snn.arguments import put_weights_in_place, require_layer, require_neuron, require_state
 from ..snn.layers import leaky
 from ..snn.networks import NETWORKS, NetworkOptions, SpikingNetwork, build
 from ..snn.scan import HiddenState, scan
@@ -52,6 +52,7 @@ class SpikingPolicy(nn.Module):
 
     def initial_state(self, batch_size: int) -> PolicyState:
         """The state at the start of an episode: everything zero."""
+        self.require_parts()
         require_batch(batch_size, n_hidden=self.encoder.out_features)
         v = self.encoder.weight.new_zeros(batch_size, self.encoder.out_features)
         return PolicyState(HiddenState(v, None), self.network.initial_state(batch_size))
@@ -63,7 +64,7 @@ class SpikingPolicy(nn.Module):
 
     def activity(self, observations: Tensor, state: PolicyState) -> tuple[Tensor, Tensor, Tensor, PolicyState]:
         """The spikes of both populations, (T × ticks, B, Q) each, and what :meth:`run` returns."""
-        require_parts(self)
+        self.require_parts()
         weight = self.encoder.weight
         require_tensor("observations", observations, ("T", "B", self.encoder.in_features), weight.dtype, weight.device)
         require_policy_state(state, self, observations.shape[1])
@@ -71,26 +72,40 @@ class SpikingPolicy(nn.Module):
         run = self.network.run(spikes, state.network)
         return spikes, run.spikes, run.readout[self.ticks - 1 :: self.ticks], PolicyState(encoder, run.state)
 
+    def require_parts(self) -> None:
+        """Refuse parts, which anyone may replace, that are of another kind or do not fit one another."""
+        network: Any = self.network
+        require_kind("network", network, SpikingNetwork)
+        put_weights_in_place(network.synapses)
+        layers = {"encoder": self.encoder, "network.synapses": network.synapses, "network.readout": network.readout}
+        require_kind("network.readout", network.readout, nn.Linear)
+        require_row(layers)
+        for neuron in (self.neuron, network.neuron, network.integrator):
+            require_neuron(neuron)
+        reset = getattr(network.integrator, "reset_mechanism", None)
+        require(reset == "none", "network.integrator.reset_mechanism", reset, "'none'")
+        require_count("ticks", self.ticks)
 
-def require_parts(policy: SpikingPolicy) -> None:
-    """Refuse parts of ``policy``, which anyone may replace, that are of another kind or do not fit one another."""
-    encoder, network = policy.encoder, policy.network
-    require_layer(encoder, "encoder")
-    if not isinstance(network, SpikingNetwork):
-        raise TypeError(f"network = {type(network).__name__}: must be a SpikingNetwork, as build makes it")
-    put_weights_in_place(network.synapses)
-    require_layer(network.synapses, "network.synapses")
-    found, hidden = network.synapses.in_features, encoder.out_features
-    require(found == hidden, "network.synapses.in_features", found, f"{hidden}, the neurons of the encoder")
-    require_readout(network.readout, network.synapses.out_features)
-    for name, layer in (("network.synapses", network.synapses), ("network.readout", network.readout)):
-        weight = encoder.weight
-        require_tensor(f"{name}.weight", layer.weight, tuple(layer.weight.shape), weight.dtype, weight.device, False)
-    for neuron in (policy.neuron, network.neuron, network.integrator):
-        require_neuron(neuron)
-    reset = getattr(network.integrator, "reset_mechanism", None)
-    require(reset == "none", "network.integrator.reset_mechanism", reset, "'none'")
-    require_count("ticks", policy.ticks)
+
+def require_kind(name: str, part: Any, kind: type) -> None:
+    """Refuse a part of a policy that is not of ``kind``."""
+    if not isinstance(part, kind):
+        raise TypeError(f"{name} = {type(part).__name__}: must be of {kind.__module__}.{kind.__qualname__}")
+
+
+def require_row(layers: dict[str, Any]) -> None:
+    """Refuse layers, by name and in the order of the signal, that do not fit one another in size, dtype and device."""
+    before, neurons, weight = "", None, None
+    for name, layer in layers.items():
+        require_layer(layer, name)
+        if weight is None:
+            weight = layer.weight
+        else:
+            found = layer.in_features
+            require(found == neurons, f"{name}.in_features", found, f"{neurons}, the out_features of {before}")
+            shape = tuple(layer.weight.shape)
+            require_tensor(f"{name}.weight", layer.weight, shape, weight.dtype, weight.device, finite=False)
+        before, neurons = name, layer.out_features
 
 
 def require_policy_state(state: Any, policy: SpikingPolicy, batch: int) -> None:
@@ -130,9 +145,15 @@ class TanhPolicy(nn.Module):
 
     def run(self, observations: Tensor, state: None) -> tuple[Tensor, None]:
         """Means of actions, (T, B, actions), of ``observations``, (T, B, inputs)."""
-        weight, shape = self.encoder.weight, ("T", "B", self.encoder.in_features)
-        require_tensor("observations", observations, shape, weight.dtype, weight.device)
+        first = self.encoder
+        shape = ("T", "B", first.in_features)
+        require_tensor("observations", observations, shape, first.weight.dtype, first.weight.device)
         return self.layers(observations), None
+
+    def require_parts(self) -> None:
+        """Refuse layers that begin with anything but a linear one."""
+        require_kind("layers", self.layers, nn.Sequential)
+        require_layer(self.encoder, "layers.0")
 
 
 def perceptron(n_inputs: int, n_hidden: int, n_outputs: int) -> nn.Sequential:
