@@ -124,7 +124,7 @@ class Prepared:
         self.V, self._own_to_thread = V, threading.local()
         self.neurons, self.inputs = learned.weight.shape
         laid_out = columns(learned.weight.t()), columns(learned.alpha.t()), pad(learned.bias), pad(V.t()), pad(c)
-        self.weights = Weights(*numpy_views(*laid_out), layer.modulated)
+        self.weights = Weights(*numpy_views(*laid_out), bool(layer.modulated))
         rest = layer.trace_decay, layer.rule.theta_step(layer.dt), layer.e_max
         self.constants = Constants(scalar(learned.eta.item()), *leak(neuron, learned.weight), *map(scalar, rest))
 

@@ -29,7 +29,8 @@ from functools import cache
 import numba
 import numpy as np
 
-from ..formulas import function_of
+from ...checks import require
+from .. import formulas
 from ..plasticity import Rule
 from . import simd, tick
 from .compiler import jit
@@ -305,26 +306,26 @@ def backward_scratch(P: int, Q: int, stride: int, dtype: type[np.generic]) -> tu
 
 def compiled(rule: type[Rule]) -> tuple[Callable, Callable]:
     """The forward and the backward kernel of ``rule`` as it is now, compiled on first use and cached on disk."""
-    return _compiled(rule.coefficients.__code__, rule.slopes.__code__, bool(rule.decays))
+    found = formulas.of(rule)
+    require(isinstance(found, formulas.Formulas), "rule", rule, "one that formulas.obstacle says nothing about")
+    return _compiled(found)
 
 
 @cache
-def _compiled(of_coefficients: types.CodeType, of_slopes: types.CodeType, decays: bool) -> tuple[Callable, Callable]:
-    # all that these functions use is in their code, which formulas.obstacle has seen to
-    rule = [(code.co_code, code.co_consts, code.co_varnames) for code in (of_coefficients, of_slopes)]
-    mark = hashlib.sha256(repr((rule, decays, *map(inspect.getsource, (simd, tick)))).encode()).hexdigest()[:12]
+def _compiled(rule: formulas.Formulas) -> tuple[Callable, Callable]:
+    mark = hashlib.sha256(repr((rule, *map(inspect.getsource, (simd, tick)))).encode()).hexdigest()[:12]
 
     def compile_with(function: Callable, **names) -> Callable:
-        # The rule enters as a global name, not as an argument, so that numba inlines it; its code
+        # The rule enters as a global name, not as an argument, so that numba inlines it; its text
         # is part of the name under which numba caches, so that a changed rule is never served stale.
         code = function.__code__.replace(co_name=f"{function.__name__}_{mark}")
         specialised = types.FunctionType(code, {**globals(), **names})
         specialised.__qualname__ = code.co_name
         return jit(specialised)
 
-    coefficients, slopes = (numba.njit(function_of(code), inline="always") for code in (of_coefficients, of_slopes))
+    coefficients, slopes = (numba.njit(formulas.function_of(text), inline="always") for text in rule[:2])
     forward = compile_with(_forward, coefficients=coefficients)
-    backward = compile_with(_backward, coefficients=coefficients, slopes=slopes, decays=decays)
+    backward = compile_with(_backward, coefficients=coefficients, slopes=slopes, decays=rule.decays)
     return _direct(forward), _direct(backward)
 
 
