@@ -239,6 +239,7 @@ CHANGED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Inhibition is an unstable feature")
 @pytest.mark.parametrize("changed", CHANGED)
 def test_a_changed_neuron_computes_what_its_own_tick_says(changed):
     def run(by_tick):
@@ -292,3 +293,13 @@ def test_many_gradients_at_once_are_refused_by_name(name):
     out = network(torch.ones(4, 3, 5))
     with pytest.raises(RuntimeError, match="is_grads_batched = True: must be False"):
         torch.autograd.grad(out, network.cell.synapses.weight, torch.ones(2, *out.shape), is_grads_batched=True)
+
+
+@pytest.mark.parametrize("name", ["rsnn", "alif"])
+def test_a_saved_tensor_that_has_become_another_is_refused(name):
+    network = build_control(name, 5, 6, 2)
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: x[..., :1] if x.ndim == 3 else x, lambda x: x):
+        current = torch.ones(4, 3, 6, requires_grad=True)
+        out, _ = network.cell.over(current, (torch.zeros(3, 6),) * network.cell.tensors)
+    with pytest.raises(RuntimeError, match="a tensor saved for the backward pass = .*: must be"):
+        out.sum().backward()

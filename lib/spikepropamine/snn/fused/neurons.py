@@ -11,7 +11,7 @@ from torch import Tensor
 from ...checks import require, require_tensor
 from ..compiling import left_alone
 from .compiler import first_order_only, jit
-from .memory import copies, denormals_as_zero, numpy_views, scalar_type
+from .memory import copies, denormals_as_zero, keep, kept, numpy_views, scalar_type
 from .simd import row
 
 # ---------------------------------------------------------------- a threshold that adapts
@@ -55,14 +55,14 @@ class _Adaptive(torch.autograd.Function):
         state = copies(v, a, s)
         with denormals_as_zero():
             _adaptive_forward(*numpy_views(current, *state), *constants, *numpy_views(out, u))
-        ctx.save_for_backward(u)
+        keep(ctx, u)
         ctx.constants = *constants, steepness
         return out, *state
 
     @staticmethod
     def backward(ctx, grad_out, *grad_state):
         first_order_only(grad_out, *grad_state)
-        (u,) = ctx.saved_tensors
+        (u,) = kept(ctx)
         grad_state, grad_current = copies(*grad_state), torch.empty_like(u)
         with denormals_as_zero():
             _adaptive_backward(*numpy_views(grad_out, u), *ctx.constants, *numpy_views(*grad_state, grad_current))
@@ -145,14 +145,14 @@ class _Recurrent(torch.autograd.Function):
             _recurrent_forward(
                 *numpy_views(current, *state, weight.t(), bias), len(bias), beta, threshold, *numpy_views(out, u)
             )
-        ctx.save_for_backward(s, out, u, weight)
+        keep(ctx, s, out, u, weight)
         ctx.constants = beta, steepness
         return out, *state
 
     @staticmethod
     def backward(ctx, grad_out, *grad_state):
         first_order_only(grad_out, *grad_state)
-        s, out, u, weight = ctx.saved_tensors
+        s, out, u, weight = kept(ctx)
         grad_state, grad_current = copies(*grad_state), torch.empty_like(u)
         with denormals_as_zero():
             _recurrent_backward(

@@ -16,7 +16,7 @@ from torch import Tensor
 from ...checks import require, require_tensor
 from ..compiling import left_alone
 from .compiler import first_order_only, jit
-from .memory import denormals_as_zero
+from .memory import denormals_as_zero, keep, kept
 
 Surrogate = Callable[[Tensor], Tensor]  # ψ(u), of the shape of u
 
@@ -82,14 +82,14 @@ class _Adaptive(torch.autograd.Function):
         v, a, z = (current.new_zeros(T + 1, B, Q) for _ in range(3))
         with denormals_as_zero():
             _adaptive_forward(*_arrays(current, weight.t(), beta, rho, strength), *_arrays(v, a, z))
-        ctx.save_for_backward(v, a, z, weight, beta, rho, strength)
+        keep(ctx, v, a, z, weight, beta, rho, strength)
         ctx.surrogate = surrogate
         return z[1:].clone()
 
     @staticmethod
     def backward(ctx, grad_z):
         first_order_only(grad_z)
-        v, a, z, weight, beta, rho, strength = ctx.saved_tensors
+        v, a, z, weight, beta, rho, strength = kept(ctx)
         pseudo = ctx.surrogate(v[1:] - 1 - strength * a[1:])
         g_v, g_a, g_u = (torch.empty_like(pseudo) for _ in range(3))
         with denormals_as_zero():
@@ -199,13 +199,13 @@ class _Released(torch.autograd.Function):
         u, x = use.expand(T + 1, B, P).clone(), s.new_ones(T + 1, B, P)
         released = torch.empty_like(s, memory_format=torch.contiguous_format)
         _released_forward(*_arrays(s, use, facilitation, depression, u, x, released))
-        ctx.save_for_backward(s, u, x, use, facilitation, depression)
+        keep(ctx, s, u, x, use, facilitation, depression)
         return released
 
     @staticmethod
     def backward(ctx, grad):
         first_order_only(grad)
-        s, u, x, *constants = ctx.saved_tensors
+        s, u, x, *constants = kept(ctx)
         g_s, g_constants = torch.empty_like(s, memory_format=torch.contiguous_format), u.new_zeros(3, s.shape[2])
         with denormals_as_zero():
             _released_backward(*_arrays(s, u, x, *constants, grad, g_s, g_constants))
@@ -279,14 +279,14 @@ class _ShortTermRecurrent(torch.autograd.Function):
         before = _arrays(current, weight.t())
         with denormals_as_zero():
             _recurrent_forward(*before, scalar, *_arrays(use, facilitation, depression, v, z, u, x, r))
-        ctx.save_for_backward(v, z, u, x, r, weight, use, facilitation, depression)
+        keep(ctx, v, z, u, x, r, weight, use, facilitation, depression)
         ctx.surrogate, ctx.beta = surrogate, scalar
         return z[1:].clone()
 
     @staticmethod
     def backward(ctx, grad_z):
         first_order_only(grad_z)
-        v, z, u, x, r, weight, *constants = ctx.saved_tensors
+        v, z, u, x, r, weight, *constants = kept(ctx)
         pseudo = ctx.surrogate(v[1:] - 1)
         g_v, g_constants = torch.empty_like(pseudo), v.new_zeros(3, v.shape[2])
         before = _arrays(grad_z, pseudo, weight)
