@@ -305,7 +305,9 @@ assert PlasticLinear(5, 6, Oja()).weight.is_meta and build("snn", 5, 6, 2).reado
 
 
 def test_networks_are_made_and_run_on_the_cpu_where_the_default_device_holds_no_values():
-    run = subprocess.run([sys.executable, "-c", UNDER_META], env=SEARCH, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-c", UNDER_META], env=SEARCH, capture_output=True, text=True, encoding="utf-8"
+    )
     assert run.returncode == 0, run.stderr
 
 

@@ -356,7 +356,7 @@ def draw_gaps(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions
 
 VARIANTS_IN_WORDS = {
     "": "as above",
-    "-blind-critic": "critic that does\nnot read what is hidden",
+    "-blind-critic": "critic does not\nread what is\nhidden",
     "-limb": "which limb is\nlame is hidden",
     "-gap-1s": "trained with\na gap of 1 s",
     "-gap-5s": "trained with\na gap of 5 s",
