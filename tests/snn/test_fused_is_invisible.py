@@ -354,18 +354,12 @@ def test_a_rule_needs_neither_a_name_nor_a_file_to_be_fused(name):
     assert_alike(ruled(known["Written"](2.0)))
 
 
-def in_two_steps(x, theta):
-    yield x
-    yield -1
-
-
 @pytest.mark.parametrize(
     "coefficients",
     [
         lambda *both: (both[0], -1),
         lambda x, theta: ([x, 2 * x][0], {"decay": -1}["decay"]),
         lambda x, theta: [x, -(7 // 4), "more"][:2],
-        in_two_steps,
     ],
 )
 def test_a_rule_s_functions_may_be_written_in_any_python_that_comes_to_a_formula(coefficients):
