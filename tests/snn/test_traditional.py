@@ -178,10 +178,11 @@ def test_a_cell_with_methods_of_its_own_computes_by_them(name):
 @pytest.mark.parametrize(
     "name, part, named",
     [
-        ("rsnn-long", "log_tau", "constants.beta.shape = (1,): must be (6)"),
-        ("lsnn", "recurrent", "weight.shape = (1,): must be (6, 6)"),
-        ("stp", "of_inputs.logit_use", "constants.use.shape = (1,): must be (5)"),
-        ("stp", "of_neurons.log_tau_f", "constants.facilitation.shape = (1,): must be (6)"),
+        ("rsnn-long", "log_tau", "log_tau.shape = (1,): must be (6)"),
+        ("lsnn", "recurrent", "recurrent.shape = (1,): must be (6, 6)"),
+        ("lsnn", "log_strength", "log_strength.shape = (1,): must be (3)"),
+        ("stp", "of_inputs.logit_use", "of_inputs.logit_use.shape = (1,): must be (5)"),
+        ("stp", "of_neurons.log_tau_f", "of_neurons.log_tau_f.shape = (1,): must be (6)"),
     ],
 )
 def test_constants_of_another_size_are_refused_by_name(name, part, named):
@@ -195,7 +196,7 @@ def test_constants_of_another_size_are_refused_by_name(name, part, named):
 def test_constants_of_another_dtype_are_refused_by_name():
     network = build_traditional("lsnn", 5, 6, 2)
     network.cell.recurrent = torch.nn.Parameter(network.cell.recurrent.double())
-    with pytest.raises(TypeError, match="weight has dtype torch.float64: must be torch.float32"):
+    with pytest.raises(TypeError, match="recurrent has dtype torch.float64: must be torch.float32"):
         network(torch.ones(4, 3, 5))
 
 

@@ -9,12 +9,13 @@ cell's ``tick``. snnTorch 1.0 has no neuron with an adaptive threshold and no sy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ..checks import require, require_choice, require_matrix, require_network, require_positive
+from ..checks import require, require_choice, require_matrix, require_network, require_positive, require_tensor
 from ..fields import added
 from . import obstacles
 from .arguments import require_spikes
@@ -107,6 +108,17 @@ class _Cell(nn.Module):
         nn.init.normal_(self.synapses.weight, std=o.weight_scale / math.sqrt(n_inputs))
         nn.init.zeros_(self.synapses.bias)
 
+    def learned(self) -> dict[str, int]:
+        """The constants that are learned beside W and R, by name, and how many of each there are."""
+        return {}
+
+    def require_sizes(self) -> None:
+        """Refuse recurrent synapses and constants that are not of the size, the dtype and the device of the input synapses."""
+        like, neurons = self.synapses.weight, self.synapses.out_features
+        shapes = {"recurrent": (neurons, neurons)} | {name: (n,) for name, n in self.learned().items()}
+        for name, shape in shapes.items():
+            require_tensor(name, attrgetter(name)(self), shape, like.dtype, like.device, finite=False)
+
     def each(self, spikes: Tensor) -> Tensor:
         """As ``run``, tick after tick in plain torch: the readable form, differentiable by autograd."""
         state, out = self.rest(spikes.shape[1]), []
@@ -144,10 +156,15 @@ class AdaptiveRecurrent(_Cell):
         self.log_strength = nn.Parameter(torch.full((adaptive,), math.log(o.strength)))
         self.surrogate: Triangle | FastSigmoid = Triangle(o.damping)
 
+    def learned(self) -> dict[str, int]:
+        """τ_a and κ of each adaptive neuron."""
+        adaptive = (self.synapses.out_features + 1) // 2
+        return {"log_tau": adaptive, "log_strength": adaptive}
+
     def constants(self) -> Adaptation:
         """β, ρ and κ of each neuron."""
         neurons = self.synapses.out_features
-        rest = self.recurrent.new_zeros(max(neurons - len(self.log_tau), 0))
+        rest = self.recurrent.new_zeros(neurons - len(self.log_tau))
         beta = self.recurrent.new_full((neurons,), math.exp(-self.options.dt / self.options.tau_membrane))
         rho = torch.cat([decay(self.log_tau, self.options.dt), rest])
         return Adaptation(beta, rho, torch.cat([self.log_strength.exp(), rest]))
@@ -195,6 +212,10 @@ class LongRecurrent(AdaptiveRecurrent):
         self.synapses.weight.data *= scale.sqrt()[:, None]
         self.recurrent.data *= scale.sqrt()[:, None]
 
+    def learned(self) -> dict[str, int]:
+        """τ of each neuron."""
+        return {"log_tau": self.synapses.out_features}
+
     def constants(self) -> Adaptation:
         """β of each neuron; no threshold adapts."""
         zero = torch.zeros_like(self.log_tau)
@@ -236,6 +257,11 @@ class ShortTermPlasticity(_Cell):
         self.synapses.weight.data /= self.of_inputs.constants().use.detach()
         self.recurrent.data /= self.of_neurons.constants().use.detach()
         self.beta = math.exp(-o.dt / o.tau_membrane)
+
+    def learned(self) -> dict[str, int]:
+        """U, τ_F and τ_D of each input and of each neuron."""
+        sides = {"of_inputs": self.synapses.in_features, "of_neurons": self.synapses.out_features}
+        return {f"{side}.{name}": n for side, n in sides.items() for name in ("logit_use", "log_tau_f", "log_tau_d")}
 
     def run(self, spikes: Tensor) -> Tensor:
         """Spikes, (T, B, Q), of spikes (T, B, P), from rest."""
@@ -314,6 +340,7 @@ class TraditionalNetwork(nn.Module):
     def run(self, spikes: Tensor) -> Run:
         """Run over the ticks of ``spikes``, (T, B, P), from rest; no state is returned."""
         spikes = require_spikes(self, spikes, self.n_inputs, self.n_hidden)
+        self.cell.require_sizes()
         zero = spikes.new_zeros(spikes.shape[1], self.readout.out_features)
         if not len(spikes):
             return nothing(self, spikes, (None, zero))
