@@ -23,16 +23,18 @@ from .sweeps import Store
 MEASUREMENT = "plasticity-in-walking"
 EPISODES = 5  # of each policy and way
 AT_BOUND = 0.99  # of E_max: an efficacy from there on counts as at its bound
-BOUNDS = (1.0, 10.0)  # of E, in place of the E_max that policies are trained with
-FADES_S = (5.0, 0.5)  # time constants, in seconds, of an E that fades besides what its rule does
+# by way: a bound of E in place of the E_max that policies are trained with, and the time constant, in seconds, of an E that
+# fades besides what its rule does
+BOUNDS = {f"E bounded at {bound:g}": bound for bound in (1.0, 10.0)}
+FADES_S = {f"E fades in {tau:g} s": tau for tau in (5.0, 0.5)}
 WAYS = (
     "as trained",
     "α = 0",
     "E held at its mean",
     "E swapped between episodes",
     "E of another policy",
-    *(f"E bounded at {bound:g}" for bound in BOUNDS),
-    *(f"E fades in {tau:g} s" for tau in FADES_S),
+    *BOUNDS,
+    *FADES_S,
 )
 
 
@@ -114,8 +116,8 @@ def ways(
     rows.append(fares(WAYS[3], policy, each_step=swap_each(max(1, steps // 4))))
     if other is not None:
         rows.append(fares(WAYS[4], with_fixed(policy, other)))
-    rows += [fares(f"E bounded at {bound:g}", bounded(policy, bound)) for bound in BOUNDS]
-    rows += [fares(f"E fades in {tau:g} s", policy, each_step=fading(tau, step_s)) for tau in FADES_S]
+    rows += [fares(way, bounded(policy, bound)) for way, bound in BOUNDS.items()]
+    rows += [fares(way, policy, each_step=fading(tau, step_s)) for way, tau in FADES_S.items()]
     return rows, watch.mean
 
 

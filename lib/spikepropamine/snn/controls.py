@@ -37,7 +37,6 @@ LSTM_THRESHOLD = 0.1  # an LSTM's output stays below 1, where snnTorch's default
 class Cell(nn.Module):
     """A hidden layer that hears its synapses tick by tick: called, it makes one tick; ``over`` makes many, compiled."""
 
-    name: str  # in CELLS
     tensors = 2  # (B, Q), of its state
     synapses: nn.Linear
     neuron: Any  # one of snnTorch's
@@ -54,11 +53,7 @@ class Cell(nn.Module):
         own = [module for name, module in self.named_modules() if name != "synapses"]
         obstacle = (
             obstacles.to_compiled((current, *state, *self.parameters()), own)
-            or (
-                None
-                if obstacles.computes_as(self, CELLS[self.name], "forward", "over", "each")
-                else "a method of its own"
-            )
+            or obstacles.of_methods(self, CELLS.values(), "forward", "over", "each")
             or self.obstacle()
         )
         if obstacle:
@@ -77,8 +72,6 @@ class Cell(nn.Module):
 
 class Recurrent(Cell):
     """``snntorch.RLeaky``: each neuron hears the spikes of all at the tick before, through learned weights."""
-
-    name = "rsnn"
 
     def __init__(self, n_inputs: int, n_hidden: int, o: NetworkOptions):
         super().__init__()
@@ -130,7 +123,6 @@ class SecondOrder(nn.Module):
 class Adaptive(Cell):
     """Leaky neurons whose threshold rises with their own spikes and falls back slowly (Bellec et al. 2018)."""
 
-    name = "alif"
     tensors = 3
 
     def __init__(self, n_inputs: int, n_hidden: int, o: NetworkOptions):

@@ -135,6 +135,14 @@ def of_surrogate(neuron: Any) -> str | None:
     return None
 
 
+def of_methods(module: nn.Module, kinds: Iterable[type[nn.Module]], *methods: str) -> str | None:
+    """Whether ``module`` goes by other ``methods`` than the nearest of ``kinds`` that it is of; None where it does not."""
+    known = tuple(kinds)
+    kind = next((kind for kind in type(module).__mro__ if kind in known), None)
+    alike = kind is not None and computes_as(module, kind, *methods)
+    return None if alike else f"the {type(module).__name__} has methods of its own"
+
+
 def computes_as(module: nn.Module, kind: type, *methods: str) -> bool:
     """Whether ``module`` is of ``kind`` and goes by its methods."""
     its, own = type(module), vars(module)

@@ -350,13 +350,14 @@ class TraditionalNetwork(nn.Module):
 
     def _over_time(self, spikes: Tensor) -> Callable[[Tensor], Tensor]:
         """The cell's ``run``, which is compiled, or its ``each`` where that would not compute what its ``tick`` says."""
-        cell = self.cell
-        kind = next((kind for kind in type(cell).__mro__ if kind in TRADITIONAL.values()), _Cell)
-        if not obstacles.computes_as(cell, kind, "run"):
+        cell, kinds = self.cell, TRADITIONAL.values()
+        if obstacles.of_methods(cell, kinds, "run"):
             return cell.run
-        obstacle = missing() or obstacles.to_compiled((spikes, *cell.parameters()), cell.modules())
-        if not obstacle and not obstacles.computes_as(cell, kind, "tick", "rest", "constants", "each"):
-            obstacle = f"the {type(cell).__name__} has methods of its own"
+        obstacle = (
+            missing()
+            or obstacles.to_compiled((spikes, *cell.parameters()), cell.modules())
+            or obstacles.of_methods(cell, kinds, "tick", "rest", "constants", "each")
+        )
         if obstacle:
             tell_once(obstacle)
         return cell.each if obstacle else cell.run

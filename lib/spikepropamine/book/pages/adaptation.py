@@ -1,6 +1,6 @@
 """Figures, tables and sentences of the chapter on the walk that must be learned within the episode."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -103,7 +103,7 @@ def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definit
             + " and ".join(f"{name} goes the right way in {found[name][0].mean:.0%}" for name in without)
             + "."
         )
-    others = [name for name in names if name in found and name not in (*NETWORKS, "mlp")]
+    others = _other_memories(found)
     if others:
         best = max(plastic, key=lambda name: _score(runs, name)) if plastic else None
         lines.append(
@@ -152,6 +152,11 @@ def _answer(able: int, of: int) -> str:
     return f"Yes, in {able} of {of} plastic networks" if able else "Not here"
 
 
+def _other_memories(names: Iterable[str]) -> list[str]:
+    """Those of ``names`` that remember by something else than plastic synapses."""
+    return [name for name in names if name not in (*NETWORKS, "mlp")]
+
+
 def _score(runs: pd.DataFrame, name: str, column: str = "score") -> float:
     return interquartile_mean(runs[runs.network == name][column].dropna()).mean
 
@@ -176,7 +181,7 @@ def _gaps(runs: pd.DataFrame, able: Sequence[str]) -> str:
     told = " and ".join(
         f"after {gap.removeprefix('gap ')} {between([_right(runs, name, gap) for name in able])}" for gap in gaps
     )
-    others = sorted({*runs.network} - {*NETWORKS, "mlp"})  # with a memory of another kind
+    others = sorted(_other_memories({*runs.network}))
     other = max(others, key=lambda name: _score(runs, name), default=None)
     beside = (
         "" if other is None else f"; of {other} it is " + ", ".join(f"{_right(runs, other, gap):.0%}" for gap in gaps)
@@ -369,13 +374,9 @@ def trained_gap(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> str:
     if not gaps:
         return ""
     of_it = runs[gaps[-1]]
-    share = {
-        name: interquartile_mean(of_it[of_it.network == name].right).mean
-        for name in names
-        if (of_it.network == name).any()
-    }
+    share = {name: _score(of_it, name, "right") for name in names if (of_it.network == name).any()}
     plastic = [name for name in plastic_of(names) if name in share]
-    others = [name for name in share if name not in (*NETWORKS, "mlp")]
+    others = _other_memories(share)
     said = (enumerated(f"{name} {share[name]:.0%}" for name in some) for some in (plastic, others) if some)
     told = "; of the other memories, ".join(said)
     return f"- **{variant_in_words(gaps[-1]).capitalize()}** (exploratory), the share of episodes that go the right way is: {told}."
@@ -387,7 +388,7 @@ def variants_found(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> st
     for variant, of_it in runs.items():
         scores = {name: _score(of_it, name) for name in names if (of_it.network == name).any()}
         able, first = relying(of_it, list(scores)), max(scores, key=scores.__getitem__)
-        other = max(set(scores) - {*NETWORKS, "mlp"}, key=scores.__getitem__, default=None)  # a memory of another kind
+        other = max(_other_memories(scores), key=scores.__getitem__, default=None)
         lines.append(
             f"- **{variant_in_words(variant).capitalize()}** ({_seeds(of_it)}): {', '.join(able) or 'no policy'} "
             f"rel{'y on their' if len(able) > 1 else 'ies on its'} state. {first} goes farthest, {scores[first]:.2f} m"

@@ -280,30 +280,23 @@ USUAL = KeyValuePairs()
 
 def trained_with(runs: pd.DataFrame) -> pd.DataFrame:
     """Accuracy and bits stored of each run of :func:`closer_look.trained_with_pairs`, with what its task was; by task, then network."""
-    configs = {config.hash: config for config in look.trained_with_pairs().configs}
-    rows = []
-    for run in runs[runs.config_hash.isin(list(configs))].to_dict("records") if len(runs) else []:
-        config = configs[run["config_hash"]]
+    parts = []
+    for config in look.trained_with_pairs().configs if len(runs) else ():
+        part = runs.loc[runs.config_hash == config.hash, ["config_hash", "seed", "git_commit", "accuracy"]]
         task, size = config.task, sum(p.numel() for p in config.build(0).parameters())
-        bits = task.information(run["accuracy"])
-        rows.append(
-            {key: run[key] for key in ("config_hash", "seed", "git_commit", "accuracy")}
-            | {
-                "network": two.compared_as(config.network.name, config.network.n_hidden),
-                "pairs": task.n_cues,
-                "value_bits": task.value_bits,
-                "delay_ms": task.delay_ms,
-                "bits": bits,
-                "bits_per_neuron": bits / config.network.n_hidden,
-                "bits_per_thousand": 1000 * bits / size,
-            }
+        bits = part.accuracy.map(task.information)
+        parts.append(
+            part.assign(
+                network=two.compared_as(config.network.name, config.network.n_hidden),
+                pairs=task.n_cues,
+                value_bits=task.value_bits,
+                delay_ms=task.delay_ms,
+                bits=bits,
+                bits_per_neuron=bits / config.network.n_hidden,
+                bits_per_thousand=1000 * bits / size,
+            )
         )
-    order = list(configs)
-    return (
-        pd.DataFrame(rows).sort_values("config_hash", key=lambda c: c.map(order.index), kind="stable")
-        if rows
-        else pd.DataFrame()
-    )
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def _by_pairs(table: pd.DataFrame) -> pd.DataFrame:
@@ -341,13 +334,14 @@ def draw_trained_with(table: pd.DataFrame) -> Drawing:
         plots.band(axis, usual, "pairs", column, styles)
         axis.set(xlabel="pairs trained with", ylabel=label, xticks=sorted(usual.pairs.unique()))
     plots.legend_above(figure, styles)
+    told = _most(table)
     return Drawing(
         figure,
         table.drop(columns=["config_hash", "git_commit"]),
-        f"Most bits stored by a network trained for the number of pairs that it is tested with: {_most(table)}. {look.PAIRS_TRAINING.steps} steps "
+        f"Most bits stored by a network trained for the number of pairs that it is tested with: {told}. {look.PAIRS_TRAINING.steps} steps "
         f"each, {between(usual.groupby(['network', 'pairs']).seed.nunique(), 'd')} seeds. All networks have as many hidden neurons but "
         "lsnn-100, which has more parameters than any other. Interquartile mean with bootstrap intervals.",
-        f"Four panels against the number of pairs. Most bits: {_most(table)}.",
+        f"Four panels against the number of pairs. Most bits: {told}.",
     )
 
 
@@ -372,7 +366,7 @@ def how_much(table: pd.DataFrame) -> str:
         if None not in best:
             gain = interquartile_difference(*([of[name]] for name in best))
             task = {"pairs": pairs, "bits": bits, "delay": delay}
-            rows.append(task | {"mean": gain.mean, "low": gain.low, "high": gain.high, "other": best[1]})
+            rows.append(task | {"mean": gain.mean, "low": gain.low, "high": gain.high})
     found = pd.DataFrame(rows)
     if found.empty:
         return NOT_YET
@@ -393,8 +387,8 @@ def how_much(table: pd.DataFrame) -> str:
 
 def _task(row) -> str:
     """A task by what is not usual in it."""
-    pairs = f"{row.pairs} pair{'s' if row.pairs > 1 else ''}"
-    bits = f" of {row.bits} bits" if row.bits != USUAL.value_bits else ""
+    pairs = f"{row.pairs:g} pair{'s' if row.pairs > 1 else ''}"
+    bits = f" of {row.bits:g} bits" if row.bits != USUAL.value_bits else ""
     delay = f" after {row.delay / 1000:g} s" if row.delay != USUAL.delay_ms else ""
     return pairs + bits + delay
 

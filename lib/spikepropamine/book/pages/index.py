@@ -64,8 +64,9 @@ def beside(text: Markdown, item: Item) -> Markdown:
 
 def shown_in_overview(results: Records, judgements: Sequence[Judgement]) -> list[str]:
     """The published results that :func:`draw_overview` draws; none before a round was run on temporal tasks."""
-    widest = _on_temporal_tasks(judgements)
-    return [name for name in (*_widest(judgements).records, MEASUREMENTS) if name in results] if widest else []
+    if not _on_temporal_tasks(judgements):
+        return []
+    return [name for name in (*_widest(judgements).records, MEASUREMENTS) if name in results]
 
 
 def draw_overview(results: Records, judgements: Sequence[Judgement]) -> Drawing:

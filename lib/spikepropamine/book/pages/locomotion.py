@@ -421,11 +421,8 @@ def relative(ways: pd.DataFrame) -> pd.DataFrame:
     return ways[ways.way != WAYS[0]].assign(share=lambda t: t["return"] / t.as_trained)
 
 
-_BOUNDED = {
-    f"E bounded at {bound:g}": f"with a bound of {bound:g} in place of {NetworkOptions().e_max:g}" for bound in BOUNDS
-}
-_FADES = {f"E fades in {tau:g} s": f"with an E that fades within {tau:g} s" for tau in FADES_S}
-_SWEPT = _BOUNDED | _FADES
+_SWEPT = {way: f"with a bound of {bound:g} in place of {NetworkOptions().e_max:g}" for way, bound in BOUNDS.items()}
+_SWEPT |= {way: f"with an E that fades within {tau:g} s" for way, tau in FADES_S.items()}
 
 
 def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
@@ -469,7 +466,7 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
     swept = [way for way in _SWEPT if (shares.way == way).any()]
     if swept:
         kept_at = {way: [mean(way, robot) for robot in robots] for way in swept}
-        little = min(min(kept_at[way]) for way in swept if way in _BOUNDED) >= 0.9
+        little = min(min(kept_at[way]) for way in swept if way in BOUNDS) >= 0.9
         each = (
             f"{enumerated(f'{value:.0%} on {robot}' for value, robot in zip(values, robots))} {_SWEPT[way]}"
             for way, values in kept_at.items()

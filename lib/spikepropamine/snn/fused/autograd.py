@@ -17,6 +17,7 @@ from .. import reference
 from ..layers import PlasticLinear, PlasticState
 from ..surrogates import slope_of
 from . import kernels
+from .compiler import readable
 from .memory import (
     columns,
     copies,
@@ -73,7 +74,7 @@ class LeakyScan(torch.autograd.Function):
     def backward(ctx, grad_out, grad_potential, grad_v):
         potential, *inputs = kept(ctx)
         potential = grad_potential if potential is None else potential
-        if torch.is_grad_enabled() or not _plain(grad_out, grad_potential, grad_v):
+        if torch.is_grad_enabled() or not readable(grad_out, grad_potential, grad_v):
             spikes = ctx.constants.threshold < math.inf
             grads = (grad_out if spikes else None, grad_potential, grad_v)
             return None, *_again(lambda *inputs: reference.integrate(*inputs, ctx.neuron), inputs, grads)
@@ -213,7 +214,7 @@ class PlasticScan(torch.autograd.Function):
     def backward(ctx, grad_out, *grad_last):
         saved = kept(ctx)
         history, tensors = History(*saved[:5]), saved[5:]
-        if torch.is_grad_enabled() or not _plain(grad_out, *grad_last):
+        if torch.is_grad_enabled() or not readable(grad_out, *grad_last):
             return None, None, *_again(ctx.reference, (history.spikes, *tensors), (grad_out, *grad_last))
         track_inputs = ctx.needs_input_grad[2] or any(ctx.needs_input_grad[9:])
         grad_out = torch.zeros_like(unpadded(history.out, ctx.sizes.neurons)) if grad_out is None else grad_out
@@ -260,11 +261,6 @@ def _shaped(own: State, neurons: int) -> State:
 
 
 # ---------------------------------------------------------------- gradients that are differentiated again
-
-
-def _plain(*gradients: Tensor | None) -> bool:
-    """Whether compiled code can read them: not so where ``is_grads_batched`` hands in many at once."""
-    return all(g is None or torch._C._has_storage(g) for g in gradients)
 
 
 def _again(

@@ -45,10 +45,15 @@ class _Cache:
         return getattr(self._cache, name)
 
 
+def readable(*gradients: torch.Tensor | None) -> bool:
+    """Whether compiled code can read them: not so where ``is_grads_batched`` hands in many at once."""
+    return all(g is None or torch._C._has_storage(g) for g in gradients)
+
+
 def first_order_only(*gradients: torch.Tensor) -> None:
     """Refuse ``create_graph`` and ``is_grads_batched`` in a backward pass that has first derivatives only, of one gradient."""
     told = "must be False, since this compiled neuron has first derivatives only, of one gradient at a time"
     if torch.is_grad_enabled():
         raise RuntimeError(f"create_graph = True: {told}")
-    if not all(torch._C._has_storage(g) for g in gradients):
+    if not readable(*gradients):
         raise RuntimeError(f"is_grads_batched = True: {told}")

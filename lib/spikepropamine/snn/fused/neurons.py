@@ -12,14 +12,14 @@ from ...checks import require, require_tensor
 from ..compiling import left_alone
 from .compiler import first_order_only, jit
 from .memory import copies, denormals_as_zero, keep, kept, numpy_views, scalar_type
-from .simd import row
+from .simd import number, row
 
 # ---------------------------------------------------------------- a threshold that adapts
 
 
 @jit
 def _adaptive_forward(current, v, a, s, beta, decay, rise, out, u):
-    one = current.dtype.type(1)  # of the weights' dtype: numba makes float32 · integer a float64
+    one = number(current, 1)  # of the weights' dtype: numba makes float32 · integer a float64
     for start in range(0, current.size, v.size):
         I, above, spikes = row(current, start), row(u, start), row(out, start)
         for n in range(v.size):
@@ -35,7 +35,7 @@ def _adaptive_forward(current, v, a, s, beta, decay, rise, out, u):
 
 @jit
 def _adaptive_backward(grad_out, u, beta, decay, rise, steepness, grad_v, grad_a, grad_s, grad_current):
-    one = u.dtype.type(1)
+    one = number(u, 1)
     for start in range(u.size - grad_v.size, -1, -grad_v.size):
         g_out, g_I, above = row(grad_out, start), row(grad_current, start), row(u, start)
         for n in range(grad_v.size):
@@ -96,7 +96,7 @@ def adaptive(
 
 @jit
 def _recurrent_forward(current, s, v, weight_t, bias, Q, beta, threshold, out, u):
-    zero = current.dtype.type(0)
+    zero = number(current, 0)
     for start in range(0, current.size, v.size):
         for m in range(0, v.size, Q):
             I, above, spikes = row(current, start + m), row(u, start + m), row(out, start + m)
@@ -118,7 +118,7 @@ def _recurrent_forward(current, s, v, weight_t, bias, Q, beta, threshold, out, u
 
 @jit
 def _recurrent_backward(grad_out, u, weight, Q, beta, steepness, grad_s, grad_v, grad_current):
-    one, zero = u.dtype.type(1), u.dtype.type(0)
+    one, zero = number(u, 1), number(u, 0)
     for start in range(u.size - grad_v.size, -1, -grad_v.size):
         for m in range(0, grad_v.size, Q):
             g_out, g_I, above = row(grad_out, start + m), row(grad_current, start + m), row(u, start + m)

@@ -17,6 +17,7 @@ from ...checks import require, require_tensor
 from ..compiling import left_alone
 from .compiler import first_order_only, jit
 from .memory import denormals_as_zero, keep, kept
+from .simd import number
 
 Surrogate = Callable[[Tensor], Tensor]  # ψ(u), of the shape of u
 
@@ -154,7 +155,7 @@ def _release_gradient(one, s, before_u, before_x, use, facilitation, depression,
 @jit
 def _released_forward(s, use, facilitation, depression, u, x, released):
     T, B, P = s.shape
-    one = s.dtype.type(1)
+    one = number(s, 1)
     for t in range(T):
         for b in range(B):
             for i in range(P):
@@ -166,7 +167,7 @@ def _released_forward(s, use, facilitation, depression, u, x, released):
 @jit
 def _released_backward(s, u, x, use, facilitation, depression, g_released, g_s, g_constants):
     T, B, P = s.shape
-    one = s.dtype.type(1)
+    one = number(s, 1)
     g_u, g_x = np.zeros_like(s[0]), np.zeros_like(s[0])
     for t in range(T - 1, -1, -1):
         for b in range(B):
@@ -222,7 +223,7 @@ def released(spikes: Tensor, constants: ShortTerm) -> Tensor:
 @jit
 def _recurrent_forward(current, recurrent, beta, use, facilitation, depression, v, z, u, x, r):
     T, B, Q = current.shape
-    one = current.dtype.type(1)
+    one = number(current, 1)
     heard = np.empty_like(current[0])
     for t in range(T):
         np.dot(r[t], recurrent, heard)
@@ -239,7 +240,7 @@ def _recurrent_forward(current, recurrent, beta, use, facilitation, depression, 
 @jit
 def _recurrent_backward(grad_z, pseudo, weight, beta, use, facilitation, depression, z, u, x, g_v, g_constants):
     T, B, Q = pseudo.shape
-    one = pseudo.dtype.type(1)
+    one = number(pseudo, 1)
     heard, g_u, g_x = np.zeros_like(pseudo[0]), np.zeros_like(pseudo[0]), np.zeros_like(pseudo[0])
     for t in range(T - 1, -1, -1):
         if t < T - 1:
