@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from spikepropamine.book.pages import locomotion as page
-from spikepropamine.experiments import locomotion, walking_round_two
+from spikepropamine.experiments import locomotion
 from spikepropamine.experiments.plasticity_in_walking import WAYS
 from spikepropamine.records import runs as records
 from spikepropamine.walking.policies import POLICIES
@@ -68,44 +68,20 @@ def test_what_we_found_counts_who_walks_and_compares_with_the_ordinary_network(p
 
 def test_what_others_report_stands_beside_what_is_reached_here(published, repository):
     runs, _ = published
-    path = repository / "book" / "related_values.yml"
-    table = page.related(path, runs, list(POLICIES))
+    theirs = yaml.safe_load((repository / "book" / "related_values.yml").read_text(encoding="utf-8"))
+    table = page.related(theirs, runs, list(POLICIES))
     ant = table[table.environment == "Ant-v4"].set_index("network")
     assert ant.loc["ILC-SAN", "share_of_ordinary"] == pytest.approx(5584 / 4770) and ant.algorithm.eq("TD3").all()
     ours = table[(table.source == "this book") & (table.network == "snn")].set_index("environment").share_of_ordinary
     middle = page.reached(runs)
     assert ours["Ant-v5"] == pytest.approx(middle["Ant-v5", "snn"].mean / middle["Ant-v5", "mlp"].mean)
-    assert page.beside_related(path, table).startswith("Nearer to an ordinary network than these: PopSAN")
+    assert page.beside_related(theirs, table).startswith("Nearer to an ordinary network than these: PopSAN")
     better = table.assign(share_of_ordinary=table.share_of_ordinary.where(table.network != "snn", 1.3))
-    assert page.beside_related(path, better).startswith("As near to an ordinary network as the best of these")
-    assert page.beside_related(path, table[table.source != "this book"]) == ""
+    assert page.beside_related(theirs, better).startswith("As near to an ordinary network as the best of these")
+    assert page.beside_related(theirs, table[table.source != "this book"]) == ""
     known = (repository / "book" / "references.bib").read_text(encoding="utf-8")
-    theirs = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert all(f"{{{key}," in known for key in (theirs["source"], *theirs["networks"].values()))
     assert page.shown_related(table)["return"].iloc[0] == "4,770"
-
-
-def test_what_was_tried_to_close_the_distance_is_told_by_change():
-    experiment = walking_round_two.gap_search("half-cheetah")
-    names = walking_round_two.gap_changes("half-cheetah")
-    assert len(names) == len(experiment.configs) and names[experiment.configs[0].hash] == ("snn", "as in round one")
-    returns = {"mlp": 2000.0, "snn": 1000.0, "ndp-bcm": 1500.0}
-    runs = pd.DataFrame(
-        {"config_hash": h, "seed": 1000, "git_commit": "c", "return": returns[network]}
-        for h, (network, change) in names.items()
-        if network in returns
-        and change in ("as in round one", "128 neurons")
-        and (network, change) != ("mlp", "128 neurons")
-    )
-    table = page.tried_to_close({"half-cheetah": runs})
-    assert len(table) == 5 and table.share_of_ordinary.notna().sum() == 3
-    told = page.does_it_close(table, 96, {"HalfCheetah-v5": [0.5, 0.7]})
-    assert told.startswith("Not by what was tried so far. 5 of 96 runs") and told.count("\n- ") == 1
-    assert "as in round one, 1,000,000 steps: snn 50%, ndp-bcm 75% of the MLP's return (round one: 50 to 70%)." in told
-    shown = page.shown_tried(table).set_index("change")
-    assert shown.loc["as in round one", "mlp"] == "2,000" and shown.loc["128 neurons", "mlp"] == "–"
-    assert page.does_it_close(table.assign(share_of_ordinary=0.95), 96, {}).startswith("By some of what was tried")
-    assert page.does_it_close(page.tried_to_close({}), 96, {}).startswith("*Not yet run*: 0 of 96")
 
 
 def test_sentences_on_plasticity_follow_the_measurements():
@@ -143,7 +119,7 @@ def test_a_gait_names_only_the_lines_that_are_drawn():
 
 def test_returns_and_curves_are_drawn_of_every_robot(published, definitions):
     runs, curves = published
-    drawing = page.draw_returns(runs, list(POLICIES), definitions, 20)
+    drawing = page.draw_returns(runs, list(POLICIES), {page.ANT: definitions.walks_at_least}, 20)
     assert len(drawing.data) == len(runs) and drawing.caption.startswith("Spiking policies reach")
     learned = page.draw_learning(curves, list(POLICIES))
     assert sorted(axis.get_title() for axis in learned.figure.axes) == ["Ant-v5", "HalfCheetah-v5"]

@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import product
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ...experiments.gait import LEGS
-from ...experiments.locomotion import EXPERIMENTS, LocomotionConfig
+from ...experiments.locomotion import LocomotionConfig
 from ...experiments.plasticity_in_walking import BOUNDS, FADES_S, WAYS
-from ...experiments.walking_round_two import GAP_STEPS, gap_changes
-from ...records.atomic import load_yaml
 from ...records.statistics import Interval, interquartile_mean
 from ...snn.networks import NETWORKS, NetworkOptions
 from ...walking.conditions import CONDITIONS, TRAINING
@@ -139,15 +137,18 @@ def shares_of_ordinary(runs: pd.DataFrame, names: Sequence[str]) -> dict[str, li
     }
 
 
+def last_fifth(curves: pd.DataFrame) -> pd.Series:
+    """By (environment, network) the relative change of the mean return from the fourth fifth of training to the last."""
+    part = curves.step / curves.groupby("environment").step.transform("max")
+    fifth = np.ceil(part * 5).rename("fifth")
+    mean = curves.groupby(["environment", "network", fifth], sort=False)["return"].mean().unstack("fifth")
+    return (mean[5.0] / mean.get(4.0, np.nan) - 1).dropna()
+
+
 def still_rising(curves: pd.DataFrame) -> str:
     """Which robots' policies still gained in the last fifth of training, in words; empty where there is nothing to say."""
-    told = []
-    for environment, part in curves.groupby("environment", sort=False):
-        last = part[part.step > 0.8 * part.step.max()]
-        before = part[(part.step > 0.6 * part.step.max()) & (part.step <= 0.8 * part.step.max())]
-        gains = last.groupby("network")["return"].mean() / before.groupby("network")["return"].mean() - 1
-        if len(gains.dropna()):
-            told.append(f"{between(list(gains.dropna()), '+.0%')} on {environment}")
+    gains = last_fifth(curves).groupby("environment", sort=False)
+    told = [f"{between(list(values), '+.0%')} on {environment}" for environment, values in gains]
     return f" Training was not finished: in its last fifth mean returns changed by {', '.join(told)}." if told else ""
 
 
@@ -253,14 +254,14 @@ def _leader(ends: Mapping[tuple[str, str], float], robot: str) -> str:
     return max(of, key=lambda name: of[name], default="")
 
 
-def draw_returns(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions, episodes: int) -> Drawing:
-    """Return after training of every seed, a panel a robot."""
+def draw_returns(runs: pd.DataFrame, names: Sequence[str], walks: Mapping[str, float], episodes: int) -> Drawing:
+    """Return after training of every seed, a panel a robot; ``walks`` is the return from which a policy walks, by robot."""
     robots, styles = list(dict.fromkeys(runs.environment)), figures.network_styles(names)
     figure, axes = figures.grid(1, len(robots), height=2.6, squeeze=False)
     for axis, robot in zip(axes[0], robots):
         plots.seeds_and_interval(axis, runs[runs.environment == robot], "return", styles, horizontal=True)
-        if robot == ANT:
-            plots.limits(axis, {"walks": definitions.walks_at_least}, horizontal=True)
+        if robot in walks:
+            plots.limits(axis, {"walks": walks[robot]}, horizontal=True)
         axis.set(xlabel="return", xlim=(0, None))
         axis.set_title(robot, pad=14)
     middle = reached(runs)
@@ -299,9 +300,9 @@ def shown_returns(runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 # ---------------------------------------------------------------- beside what others report
 
 
-def related(path: Path, runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """What other spiking controllers reach, from ``path``, and what those of ``runs`` do: a row a network and a robot."""
-    theirs, middle = load_yaml(path), reached(runs)
+def related(theirs: Mapping[str, Any], runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """What other spiking controllers reach, from related_values.yml, and what those of ``runs`` do: a row a network and a robot."""
+    middle = reached(runs)
     rows = [
         (
             theirs["source"],
@@ -331,9 +332,8 @@ def related(path: Path, runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFram
     return pd.DataFrame(rows, columns=columns)
 
 
-def beside_related(path: Path, table: pd.DataFrame) -> str:
+def beside_related(theirs: Mapping[str, Any], table: pd.DataFrame) -> str:
     """How near to an ordinary network other spiking controllers come, and how near these do; the answer first."""
-    theirs = load_yaml(path)
     others = [name for name in theirs["networks"] if name != theirs["ordinary"]]
     reach = table[table.network.isin(others)].share_of_ordinary
     ours = table[(table.source == "this book") & table.network.isin(NETWORKS)].share_of_ordinary
@@ -359,55 +359,6 @@ def shown_related(table: pd.DataFrame) -> pd.DataFrame:
     )
     heads = {"source": "from", "environment": "robot", "algorithm": "trained by"}
     return shown.rename(columns=heads | {"share_of_ordinary": "share of the ordinary network's"})
-
-
-# ---------------------------------------------------------------- closing the distance to the ordinary network
-
-
-def tried_to_close(searches: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """By robot's experiment, the runs of its :func:`walking_round_two.gap_search`: the return of a policy under a change.
-
-    ``share_of_ordinary`` is that of the MLP's return under the same change, NaN where it was not run.
-    """
-    rows = []
-    for robot, runs in searches.items():
-        known = gap_changes(robot)
-        for run in runs.to_dict("records"):
-            if run["config_hash"] in known:
-                network, change = known[run["config_hash"]]
-                named = {"environment": EXPERIMENTS[robot], "network": network, "change": change}
-                rows.append(named | {key: run[key] for key in ("config_hash", "seed", "git_commit", "return")})
-    table = pd.DataFrame(rows)
-    if table.empty:
-        return table
-    keys = ["environment", "change", "seed"]
-    ordinary = table[table.network == "mlp"].set_index(keys)["return"].rename("ordinary")
-    table = table.join(ordinary, on=keys)
-    return table.assign(share_of_ordinary=table["return"] / table.ordinary).drop(columns="ordinary")
-
-
-def does_it_close(table: pd.DataFrame, planned: int, shares: Mapping[str, Sequence[float]]) -> str:
-    """What was tried to bring spiking policies nearer to the MLP, in sentences; ``shares`` are those of round one by robot."""
-    told = f"{len(table)} of {planned} runs of the registered search, of one seed, are done."
-    if table.empty:
-        return f"*Not yet run*: {told}"
-    spiking, lines = table[table.network.isin(NETWORKS) & table.share_of_ordinary.notna()], []
-    for (robot, change), part in spiking.groupby(["environment", "change"], sort=False):
-        before = f" (round one: {between(shares[robot])})" if robot in shares else ""
-        reach = ", ".join(f"{r.network} {r.share_of_ordinary:.0%}" for r in part.itertuples())
-        lines.append(f"- {robot}, {change}, {GAP_STEPS:,} steps: {reach} of the MLP's return{before}.")
-    reached = spiking.share_of_ordinary.max() if len(spiking) else 0.0
-    answer = "Not by what was tried so far" if reached < CLOSED_AT else "By some of what was tried"
-    return f"{answer}. {told}\n\n" + "\n".join(lines)
-
-
-def shown_tried(table: pd.DataFrame) -> pd.DataFrame:
-    """:func:`tried_to_close` as it is read: a row a change, a column a policy."""
-    wide = table.pivot_table("return", ["environment", "change"], "network", sort=False)
-    return wide.map(number).rename_axis(columns=None).reset_index()
-
-
-CLOSED_AT = 0.9  # of the MLP's return
 
 
 # ---------------------------------------------------------------- what plasticity does

@@ -1,0 +1,204 @@
+"""Round two of the chapter on learning to walk: the search for what brings spiking policies nearer to the MLP, and what came of it."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from ...experiments.config import Experiment
+from ...experiments.locomotion import EXPERIMENTS
+from ...experiments.walking_round_two import GAP_CHANGES, GAP_STEPS, TAKEN, UNCHANGED, gain_of, gap_changes, gap_search
+from ...snn.networks import NETWORKS
+from ...walking.evaluation import EPISODES
+from .. import figures, plots
+from ..claims import number
+from ..figures import Drawing
+from ..judges.judge import Definitions
+from ..phrases import between, enumerated
+from .locomotion import last_fifth, plastic_of, reached, shares_of_ordinary, tidy, with_curves
+
+CLOSED_AT = 0.9  # of the MLP's return
+FLAT_WITHIN = 0.05  # relative change of the mean return in the last fifth of training
+
+
+# ---------------------------------------------------------------- the search
+
+
+def tried_to_close(searches: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """By robot's experiment, the runs of its :func:`walking_round_two.gap_search`: the return of a policy under a change.
+
+    ``share_of_ordinary`` is that of the MLP's return under the same change, NaN where it was not run.
+    """
+    rows = []
+    for robot, runs in searches.items():
+        known = gap_changes(robot)
+        for run in runs.to_dict("records"):
+            if run["config_hash"] in known:
+                network, change = known[run["config_hash"]]
+                named = {"environment": EXPERIMENTS[robot], "network": network, "change": change}
+                rows.append(named | {key: run[key] for key in ("config_hash", "seed", "git_commit", "return")})
+    table = pd.DataFrame(rows)
+    if table.empty:
+        return table
+    keys = ["environment", "change", "seed"]
+    ordinary = table[table.network == "mlp"].set_index(keys)["return"].rename("ordinary")
+    table = table.join(ordinary, on=keys)
+    table = table.assign(share_of_ordinary=table["return"] / table.ordinary).drop(columns="ordinary")
+    return table.sort_values(
+        ["environment", "change"], key=lambda c: c.map([*EXPERIMENTS.values(), *GAP_CHANGES].index)
+    )
+
+
+def does_it_close(table: pd.DataFrame, planned: int) -> str:
+    """What was tried to bring spiking policies nearer to the MLP, in sentences."""
+    told = (
+        f"One list of {len(GAP_CHANGES) - 1} changes was tried for every policy, {GAP_STEPS:,} steps and one seed each: "
+        f"{len(table)} of {planned} runs are done."
+    )
+    if table.empty:
+        return f"*Not yet run*: {told}"
+    spiking = table[table.network.isin(NETWORKS) & table.share_of_ordinary.notna()]
+    reached_most = spiking.share_of_ordinary.max() if len(spiking) else 0.0
+    answer = "Not by what was tried so far" if reached_most < CLOSED_AT else "By some of what was tried"
+    lines = [_on_one_robot(robot, part) for robot, part in table.groupby("environment", sort=False)]
+    return f"{answer}. {told}\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _on_one_robot(robot: str, tried: pd.DataFrame) -> str:
+    """How near spiking policies come to the MLP on one robot, with which change, and which is taken."""
+    spiking = tried[tried.network.isin(NETWORKS) & tried.share_of_ordinary.notna()]
+    before, after = (spiking[(spiking.change == UNCHANGED) == as_before] for as_before in (True, False))
+    told = f"**{robot}**:"
+    if len(before):
+        told += f" with the settings of round one spiking policies reach {between(list(before.share_of_ordinary))} of the MLP's return"
+    if len(after):
+        best = after.loc[after.share_of_ordinary.idxmax()]
+        told += f"; the nearest with a change is {best.network} with {best.change} ({best.share_of_ordinary:.0%})"
+    gains = gain_of(tried).drop(UNCHANGED, errors="ignore")
+    if len(gains):
+        told += (
+            f". Of {len(gains)} changes tried with all policies, {gains.idxmax()} adds most to their mean return "
+            f"({figures.minus(f'{gains.max():+,.0f}')})"
+        )
+    name = next(name for name, environment in EXPERIMENTS.items() if environment == robot)
+    if name not in TAKEN:
+        return f"{told}. {len(tried)} of {len(gap_search(name).runs)} runs are done, and none is chosen before all are."
+    chosen = "keeps the settings of round one" if TAKEN[name] == UNCHANGED else "takes it"
+    return f"{told}. Round two {chosen}, by the rule in `book/claims.yml`."
+
+
+def draw_tried(table: pd.DataFrame, names: Sequence[str]) -> Drawing:
+    """Return of every policy under each change, a panel a robot."""
+    robots, changes = list(dict.fromkeys(table.environment)), list(dict.fromkeys(table.change))
+    styles = figures.network_styles(names)
+    figure, axes = figures.grid(1, len(robots), height=3.0, squeeze=False, sharey=True)
+    for axis, robot in zip(axes[0], robots):
+        for name, look in styles.items():
+            part = table[(table.environment == robot) & (table.network == name)]
+            axis.plot(part["return"], part.change.map(changes.index), **look | {"linestyle": "none", "ms": 5})
+        plots.name_places(axis, changes, horizontal=True)
+        axis.set(title=robot, xlabel="return", xlim=(0, None))
+    plots.legend_above(figure, {name: styles[name] for name in names if name in set(table.network)})
+    spiking = table[table.network.isin(NETWORKS)].dropna(subset=["share_of_ordinary"])
+    most = {
+        robot: part.loc[part.share_of_ordinary.idxmax()] for robot, part in spiking.groupby("environment", sort=False)
+    }
+    message = "; ".join(f"on {robot} {r.network} comes nearest to the MLP ({r.change})" for robot, r in most.items())
+    told = "; ".join(
+        f"{robot}, {change}: " + ", ".join(f"{name} {value:,.0f}" for name, value in zip(part.network, part["return"]))
+        for (robot, change), part in table.groupby(["environment", "change"], sort=False)
+    )
+    return Drawing(
+        figure,
+        table[["environment", "network", "change", "seed", "return", "share_of_ordinary"]],
+        (f"{message[0].upper()}{message[1:]}: " if message else "")
+        + f"return after {GAP_STEPS:,} steps, mean of {EPISODES} episodes of one policy (seed {table.seed.iloc[0]}), by what was "
+        "changed. One seed each: small distances between marks mean little.",
+        f"Dot plot of returns, changes down the side. {told}.",
+    )
+
+
+def shown_tried(table: pd.DataFrame) -> pd.DataFrame:
+    """:func:`tried_to_close` as it is read: a row a change, a column a policy, and what the change adds to their mean."""
+    wide = table.pivot_table("return", ["environment", "change"], "network", sort=False)
+    gains = pd.concat({robot: gain_of(part) for robot, part in table.groupby("environment", sort=False)})
+    return (
+        wide.map(number)
+        .assign(
+            **{"gain of the mean": [f"{gains.get(key, float('nan')):+,.0f}".replace("+nan", "–") for key in wide.index]}
+        )
+        .rename_axis(columns=None)
+        .reset_index()
+    )
+
+
+# ---------------------------------------------------------------- ten seeds and more steps
+
+
+def together(found: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The runs and the curves of all robots that have runs, tidy; ``found`` is both of each."""
+    there = [tidy(runs) for runs, _ in found.values() if len(runs)]
+    if not there:
+        return pd.DataFrame(), pd.DataFrame()
+    runs = pd.concat(there, ignore_index=True)
+    curves = pd.concat([curves for _, curves in found.values() if len(curves)], ignore_index=True)
+    return runs, with_curves(curves, runs)
+
+
+def in_words(
+    planned: Mapping[str, Experiment],
+    runs: pd.DataFrame,
+    curves: pd.DataFrame,
+    definitions: Definitions,
+    names: Sequence[str],
+) -> str:
+    """What round two finds on each robot, as far as it was run."""
+    lines = [_of_robot(name, one, runs, curves, definitions, names) for name, one in planned.items()]
+    made, total = len(runs), sum(len(one.runs) for one in planned.values())
+    judged = (
+        "All runs are done."
+        if made == total
+        else f"{made} of {total} runs are done; its claims are judged when all are."
+    )
+    return f"{judged}\n\n" + "\n".join(f"- {figures.minus(line)}" for line in lines)
+
+
+def _of_robot(
+    name: str,
+    planned: Experiment,
+    runs: pd.DataFrame,
+    curves: pd.DataFrame,
+    definitions: Definitions,
+    names: Sequence[str],
+) -> str:
+    robot, steps = EXPERIMENTS[name], planned.configs[0].training.steps
+    settings = f"**{robot}** ({steps:,} steps, {TAKEN.get(name, UNCHANGED)})"
+    runs = runs[runs.environment == robot] if len(runs) else runs
+    if runs.empty:
+        return f"{settings}: *not yet run*."
+    middle = {network: interval for (_, network), interval in reached(runs).items()}
+    plastic = [network for network in plastic_of(names) if network in middle]
+    walk = [network for network in plastic if middle[network].low >= definitions.walks_at_least]
+    done = f"{len(runs)} of {len(planned.runs)} runs, " if len(runs) < len(planned.runs) else ""
+    told = (
+        f"{settings}: {done}{between(list(runs.network.value_counts()), 'd')} seeds of each policy. {len(walk)} of {len(plastic)} plastic "
+        f"networks walk (at least {definitions.walks_at_least:,} by the interval's lower end): "
+        + ", ".join(f"{network} {interval:,.0f}" for network, interval in middle.items() if network in names)
+        + "."
+    )
+    shares = dict(
+        zip([n for n in names if n in NETWORKS and n in middle], shares_of_ordinary(runs, names).get(robot, []))
+    )
+    if shares:
+        near = [network for network, share in shares.items() if share >= definitions.reaches_at_least]
+        told += (
+            f" Spiking policies reach {between(list(shares.values()))} of the MLP's return; "
+            + (f"{enumerated(near)} {'reaches' if len(near) == 1 else 'reach'}" if near else "none reaches")
+            + f" the {definitions.reaches_at_least:.0%} that was asked for."
+        )
+    change = last_fifth(curves[curves.environment == robot]).droplevel("environment")
+    if len(change):
+        moving = change[change.abs() > FLAT_WITHIN]
+        told += f" In the last fifth of training mean returns changed by {between(list(change), '+.0%')}: " + (
+            f"{enumerated(moving.index)} had not levelled off." if len(moving) else "all curves had levelled off."
+        )
+    return told

@@ -1,0 +1,99 @@
+import pandas as pd
+import pytest
+
+from spikepropamine.book import claims
+from spikepropamine.book.pages import walking_round_two as page
+from spikepropamine.experiments import walking_round_two as two
+from spikepropamine.experiments.locomotion import EXPERIMENTS
+
+BASE = {"snn": 1000.0, "dp-oja": 1100.0, "dp-bcm": 900.0, "ndp-oja": 1200.0, "ndp-bcm": 800.0, "mlp": 2000.0}
+
+
+def searched(robot, gains, networks=tuple(BASE)):
+    """Runs of a search in which each change adds ``gains`` to every policy's return."""
+    return pd.DataFrame(
+        {"config_hash": h, "seed": 1000, "git_commit": "c", "return": BASE[network] + gains[change]}
+        for h, (network, change) in two.gap_changes(robot).items()
+        if network in networks and change in gains
+    )
+
+
+def test_every_change_is_found_again_by_its_hash():
+    experiment, names = two.gap_search("half-cheetah"), two.gap_changes("half-cheetah")
+    assert len(names) == len(experiment.configs) == len(BASE) * len(two.GAP_CHANGES)
+    assert names[experiment.configs[0].hash] == ("snn", two.UNCHANGED)
+
+
+def test_a_share_is_of_the_mlp_under_the_same_change():
+    runs = searched("half-cheetah", {two.UNCHANGED: 0.0, "128 neurons": 500.0}, ("mlp", "snn"))
+    table = page.tried_to_close({"half-cheetah": runs}).set_index(["network", "change"]).share_of_ordinary
+    assert table["snn", two.UNCHANGED] == 0.5 and table["snn", "128 neurons"] == pytest.approx(1500 / 2500)
+    without = page.tried_to_close({"half-cheetah": runs[runs["return"] != 2500]})
+    assert without.share_of_ordinary.isna().sum() == 1
+
+
+def test_the_sentences_say_how_much_is_done_and_what_came_nearest():
+    gains = {two.UNCHANGED: 0.0, "128 neurons": 500.0}
+    table = page.tried_to_close({"half-cheetah": searched("half-cheetah", gains)})
+    told = page.does_it_close(table, 96)
+    assert told.startswith("Not by what was tried so far.") and "12 of 96 runs are done" in told
+    assert "reach 40 to 60% of the MLP's return; the nearest with a change is ndp-oja with 128 neurons (68%)" in told
+    assert "128 neurons adds most to their mean return (+500)" in told and "none is chosen before all are" in told
+    assert page.does_it_close(table.assign(share_of_ordinary=0.95), 96).startswith("By some of what was tried")
+    assert page.does_it_close(page.tried_to_close({}), 96).startswith("*Not yet run*")
+    shown = page.shown_tried(table).set_index("change")
+    assert shown.loc[two.UNCHANGED, "mlp"] == "2,000" and shown.loc["128 neurons", "gain of the mean"] == "+500"
+
+
+def test_the_figure_has_the_changes_in_the_order_of_the_list_and_a_panel_a_robot():
+    gains = dict(zip(reversed(two.GAP_CHANGES), range(0, 800, 100)))
+    drawing = page.draw_tried(page.tried_to_close({r: searched(r, gains) for r in EXPERIMENTS}), list(BASE))
+    assert [axis.get_title() for axis in drawing.figure.axes] == list(EXPERIMENTS.values())
+    assert [label.get_text() for label in drawing.figure.axes[0].get_yticklabels()] == list(two.GAP_CHANGES)
+    assert "on Ant-v5 ndp-oja comes nearest" in drawing.caption.replace("On", "on")
+
+
+@pytest.fixture
+def definitions(repository):
+    rounds = claims.load_rounds(repository / "book" / "claims.yml")
+    return next(one.definitions for one in rounds if (one.number, one.part) == (2, "walking"))
+
+
+def longer(returns, late):
+    """Runs and curves of HalfCheetah, ten seeds of each policy; ``late`` multiplies the return of the last fifth of training."""
+    configs = {config.network.name: config.hash for config in two.round_two("half-cheetah").configs}
+    keys = [(name, seed) for name in returns for seed in range(10)]
+    runs = pd.DataFrame(
+        {
+            "config_hash": configs[name],
+            "seed": seed,
+            "network.name": name,
+            "task.environment": "HalfCheetah-v5",
+            "return": returns[name],
+        }
+        for name, seed in keys
+    )
+    curves = pd.DataFrame(
+        {
+            "config_hash": configs[name],
+            "seed": seed,
+            "step": step,
+            "return": returns[name] * (late.get(name, 1.0) if step > 800 else 1.0),
+        }
+        for name, seed in keys
+        for step in range(100, 1001, 100)
+    )
+    return runs, curves
+
+
+def test_round_two_says_who_walks_who_is_near_and_whose_curve_is_flat(definitions):
+    found = longer(BASE | {"mlp": 2000.0, "snn": 1900.0, "dp-oja": 2100.0}, {"dp-bcm": 1.2, "snn": 1.02})
+    planned = {robot: two.round_two(robot) for robot in EXPERIMENTS}
+    told = page.in_words(planned, *page.together({"half-cheetah": found}), definitions, list(BASE))
+    assert told.startswith("60 of 120 runs are done; its claims are judged when all are.")
+    ant, cheetah = told.split("\n- ")[1:]
+    assert "Ant-v5" in ant and "*not yet run*" in ant
+    assert "1 of 4 plastic networks walk" in cheetah and "dp-oja 2,100" in cheetah and "10 seeds of each" in cheetah
+    assert "40 to 105% of the MLP's return; snn and dp-oja reach the 90%" in cheetah
+    assert "by +0 to +20%: dp-bcm had not levelled off." in cheetah
+    assert page.together({"half-cheetah": (pd.DataFrame(), pd.DataFrame())})[0].empty

@@ -1,0 +1,59 @@
+import dataclasses
+
+import pandas as pd
+import pytest
+
+from spikepropamine import records
+from spikepropamine.experiments import walking_round_two as two
+from spikepropamine.experiments.locomotion import EXPERIMENTS, locomotion
+
+
+def tried(**returns):
+    """Returns by change, the same for every policy."""
+    return pd.DataFrame(
+        {"network": name, "change": change.replace("_", " "), "return": value}
+        for name in two.PUBLISHED_POLICIES
+        for change, value in returns.items()
+    )
+
+
+def test_the_change_that_gains_most_is_taken_and_none_where_none_gains():
+    table = tried(as_in_round_one=1000.0, small=1100.0, large=1300.0, bad=900.0)
+    assert two.gain_of(table).to_dict() == {"as in round one": 0.0, "small": 100.0, "large": 300.0, "bad": -100.0}
+    assert two.best_change(table) == "large"
+    assert two.best_change(tried(as_in_round_one=1000.0, bad=900.0)) == two.UNCHANGED
+    # a change that was not tried with every policy is not compared
+    assert two.best_change(table.drop(table[(table.change == "large") & (table.network == "mlp")].index)) == "small"
+
+
+@pytest.mark.parametrize("robot", EXPERIMENTS)
+def test_every_policy_is_tried_with_the_same_changes_and_budget(robot):
+    configs = two.gap_search(robot).configs
+    of = {name: [c for c in configs if c.network.name == name] for name in two.PUBLISHED_POLICIES}
+    for position in range(len(two.GAP_CHANGES)):
+        alike = {dataclasses.replace(one[position].training, learning_rate=1.0) for one in of.values()}
+        assert len(alike) == 1 and next(iter(alike)).steps == two.GAP_STEPS
+
+
+@pytest.mark.parametrize("robot", EXPERIMENTS)
+def test_round_two_has_the_change_that_the_published_search_found(repository, robot):
+    folder = repository / "book" / "results" / f"{robot}-gap-search"
+    names, found = two.gap_changes(robot), pd.DataFrame()
+    if folder.exists():
+        found = records.load_published(folder).runs
+        found[["network", "change"]] = [names[h] for h in found.config_hash]
+    if len(found) < len(names):
+        assert robot not in two.TAKEN
+    else:
+        assert two.TAKEN[robot] == two.best_change(found)
+
+
+def test_without_a_change_the_first_seeds_of_ant_are_those_of_round_one(monkeypatch):
+    before = [config.hash for config in locomotion("ant").configs]
+    monkeypatch.setattr(two, "TAKEN", {"ant": two.UNCHANGED})
+    assert [config.hash for config in two.round_two("ant").configs] == before
+    monkeypatch.setattr(two, "TAKEN", {"ant": "256 neurons, a third of the learning rate"})
+    wide = two.round_two("ant").configs
+    assert {c.network.n_hidden for c in wide} == {256} and not {c.hash for c in wide} & set(before)
+    rates = [c.training.learning_rate / b.training.learning_rate for c, b in zip(wide, locomotion("ant").configs)]
+    assert rates == pytest.approx([1 / 3] * len(rates))
