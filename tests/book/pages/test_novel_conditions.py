@@ -108,3 +108,12 @@ def test_shares_by_hand():
         kept.shares(walks, of="speed")
     with pytest.raises(ValueError, match="environment = 'Hopper'"):
         kept.shares(walks.assign(environment="Hopper"))
+
+
+def test_round_two_is_told_by_robot_and_as_far_as_it_is_measured(walks):
+    assert page.second_round(pd.DataFrame(), 120, NAMES) == "0 of 120 policies are measured."
+    told = page.second_round(walks, 120, NAMES)
+    assert told.startswith("60 of 120 policies are measured.") and told.index("Ant-v5") < told.index("HalfCheetah-v5")
+    share = kept.kept(kept.shares(walks, capped=True), "Ant-v5", "ndp-bcm")
+    assert f"ndp-bcm {share:.2f}" in told.split("HalfCheetah")[0]
+    assert page.second_round(walks, 60, NAMES).startswith("All policies are measured.")

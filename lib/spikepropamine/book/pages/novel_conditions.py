@@ -318,6 +318,25 @@ def compared_with_plain(walks: pd.DataFrame, names: Sequence[str]) -> str:
     )
 
 
+# ---------------------------------------------------------------- round two
+
+
+def second_round(walks: pd.DataFrame, planned: int, names: Sequence[str]) -> str:
+    """How many policies of round two are measured, and what they keep by its measure, on each robot."""
+    if walks.empty:
+        return f"0 of {planned} policies are measured."
+    made = len(walks[kept.KEYS].drop_duplicates())
+    table, lines = kept.shares(walks, capped=True), []
+    for robot, present in names_of(ant_first(walks), names).items():
+        shares = {name: kept.kept(table, robot, name) for name in present}
+        lines.append(
+            f"- **{robot}**, progress kept, each condition's share at most 1, interquartile mean over policies (95% interval by "
+            f"resampling policies): {', '.join(f'{name} {share:.2f}' for name, share in shares.items())}."
+        )
+    judged = "all" if made == planned else f"{made} of {planned}"
+    return f"{judged[0].upper()}{judged[1:]} policies are measured.\n\n" + figures.minus("\n".join(lines))
+
+
 # ---------------------------------------------------------------- does plasticity adapt?
 
 
