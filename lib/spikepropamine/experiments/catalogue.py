@@ -25,6 +25,7 @@ from . import (
     temporal,
     temporal_round_two,
     walking_round_two,
+    weight_sensitivity,
 )
 from .choices import PUBLISHED_PLASTIC, PUBLISHED_POLICIES
 from .config import Experiment
@@ -178,6 +179,10 @@ def _plasticity_in_walking(store: Store, workers: int | str, keep: Keep) -> None
     keep(*plasticity_in_walking.measure(store))
 
 
+def _weight_sensitivity(store: Store, workers: int | str, keep: Keep) -> None:
+    keep(*weight_sensitivity.measure(store))
+
+
 def _mechanism(store: Store, workers: int | str, keep: Keep) -> None:
     keep(*mechanism.measure(store))
 
@@ -216,6 +221,12 @@ MEASUREMENTS: dict[str, Measurement] = {
         tuple(locomotion.EXPERIMENTS),
         plasticity_in_walking.rehearse,
         plasticity_in_walking.policies,
+    ),
+    weight_sensitivity.MEASUREMENT: Measurement(
+        _weight_sensitivity,
+        tuple(locomotion.EXPERIMENTS),
+        weight_sensitivity.rehearse,
+        weight_sensitivity.policies,
     ),
     "mechanism": Measurement(_mechanism, mechanism.MEASURED),
     "gait": Measurement(_gait, tuple(locomotion.EXPERIMENTS), lacks=no_renderer),
