@@ -45,7 +45,9 @@ def test_the_words_say_how_much_farther_actions_move(curves):
     assert "5.00% for spiking policies and 0.10% for the MLP" in told and "50 times as far" in told
     assert "the power 0.50 for spiking policies and 1.00 for the MLP" in told
     assert "at the end 0.50 for spiking policies" in told
-    assert page.why_behind(table_of({"snn": 0.5}), curves) == ""
+    assert "50 times as far as the MLP's" in page.in_a_sentence(table_of({"snn": 0.5, "mlp": 1.0}))
+    alone = table_of({"snn": 0.5})
+    assert page.why_behind(alone, curves) == page.in_a_sentence(alone) == page.in_a_sentence(pd.DataFrame()) == ""
 
 
 def test_the_figure_shows_every_policy_at_every_move():

@@ -57,9 +57,14 @@ def plastic_of(names: Sequence[str]) -> list[str]:
 
 
 def what_we_found(
-    runs: pd.DataFrame, curves: pd.DataFrame, definitions: Definitions, ways: pd.DataFrame, names: Sequence[str]
+    runs: pd.DataFrame,
+    curves: pd.DataFrame,
+    definitions: Definitions,
+    ways: pd.DataFrame,
+    names: Sequence[str],
+    cause: str = "",
 ) -> str:
-    """Three to five sentences, as a list."""
+    """Three to five sentences, as a list; ``cause`` says why spiking policies stay behind."""
     middle = reached(runs)
     robots, plastic = list(dict.fromkeys(runs.environment)), plastic_of(names)
     lines = []
@@ -90,6 +95,7 @@ def what_we_found(
             + " and ".join(f"{between(values)} of the MLP's return on {e}" for e, values in shares.items())
             + "."
             + still_rising(curves)
+            + cause
         )
     if len(ways):
         lines.append(what_plasticity_does(ways)[0])

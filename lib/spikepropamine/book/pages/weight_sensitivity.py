@@ -7,7 +7,6 @@ import pandas as pd
 
 from ...experiments.weight_sensitivity import DRAWS, STEPS
 from ...records.statistics import interquartile_mean
-from ...snn.networks import NETWORKS
 from .. import figures, plots
 from ..figures import Drawing
 from ..phrases import between
@@ -30,24 +29,39 @@ def exponents(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*keys, "exponent"])
 
 
+def times_as_far(table: pd.DataFrame) -> list[float]:
+    """How many times as far as the MLP's the actions of each spiking policy move, with weights moved by SMALL."""
+    moved = middle(table[np.isclose(table.weights_moved, SMALL)])
+    return [moved[e, n] / moved[e, "mlp"] for e, n in moved.index if n != "mlp" and (e, "mlp") in moved.index]
+
+
+def in_a_sentence(table: pd.DataFrame) -> str:
+    """The likely cause, to follow another sentence; empty where it was not measured."""
+    factors = times_as_far(table) if len(table) else []
+    if not factors:
+        return ""
+    return (
+        f" A likely cause is that their actions jump: with weights moved by {SMALL:.1%} they move {between(factors, '.0f')} times as "
+        "far as the MLP's."
+    )
+
+
 def why_behind(table: pd.DataFrame, curves: pd.DataFrame) -> str:
     """The likely cause in words: how far actions move, and how large PPO's steps are; ``curves`` are those of training."""
-    spiking = table.network.isin(NETWORKS)
-    if spiking.all() or not spiking.any():
+    factors = times_as_far(table)
+    if not factors:
         return ""
-    small = table[np.isclose(table.weights_moved, SMALL)]
-    moved, powers = middle(small), middle(exponents(table), "exponent")
+    moved, powers = middle(table[np.isclose(table.weights_moved, SMALL)]), middle(exponents(table), "exponent")
 
     def both(values: pd.Series, form: str) -> str:
         ordinary = values.index.get_level_values(1) == "mlp"
         return f"{between(list(values[~ordinary]), form)} for spiking policies and {between(list(values[ordinary]), form)} for the MLP"
 
-    ratios = [moved[e, n] / moved[e, "mlp"] for e, n in moved.index if n != "mlp" and (e, "mlp") in moved.index]
     end = curves[curves.step == curves.groupby("environment").step.transform("max")]
     return (
         "**A likely cause is that their actions jump.** Proximal policy optimisation takes small steps in the weights and counts "
         f"on small steps in the actions. Where every weight of a trained policy moves at random by {SMALL:.1%} of its size, the "
-        f"mean action moves by {both(moved, '.2%')}, as a share of how much it varies in a walk: {between(ratios, '.0f')} times as "
+        f"mean action moves by {both(moved, '.2%')}, as a share of how much it varies in a walk: {between(factors, '.0f')} times as "
         f"far. It grows with the power {both(powers, '.2f')} of the weights' move. A power of 1 is a smooth response; 0.5 is what "
         "single spikes give, which come or go in proportion to the move and are all of one size.\n\n"
         f"In training, accordingly, the mean divergence (KL) of an update is {both(middle(curves, 'kl'), '.2f')}, the share of ratios "
