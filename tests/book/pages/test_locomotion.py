@@ -69,7 +69,7 @@ def test_what_we_found_counts_who_walks_and_compares_with_the_ordinary_network(p
 def test_what_others_report_stands_beside_what_is_reached_here(published, repository):
     runs, _ = published
     theirs = yaml.safe_load((repository / "book" / "related_values.yml").read_text(encoding="utf-8"))
-    table = page.related(theirs, runs, list(POLICIES))
+    table = page.related(theirs, {"this book": runs, "later": pd.DataFrame()}, list(POLICIES))
     ant = table[table.environment == "Ant-v4"].set_index("network")
     assert ant.loc["ILC-SAN", "share_of_ordinary"] == pytest.approx(5584 / 4770) and ant.algorithm.eq("TD3").all()
     ours = table[(table.source == "this book") & (table.network == "snn")].set_index("environment").share_of_ordinary
@@ -78,7 +78,7 @@ def test_what_others_report_stands_beside_what_is_reached_here(published, reposi
     assert page.beside_related(theirs, table).startswith("Nearer to an ordinary network than these: PopSAN")
     better = table.assign(share_of_ordinary=table.share_of_ordinary.where(table.network != "snn", 1.3))
     assert page.beside_related(theirs, better).startswith("As near to an ordinary network as the best of these")
-    assert page.beside_related(theirs, table[table.source != "this book"]) == ""
+    assert page.beside_related(theirs, table[table.algorithm == "TD3"]) == ""
     known = (repository / "book" / "references.bib").read_text(encoding="utf-8")
     assert all(f"{{{key}," in known for key in (theirs["source"], *theirs["networks"].values()))
     assert page.shown_related(table)["return"].iloc[0] == "4,770"

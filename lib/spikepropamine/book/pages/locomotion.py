@@ -306,34 +306,31 @@ def shown_returns(runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 # ---------------------------------------------------------------- beside what others report
 
 
-def related(theirs: Mapping[str, Any], runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """What other spiking controllers reach, from related_values.yml, and what those of ``runs`` do: a row a network and a robot."""
-    middle = reached(runs)
-    rows = [
-        (
-            theirs["source"],
-            robot,
-            theirs["algorithm"],
-            network,
-            returns[network],
-            returns[network] / returns[theirs["ordinary"]],
-        )
-        for robot, returns in theirs["returns"].items()
-        for network in theirs["networks"]
-    ]
-    rows += [
-        (
-            "this book",
-            robot,
-            "PPO",
-            name,
-            middle[robot, name].mean,
-            middle[robot, name].mean / middle[robot, "mlp"].mean,
-        )
-        for robot in dict.fromkeys(runs.environment)
-        for name in names
-        if (robot, name) in middle and (robot, "mlp") in middle
-    ]
+OURS = "PPO"  # what trains every policy of this book
+
+
+def related(theirs: Mapping[str, Any], ours: Mapping[str, pd.DataFrame], names: Sequence[str]) -> pd.DataFrame:
+    """What other spiking controllers reach, from related_values.yml, and what this book's do: a row a network and a robot.
+
+    Args:
+        theirs: related_values.yml.
+        ours: runs by what to call them; empty ones are left out.
+        names: of policies.
+    """
+    rows = []
+    for robot, returns in theirs["returns"].items():
+        ordinary = returns[theirs["ordinary"]]
+        for network in theirs["networks"]:
+            rows.append(
+                (theirs["source"], robot, theirs["algorithm"], network, returns[network], returns[network] / ordinary)
+            )
+    for source, runs in ours.items():
+        middle = {key: interval.mean for key, interval in reached(runs).items()} if len(runs) else {}
+        for robot in dict.fromkeys(robot for robot, _ in middle):
+            ordinary = middle.get((robot, "mlp"))
+            for name in names if ordinary else ():
+                if (robot, name) in middle:
+                    rows.append((source, robot, OURS, name, middle[robot, name], middle[robot, name] / ordinary))
     columns = ["source", "environment", "algorithm", "network", "return", "share_of_ordinary"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -342,14 +339,14 @@ def beside_related(theirs: Mapping[str, Any], table: pd.DataFrame) -> str:
     """How near to an ordinary network other spiking controllers come, and how near these do; the answer first."""
     others = [name for name in theirs["networks"] if name != theirs["ordinary"]]
     reach = table[table.network.isin(others)].share_of_ordinary
-    ours = table[(table.source == "this book") & table.network.isin(NETWORKS)].share_of_ordinary
+    ours = table[(table.algorithm == OURS) & table.network.isin(NETWORKS)].share_of_ordinary
     cited = ", ".join(f"{name} {{cite:p}}`{theirs['networks'][name]}`" for name in others)
     if ours.empty:
         return ""
     return (
         f"{'Nearer to an ordinary network than these' if reach.min() > ours.max() else 'As near to an ordinary network as the best of these'}: "
         f"{cited}, trained by {theirs['algorithm']} {{cite:p}}`{theirs['networks'][theirs['ordinary']]}`, reach {between(list(reach))} of the "
-        f"ordinary network's return, and the spiking policies of this book, trained by PPO, {between(list(ours))}. Their numbers are those of "
+        f"ordinary network's return, and the spiking policies of this book, trained by {OURS}, {between(list(ours))}. Their numbers are those of "
         f"{{cite:t}}`{theirs['source']}` ({theirs['statistic']}), who trained all of them alike; they are read from {theirs['read_from']}. The "
         "versions of the robots, the sizes of the networks and the numbers of steps differ, so that shares can be compared and returns cannot."
     )
