@@ -14,8 +14,9 @@ def table_of(powers):
             "environment": "Ant-v5",
             "network": name,
             "seed": seed,
+            "config_hash": name,
             "weights_moved": move,
-            "action_moved": (0.001 if name == "mlp" else 0.05) * (move / 1e-3) ** power,
+            "action_moved": (0.001 if name == "mlp" else 0.05) * (move / 1e-3) ** power * (1 + (seed - 2) / 100),
         }
         for name, power in powers.items()
         for seed in range(5)
@@ -40,14 +41,18 @@ def test_the_power_is_that_of_the_response():
     assert powers.snn == pytest.approx(0.5) and powers.mlp == pytest.approx(1.0)
 
 
+RUNS = pd.DataFrame({"config_hash": n, "seed": s, "return": 100.0 - s} for n in ("snn", "mlp") for s in range(5))
+
+
 def test_the_words_say_how_much_farther_actions_move(curves):
-    told = page.why_behind(table_of({"snn": 0.5, "mlp": 1.0}), curves)
+    told = page.why_behind(table_of({"snn": 0.5, "mlp": 1.0}), curves, RUNS)
     assert "5.00% for spiking policies and 0.10% for the MLP" in told and "50 times as far" in told
     assert "the power 0.50 for spiking policies and 1.00 for the MLP" in told
     assert "at the end 0.50 for spiking policies" in told
     assert "50 times as far as the MLP's" in page.in_a_sentence(table_of({"snn": 0.5, "mlp": 1.0}))
+    assert "the return is −1.00 on Ant-v5 (p = " in told and "5 policies)" in told
     alone = table_of({"snn": 0.5})
-    assert page.why_behind(alone, curves) == page.in_a_sentence(alone) == page.in_a_sentence(pd.DataFrame()) == ""
+    assert page.why_behind(alone, curves, RUNS) == page.in_a_sentence(alone) == page.in_a_sentence(pd.DataFrame()) == ""
 
 
 def test_the_figure_shows_every_policy_at_every_move():

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from ...experiments.weight_sensitivity import DRAWS, STEPS
 from ...records.statistics import interquartile_mean
 from .. import figures, plots
 from ..figures import Drawing
-from ..phrases import between
+from ..phrases import between, enumerated
 
 SMALL = 1e-3  # the move of the weights that sentences speak of
 
@@ -46,8 +47,19 @@ def in_a_sentence(table: pd.DataFrame) -> str:
     )
 
 
-def why_behind(table: pd.DataFrame, curves: pd.DataFrame) -> str:
-    """The likely cause in words: how far actions move, and how large PPO's steps are; ``curves`` are those of training."""
+def with_return(table: pd.DataFrame, runs: pd.DataFrame) -> str:
+    """Whether spiking policies whose actions move less return more, by robot, in a sentence; empty where there are too few."""
+    small = table[np.isclose(table.weights_moved, SMALL) & (table.network != "mlp")]
+    both, told = small.merge(runs[["config_hash", "seed", "return"]], on=["config_hash", "seed"]), []
+    for robot, part in both.groupby("environment", sort=False):
+        if len(part) > 4:
+            rho, p = stats.spearmanr(part.action_moved, part["return"])
+            told.append(f"{rho:.2f} on {robot} (p = {p:.2g}, {len(part)} policies)")
+    return f" The rank correlation of that move and the return is {enumerated(told)}." if told else ""
+
+
+def why_behind(table: pd.DataFrame, curves: pd.DataFrame, runs: pd.DataFrame) -> str:
+    """The likely cause in words: how far actions move, and how large PPO's steps are; ``curves`` and ``runs`` are of training."""
     factors = times_as_far(table)
     if not factors:
         return ""
@@ -58,7 +70,7 @@ def why_behind(table: pd.DataFrame, curves: pd.DataFrame) -> str:
         return f"{between(list(values[~ordinary]), form)} for spiking policies and {between(list(values[ordinary]), form)} for the MLP"
 
     end = curves[curves.step == curves.groupby("environment").step.transform("max")]
-    return (
+    return figures.minus(
         "**A likely cause is that their actions jump.** Proximal policy optimisation takes small steps in the weights and counts "
         f"on small steps in the actions. Where every weight of a trained policy moves at random by {SMALL:.1%} of its size, the "
         f"mean action moves by {both(moved, '.2%')}, as a share of how much it varies in a walk: {between(factors, '.0f')} times as "
@@ -66,7 +78,7 @@ def why_behind(table: pd.DataFrame, curves: pd.DataFrame) -> str:
         "single spikes give, which come or go in proportion to the move and are all of one size.\n\n"
         f"In training, accordingly, the mean divergence (KL) of an update is {both(middle(curves, 'kl'), '.2f')}, the share of ratios "
         f"beyond the clip {both(middle(curves, 'clipped'), '.0%')}, and the standard deviation of actions at the end "
-        f"{both(middle(end, 'std'), '.2f')}. That this is what holds the return back is not shown. It would explain why spiking "
+        f"{both(middle(end, 'std'), '.2f')}. That this is what holds the return back is not shown.{with_return(table, runs)} It would explain why spiking "
         "controllers come nearer to ordinary ones with TD3, which weighs no action by the ratio of two policies' probabilities; "
         "TD3 was not tried here. Smaller steps were: a third of the learning rate and half the clip are among the changes below."
     )
