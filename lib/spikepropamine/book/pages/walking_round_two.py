@@ -62,9 +62,11 @@ def does_it_close(table: pd.DataFrame, planned: int) -> str:
     if not near.any():
         answer = "Not by what was tried so far"
     else:
-        answer = "In single runs, and with no change for all policies" if not everywhere.any() else "With some changes"
+        answer = (
+            "In single runs only, and with no change for all policies" if not everywhere.any() else "With some changes"
+        )
     lines = [_on_one_robot(robot, part) for robot, part in table.groupby("environment", sort=False)]
-    return f"{answer}. {told}\n\n" + "\n".join(f"- {line}" for line in lines)
+    return f"**{answer}.** {told}\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
 def _on_one_robot(robot: str, tried: pd.DataFrame) -> str:

@@ -74,7 +74,7 @@ def why_behind(table: pd.DataFrame, curves: pd.DataFrame, runs: pd.DataFrame) ->
         "**A likely cause is that their actions jump.** Proximal policy optimisation takes small steps in the weights and counts "
         f"on small steps in the actions. Where every weight of a trained policy moves at random by {SMALL:.1%} of its size, the "
         f"mean action moves by {both(moved, '.2%')}, as a share of how much it varies in a walk: {between(factors, '.0f')} times as "
-        f"far. It grows with the power {both(powers, '.2f')} of the weights' move. A power of 1 is a smooth response; 0.5 is what "
+        f"far. It grows with a power of the weights' move: {both(powers, '.2f')}. A power of 1 is a smooth response; 0.5 is what "
         "single spikes give, which come or go in proportion to the move and are all of one size.\n\n"
         f"In training, accordingly, the mean divergence (KL) of an update is {both(middle(curves, 'kl'), '.2f')}, the share of ratios "
         f"beyond the clip {both(middle(curves, 'clipped'), '.0%')}, and the standard deviation of actions at the end "
