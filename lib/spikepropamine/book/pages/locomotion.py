@@ -48,6 +48,14 @@ def with_curves(curves: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     return curves[curves.step % curves.groupby("environment").step.transform("min") == 0]
 
 
+SEEDS_FOR_INTERVALS = 5
+
+
+def enough(runs: pd.DataFrame) -> bool:
+    """Whether there are seeds enough of every policy on every robot for intervals."""
+    return len(runs) > 0 and runs.groupby(["environment", "network"]).seed.nunique().min() >= SEEDS_FOR_INTERVALS
+
+
 def plastic_of(names: Sequence[str]) -> list[str]:
     """Those of ``names`` that have plastic synapses."""
     return [name for name in names if name in NETWORKS and NETWORKS[name][0] is not None]

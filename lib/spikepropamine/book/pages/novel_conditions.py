@@ -15,7 +15,7 @@ from .. import figures, plots
 from ..figures import Drawing
 from ..judges.judge import Definitions
 from ..phrases import between
-from .locomotion import ANT, plastic_of
+from .locomotion import ANT, enough, plastic_of
 
 STRENGTHS = {"moderate": kept.MODERATE, "strongest": kept.STRONGEST}
 REGISTERED, *STRICTER = kept.MEASURES
@@ -328,6 +328,8 @@ def second_round(walks: pd.DataFrame, planned: int, names: Sequence[str]) -> str
     made = len(walks[kept.KEYS].drop_duplicates())
     table, lines = kept.shares(walks, capped=True), []
     for robot, present in names_of(ant_first(walks), names).items():
+        if not enough(walks[walks.environment == robot]):
+            continue
         shares = {name: kept.kept(table, robot, name) for name in present}
         lines.append(
             f"- **{robot}**, progress kept, each condition's share at most 1, interquartile mean over policies (95% interval by "

@@ -188,24 +188,31 @@ def _of_robot(
         return f"{settings}: *not yet run*."
     middle = {network: interval for (_, network), interval in reached(runs).items()}
     plastic = [network for network in plastic_of(names) if network in middle]
-    walk = [network for network in plastic if middle[network].low >= definitions.walks_at_least]
-    done = f"{len(runs)} of {len(planned.runs)} runs, " if len(runs) < len(planned.runs) else ""
-    told = (
-        f"{settings}: {done}{between(list(runs.network.value_counts()), 'd')} seeds of each policy. {len(walk)} of {len(plastic)} plastic "
-        f"networks walk (at least {definitions.walks_at_least:,} by the interval's lower end): "
-        + ", ".join(f"{network} {interval:,.0f}" for network, interval in middle.items() if network in names)
-        + "."
-    )
-    shares = dict(
-        zip([n for n in names if n in NETWORKS and n in middle], shares_of_ordinary(runs, names).get(robot, []))
-    )
-    if shares:
-        near = [network for network, share in shares.items() if share >= definitions.reaches_at_least]
+    told, shares = f"{settings}: ", shares_of_ordinary(runs, names).get(robot, [])
+    if len(runs) < len(planned.runs):
         told += (
-            f" Spiking policies reach {between(list(shares.values()))} of the MLP's return; "
-            + (f"{enumerated(near)} {'reaches' if len(near) == 1 else 'reach'}" if near else "none reaches")
-            + f" the {definitions.reaches_at_least:.0%} that was asked for."
+            f"{len(runs)} of {len(planned.runs)} runs, {between(list(runs.network.value_counts()), 'd')} seeds of each policy, too few "
+            f"to judge. So far they return {', '.join(f'{n} {interval.mean:,.0f}' for n, interval in middle.items() if n in names)}"
+            + (f": spiking policies {between(shares)} of the MLP's return." if shares else ".")
         )
+    else:
+        walk = [network for network in plastic if middle[network].low >= definitions.walks_at_least]
+        told += (
+            f"{len(walk)} of {len(plastic)} plastic networks walk (at least {definitions.walks_at_least:,} by the interval's lower end): "
+            + ", ".join(f"{network} {interval:,.0f}" for network, interval in middle.items() if network in names)
+            + "."
+        )
+        near = [
+            n
+            for n, share in zip([n for n in names if n in NETWORKS and n in middle], shares)
+            if share >= definitions.reaches_at_least
+        ]
+        if shares:
+            told += (
+                f" Spiking policies reach {between(shares)} of the MLP's return; "
+                + (f"{enumerated(near)} {'reaches' if len(near) == 1 else 'reach'}" if near else "none reaches")
+                + f" the {definitions.reaches_at_least:.0%} that was asked for."
+            )
     change = last_fifth(curves[curves.environment == robot]).droplevel("environment")
     if len(change):
         moving = change[change.abs() > FLAT_WITHIN]
