@@ -108,6 +108,15 @@ def revive(config: LocomotionConfig, weights: dict[str, Tensor]) -> tuple[nn.Mod
     return policy, statistics
 
 
+def untrained_weights(config: LocomotionConfig) -> dict[str, Tensor]:
+    """What a run of ``config`` would leave if it learned nothing, seed 0: its policy's weights and observations of mean 0 and variance 1."""
+    n_observations, _ = config.task.sizes()
+    return {name: p.detach() for name, p in config.build(0).named_parameters()} | {
+        "observation_mean": torch.zeros(n_observations, dtype=torch.float64),
+        "observation_var": torch.ones(n_observations, dtype=torch.float64),
+    }
+
+
 # What the searches below found best for each policy: (learning rate, factor on the rules' initial η).
 # snn and mlp have no η; a test holds these to the published searches.
 CHOSEN: dict[str, dict[str, tuple[float, float]]] = {

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..walking.evaluation import summary, walk, with_fixed, without_reading
 from ..walking.policies import PolicyState
 from .choices import PUBLISHED_PLASTIC
-from .locomotion import LocomotionConfig, locomotion, revive
+from .locomotion import LocomotionConfig, locomotion, revive, untrained_weights
 from .novel_conditions import SIZES, Size, jobs
 from .sweeps import Store
 
@@ -161,13 +161,8 @@ def _mean_E(config: LocomotionConfig, weights: dict[str, Tensor], episodes: int,
 def rehearse() -> dict[str, float]:
     """What is done to a policy, in a few numbers: the rewards of an untrained one in each way."""
     config = locomotion("half-cheetah", "smoke", policies=["ndp-bcm"]).configs[0]
-    n_observations, _ = config.task.sizes()
-    policy = config.build(0)
-    weights = {name: p.detach() for name, p in policy.named_parameters()} | {
-        "observation_mean": torch.zeros(n_observations, dtype=torch.float64),
-        "observation_var": torch.ones(n_observations, dtype=torch.float64),
-    }
-    rows, mean = ways(config, weights, policy.network.synapses.weight.detach(), episodes=2, steps=20)
+    weights = untrained_weights(config)
+    rows, mean = ways(config, weights, weights["network.synapses.weight"], episodes=2, steps=20)
     return {row["way"]: row["return"] for row in rows} | {"mean E": mean.norm().item()}
 
 

@@ -18,7 +18,7 @@ from ..walking.inference import acting
 from ..walking.policies import each
 from ..walking.robots import Normalised
 from .choices import PUBLISHED_POLICIES
-from .locomotion import LocomotionConfig, locomotion, revive
+from .locomotion import LocomotionConfig, locomotion, revive, untrained_weights
 from .novel_conditions import SIZES, Size, jobs
 from .sweeps import Store
 
@@ -98,12 +98,7 @@ def rehearse() -> dict[str, float]:
     """What is done to a policy, in a few numbers: how far the actions of untrained ones move."""
     found = {}
     for config in locomotion("half-cheetah", "smoke", policies=["snn", "mlp"]).configs:
-        n_observations, _ = config.task.sizes()
-        weights = {name: p.detach() for name, p in config.build(0).named_parameters()} | {
-            "observation_mean": torch.zeros(n_observations, dtype=torch.float64),
-            "observation_var": torch.ones(n_observations, dtype=torch.float64),
-        }
-        (row,) = sensitivity(config, weights, [0.1], draws=1, steps=32)
+        (row,) = sensitivity(config, untrained_weights(config), [0.1], draws=1, steps=32)
         found[config.network.name] = row["action_moved"]
     return found
 
