@@ -175,20 +175,9 @@ def _walks(
     return Measurement(measure, needs, novel_conditions.rehearse, of)
 
 
-def _plasticity_in_walking(store: Store, workers: int | str, keep: Keep) -> None:
-    keep(*plasticity_in_walking.measure(store))
-
-
-def _weight_sensitivity(store: Store, workers: int | str, keep: Keep) -> None:
-    keep(*weight_sensitivity.measure(store))
-
-
-def _mechanism(store: Store, workers: int | str, keep: Keep) -> None:
-    keep(*mechanism.measure(store))
-
-
-def _gait(store: Store, workers: int | str, keep: Keep) -> None:
-    keep(*gait.measure(store))
+def _at_once(measure: Callable[[Store], tuple]) -> Callable[[Store, int | str, Keep], None]:
+    """What makes and publishes a measurement that is made as a whole, by ``measure``."""
+    return lambda store, workers, keep: keep(*measure(store))
 
 
 def no_renderer() -> str:
@@ -217,17 +206,17 @@ MEASUREMENTS: dict[str, Measurement] = {
         tuple(f"{robot}-round-two" for robot in walking_round_two.STEPS),
     ),
     plasticity_in_walking.MEASUREMENT: Measurement(
-        _plasticity_in_walking,
+        _at_once(plasticity_in_walking.measure),
         tuple(locomotion.EXPERIMENTS),
         plasticity_in_walking.rehearse,
         plasticity_in_walking.policies,
     ),
     weight_sensitivity.MEASUREMENT: Measurement(
-        _weight_sensitivity,
+        _at_once(weight_sensitivity.measure),
         tuple(locomotion.EXPERIMENTS),
         weight_sensitivity.rehearse,
         weight_sensitivity.policies,
     ),
-    "mechanism": Measurement(_mechanism, mechanism.MEASURED),
-    "gait": Measurement(_gait, tuple(locomotion.EXPERIMENTS), lacks=no_renderer),
+    "mechanism": Measurement(_at_once(mechanism.measure), mechanism.MEASURED),
+    "gait": Measurement(_at_once(gait.measure), tuple(locomotion.EXPERIMENTS), lacks=no_renderer),
 }
