@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from spikepropamine.book import claims
 from spikepropamine.book.pages import novel_conditions as page
 from spikepropamine.experiments import kept
 from spikepropamine.records.runs import load_measurements
@@ -110,12 +111,40 @@ def test_shares_by_hand():
         kept.shares(walks.assign(environment="Hopper"))
 
 
-def test_round_two_is_told_by_robot_and_as_far_as_it_is_measured(walks):
-    assert page.second_round(pd.DataFrame(), 120, NAMES) == "0 of 120 policies are measured."
-    told = page.second_round(walks, 120, NAMES)
+@pytest.fixture
+def round_two(repository):
+    rounds = claims.load_rounds(repository / "book" / "claims.yml")
+    return next(one for one in rounds if (one.number, one.part) == (2, "walking"))
+
+
+def ten_seeds(walks):
+    """``walks`` of five seeds with five more like them."""
+    return pd.concat([walks, walks.assign(seed=walks.seed + 5)], ignore_index=True)
+
+
+def test_round_two_is_told_by_robot_and_as_far_as_it_is_measured(walks, round_two):
+    assert page.second_round(pd.DataFrame(), 120, NAMES, round_two) == "0 of 120 policies are measured."
+    told = page.second_round(walks, 120, NAMES, round_two)
     assert told.startswith("60 of 120 policies are measured.") and told.index("Ant-v5") < told.index("HalfCheetah-v5")
-    share = kept.kept(kept.shares(walks, capped=True), "Ant-v5", "ndp-bcm")
-    assert f"ndp-bcm {share:.2f}" in told.split("HalfCheetah")[0]
-    assert page.second_round(walks, 60, NAMES).startswith("All policies are measured.")
+    assert told.count("5 of 10 seeds of each policy, too few to judge") == 2
+    assert page.second_round(walks, 60, NAMES, round_two).startswith("All policies are measured.")
     few = walks[(walks.environment == "Ant-v5") | (walks.seed < 2)]
-    assert "Ant-v5" in page.second_round(few, 120, NAMES) and "HalfCheetah" not in page.second_round(few, 120, NAMES)
+    told = page.second_round(few, 120, NAMES, round_two)
+    assert "Ant-v5" in told and "HalfCheetah" not in told
+    assert set(page.of_round_two(few, NAMES).environment) == {"Ant-v5"} and page.of_round_two(walks[:0], NAMES).empty
+
+
+def test_round_two_says_by_its_criteria_who_keeps_what(walks, round_two):
+    doubled = ten_seeds(walks)
+    ant, cheetah = page.second_round(doubled, 120, NAMES, round_two).split("\n- ")[1:]
+    shares = kept.shares(doubled, capped=True)
+    holds = [n for n in NAMES[1:5] if kept.kept(shares, "Ant-v5", n).mean >= 0.9]
+    in_part = [n for n in NAMES[1:5] if n not in holds and kept.kept(shares, "Ant-v5", n).mean >= 0.75]
+    assert (
+        f"of 4 plastic networks {page._listed(holds)} keep 90% of progress, and {page._listed(in_part)} in part" in ant
+    )
+    rows = page.round_two_rows(doubled, NAMES).set_index(["robot", "policy"])
+    assert rows.loc[("Ant-v5", "dp-oja"), "progress kept"] == f"{kept.kept(shares, 'Ant-v5', 'dp-oja'):.2f}"
+    assert rows.loc[("Ant-v5", "mlp"), "more than mlp"] == rows.loc[("Ant-v5", "snn"), "more than snn"] == "–"
+    drawing = page.draw_round_two(doubled, NAMES, round_two.definitions)
+    assert len(drawing.figure.axes) == 2 and len(drawing.data) == 120 and drawing.data.share.max() <= 1

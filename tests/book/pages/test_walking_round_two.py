@@ -3,7 +3,7 @@ import pytest
 
 from spikepropamine.book import claims
 from spikepropamine.book.pages import walking_round_two as page
-from spikepropamine.book.pages.locomotion import enough
+from spikepropamine.book.pages.locomotion import enough, together
 from spikepropamine.experiments import walking_round_two as two
 from spikepropamine.experiments.locomotion import EXPERIMENTS
 
@@ -95,17 +95,18 @@ def longer(returns, late):
 def test_round_two_says_who_walks_who_is_near_and_whose_curve_is_flat(definitions):
     found = longer(BASE | {"mlp": 2000.0, "snn": 1900.0, "dp-oja": 2100.0}, {"dp-bcm": 1.2, "snn": 1.02})
     planned = {robot: two.round_two(robot) for robot in EXPERIMENTS}
-    told = page.in_words(planned, *page.together({"half-cheetah": found}), definitions, list(BASE))
+    told = page.in_words(planned, *together({"half-cheetah": found}), definitions, list(BASE))
     assert told.startswith("60 of 120 runs are done; its claims are judged when all are.")
     ant, cheetah = told.split("\n- ")[1:]
     assert "Ant-v5" in ant and "*not yet run*" in ant
     assert "1 of 4 plastic networks walk" in cheetah and "dp-oja 2,100" in cheetah
     assert "40 to 105% of the MLP's return; snn and dp-oja reach the 90%" in cheetah
     assert "by +0 to +20%: dp-bcm had not levelled off." in cheetah
-    assert page.together({"half-cheetah": (pd.DataFrame(), pd.DataFrame())})[0].empty
+    assert "4 of 4 plastic networks differ significantly: dp-oja (+200, adjusted p" in cheetah
+    assert together({"half-cheetah": (pd.DataFrame(), pd.DataFrame())})[0].empty
     few = [table[table.seed < 2] for table in found]
-    runs, curves = page.together({"half-cheetah": few})
+    runs, curves = together({"half-cheetah": few})
     told = page.in_words(planned, runs, curves, definitions, list(BASE))
     assert "12 of 60 runs, 2 seeds of each policy, too few to judge." in told and "walk" not in told
     assert "So far they return snn 1,900, dp-oja 2,100" in told and "spiking policies 40 to 105% of the MLP's" in told
-    assert enough(page.together({"half-cheetah": found})[0]) and not enough(runs) and not enough(runs[:0])
+    assert enough(together({"half-cheetah": found})[0]) and not enough(runs) and not enough(runs[:0])

@@ -48,7 +48,7 @@ def test_the_words_say_how_much_farther_actions_move(curves):
     told = page.why_behind(table_of({"snn": 0.5, "mlp": 1.0}), curves, RUNS)
     assert "5.00% for spiking policies and 0.10% for the MLP" in told and "50 times as far" in told
     assert "a power of the weights' move: 0.50 for spiking policies and 1.00 for the MLP" in told
-    assert "at the end 0.50 for spiking policies" in told
+    assert "ends at 0.50 for spiking policies" in told
     assert "50 times as far as the MLP's" in page.in_a_sentence(table_of({"snn": 0.5, "mlp": 1.0}))
     assert "the return is −1.00 on Ant-v5 (p = " in told and "5 policies)" in told
     alone = table_of({"snn": 0.5})

@@ -1,7 +1,8 @@
 """Judges of the second round on walking: both robots, progress in place of return, and policies as what is resampled.
 
-A cell is one network on one robot. What is kept is :mod:`spikepropamine.experiments.kept`'s: progress without the bonus
-for staying up, each condition's share at most 1, the mean over conditions of each policy.
+A cell is one network on one robot; :func:`on_one_robot` judges the cells of one robot by themselves. What is kept is
+:mod:`spikepropamine.experiments.kept`'s: progress without the bonus for staying up, each condition's share at most 1, the
+mean over conditions of each policy.
 """
 
 from typing import NamedTuple
@@ -19,25 +20,35 @@ KNOWN_NETWORKS = ("mlp",)
 
 
 class Evidence(NamedTuple):
-    """How the policies of the round fare on both robots."""
+    """How the policies of the round fare on the robots that are judged."""
 
+    robots: tuple[str, ...]
     walks: pd.DataFrame  # a row for each robot, network, seed, condition and strength
     shares: pd.DataFrame  # a row for each robot, network, seed and condition
 
 
 def _gather(records: Records, claim: Claim, round: Round) -> Evidence | None:
+    return _evidence(records.get(ROUND_TWO, pd.DataFrame()), round, ENVIRONMENTS)
+
+
+def _evidence(walks: pd.DataFrame, round: Round, robots: tuple[str, ...]) -> Evidence | None:
     """The measurements of every network on every robot, or None where one of them has too few seeds."""
-    walks = records.get(ROUND_TWO, pd.DataFrame())
     if walks.empty:
         return None
-    for robot in ENVIRONMENTS:
+    for robot in robots:
         for name in (round.plain, *round.plastic, *round.networks["ordinary"]):
             cell = walks[(walks["environment"] == robot) & (walks["network"] == name)]
             measured = cell[cell["condition"].isin([TRAINING, *round.conditions])]
             whole = measured.groupby("seed")["condition"].nunique() == len(round.conditions) + 1
             if whole.sum() < round.definitions.walking_seeds_at_least:
                 return None
-    return Evidence(walks, kept.shares(walks, round.conditions, capped=True))
+    return Evidence(robots, walks, kept.shares(walks, round.conditions, capped=True))
+
+
+def on_one_robot(judge: str, walks: pd.DataFrame, round: Round, robot: str) -> Decision | None:
+    """What the judge would say if ``robot`` were the only one: no verdict of the round; None where there are too few seeds."""
+    evidence = _evidence(walks, round, (robot,))
+    return None if evidence is None else JUDGES[judge].decide(evidence, round)
 
 
 def _return(evidence: Evidence, robot: str, name: str) -> Interval:
@@ -46,16 +57,16 @@ def _return(evidence: Evidence, robot: str, name: str) -> Interval:
     return interquartile_mean(trained["return"])
 
 
-def _by_cell(names: tuple[str, ...], judge_one) -> Decision:
-    """One finding a network, over both robots: met where it is on both, in part where it is on one or in part on one."""
+def _by_cell(names: tuple[str, ...], robots: tuple[str, ...], judge_one, form: str) -> Decision:
+    """One finding a network, over all robots: met where it is on each, in part where it is on one or in part on one."""
     found, measures = {}, []
     for name in names:
-        parts = {robot: judge_one(robot, name) for robot in ENVIRONMENTS}
+        parts = {robot: judge_one(robot, name) for robot in robots}
         measures += [measure for one, _ in parts.values() for measure in one]
         verdicts = {robot: Finding(of_it, "", int(of_it == "reproduced"), 1) for robot, (_, of_it) in parts.items()}
-        reason = "; ".join(f"{robot} {one[0].interval:.2f}" for robot, (one, _) in parts.items())
+        reason = "; ".join(f"{robot} {one[0].interval:{form}}" for robot, (one, _) in parts.items())
         met = sum(finding.met for finding in verdicts.values())
-        found[name] = Finding(overall(verdicts), reason, met, len(ENVIRONMENTS))
+        found[name] = Finding(overall(verdicts), reason, met, len(robots))
     return Decision(overall(found), deciding(measures), found)
 
 
@@ -65,7 +76,7 @@ def _walks(evidence: Evidence, round: Round) -> Decision:
         measure = Measure(f"{name} on {robot}, return", reached, "low", round.definitions.walks_at_least)
         return [measure], verdict(measure.holds, False)
 
-    return _by_cell(round.plastic, one)
+    return _by_cell(round.plastic, evidence.robots, one, ",.0f")
 
 
 def _reaches_ordinary(evidence: Evidence, round: Round) -> Decision:
@@ -78,7 +89,7 @@ def _reaches_ordinary(evidence: Evidence, round: Round) -> Decision:
         measure = Measure(what, reached, "mean", round.definitions.reaches_at_least)
         return [measure], verdict(measure.holds, False)
 
-    return _by_cell((round.plain, *round.plastic), one)
+    return _by_cell((round.plain, *round.plastic), evidence.robots, one, ".2f")
 
 
 def _keeps_progress(evidence: Evidence, round: Round) -> Decision:
@@ -90,7 +101,7 @@ def _keeps_progress(evidence: Evidence, round: Round) -> Decision:
         both = [Measure(what, share, "mean", d.keeps_at_least), Measure(what, share, "low", d.keeps_low_at_least)]
         return both, verdict(all(one.holds for one in both), share.mean >= d.keeps_partly_at_least)
 
-    return _by_cell(round.plastic, one)
+    return _by_cell(round.plastic, evidence.robots, one, ".2f")
 
 
 def _loses_no_more(evidence: Evidence, round: Round, role: str, margin: str | None) -> Decision:
@@ -103,7 +114,7 @@ def _loses_no_more(evidence: Evidence, round: Round, role: str, margin: str | No
         measure = Measure(what, gain, "low", threshold, strict=margin is None)
         return [measure], verdict(measure.holds, False)
 
-    return _by_cell(round.plastic, one)
+    return _by_cell(round.plastic, evidence.robots, one, "+.2f")
 
 
 def _no_more_than_ordinary(evidence: Evidence, round: Round) -> Decision:

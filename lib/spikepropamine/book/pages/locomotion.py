@@ -48,6 +48,16 @@ def with_curves(curves: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     return curves[curves.step % curves.groupby("environment").step.transform("min") == 0]
 
 
+def together(found: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The runs and the curves of all robots that have runs, tidy; ``found`` is both of each."""
+    there = [tidy(runs) for runs, _ in found.values() if len(runs)]
+    if not there:
+        return pd.DataFrame(), pd.DataFrame()
+    runs = pd.concat(there, ignore_index=True)
+    curves = pd.concat([curves for _, curves in found.values() if len(curves)], ignore_index=True)
+    return runs, with_curves(curves, runs)
+
+
 SEEDS_FOR_INTERVALS = 5
 
 
@@ -253,10 +263,16 @@ def draw_learning(curves: pd.DataFrame, names: Sequence[str]) -> Drawing:
     plots.legend_above(figure, {name: styles[name] for name in names if name in set(data.network)})
     told = "; ".join(f"{name} on {robot} {number(value)}" for (robot, name), value in ends.items())
     ahead = [robot for robot in robots if _leader(ends, robot) == "mlp"]
+    plain = [
+        value / ends[robot, "snn"]
+        for (robot, name), value in ends.items()
+        if name in plastic_of(names) and (robot, "snn") in ends
+    ]
+    beside = f", and the plastic networks end at {between(plain)} of the plain one" if plain else ""
     return Drawing(
         figure,
         data,
-        (f"The ordinary network ends ahead on {' and '.join(ahead)}, and the plastic networks end beside the plain one: " if ahead else "")
+        (f"The ordinary network ends ahead on {' and '.join(ahead)}{beside}: " if ahead else "")
         + "return with exploration noise of the episodes that ended in the course of training, interquartile mean over seeds with 95% bootstrap "
         "intervals.",
         f"Learning curves of return over environment steps, a panel a robot. Last values: {told}.",

@@ -13,8 +13,9 @@ from ...snn.networks import NETWORKS
 from ...walking.conditions import CONDITIONS, TRAINING
 from .. import figures, plots
 from ..figures import Drawing
-from ..judges.judge import Definitions
-from ..phrases import between
+from ..judges.judge import VERDICTS, Decision, Definitions, Round
+from ..judges.walking_by_policies import on_one_robot
+from ..phrases import between, enumerated
 from .locomotion import ANT, enough, plastic_of
 
 STRENGTHS = {"moderate": kept.MODERATE, "strongest": kept.STRONGEST}
@@ -321,22 +322,93 @@ def compared_with_plain(walks: pd.DataFrame, names: Sequence[str]) -> str:
 # ---------------------------------------------------------------- round two
 
 
-def second_round(walks: pd.DataFrame, planned: int, names: Sequence[str]) -> str:
+ORDINARY, PLAIN = "mlp", "snn"
+
+
+def second_round(walks: pd.DataFrame, planned: int, names: Sequence[str], round: Round) -> str:
     """How many policies of round two are measured, and what they keep by its measure, on each robot."""
     if walks.empty:
         return f"0 of {planned} policies are measured."
     made = len(walks[kept.KEYS].drop_duplicates())
-    table, lines = kept.shares(walks, capped=True), []
-    for robot, present in names_of(ant_first(walks), names).items():
-        if not enough(walks[walks.environment == robot]):
-            continue
-        shares = {name: kept.kept(table, robot, name) for name in present}
-        lines.append(
-            f"- **{robot}**, progress kept, each condition's share at most 1, interquartile mean over policies (95% interval by "
-            f"resampling policies): {', '.join(f'{name} {share:.2f}' for name, share in shares.items())}."
-        )
+    lines = [f"- **{robot}**: {_by_criteria(walks, round, robot)}" for robot in _robots_with_enough(walks, names)]
     judged = "all" if made == planned else f"{made} of {planned}"
     return f"{judged[0].upper()}{judged[1:]} policies are measured.\n\n" + figures.minus("\n".join(lines))
+
+
+def _robots_with_enough(walks: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    return [robot for robot in names_of(ant_first(walks), names) if enough(walks[walks.environment == robot])]
+
+
+def of_round_two(walks: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The measurements of policies in ``names`` on the robots that have seeds enough of every policy for intervals."""
+    if walks.empty:
+        return walks
+    return walks[walks.environment.isin(_robots_with_enough(walks, names)) & walks.network.isin(names)]
+
+
+def _by_criteria(walks: pd.DataFrame, round: Round, robot: str) -> str:
+    """What the criteria of round two say of one robot by itself, as far as it has its seeds."""
+    d = round.definitions
+    keeps, beside_ordinary, beside_plain = (
+        on_one_robot(judge, walks, round, robot)
+        for judge in ("keeps_progress", "loses_no_more_than_ordinary", "keeps_more_progress_than_plain")
+    )
+    if keeps is None or beside_ordinary is None or beside_plain is None:
+        seeds = walks[walks.environment == robot].groupby("network").seed.nunique()
+        return f"{between(list(seeds), 'd')} of {d.walking_seeds_at_least} seeds of each policy, too few to judge."
+
+    def met(decision: Decision, verdict: str = VERDICTS[0]) -> str:
+        return _listed([name for name, finding in decision.found.items() if finding.verdict == verdict])
+
+    count = len(round.plastic)
+    return (
+        f"of {count} plastic networks {met(keeps)} keep {d.keeps_at_least:.0%} of progress, and {met(keeps, VERDICTS[1])} in part "
+        f"({d.keeps_partly_at_least:.0%}); {met(beside_ordinary)} lose no more than the MLP, by a margin of "
+        f"{d.keeps_less_at_most:.0%}; {met(beside_plain)} keep more than snn."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{len(names)} ({', '.join(names)})" if names else "none"
+
+
+def draw_round_two(walks: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> Drawing:
+    """Progress kept by the measure of round two, a panel a robot: every policy, and intervals by resampling policies."""
+    data = kept.by_policy(kept.shares(walks, capped=True))
+    robots, styles = list(names_of(ant_first(walks), names)), figures.network_styles(names)
+    figure, axes = figures.grid(1, len(robots), height=2.6, squeeze=False)
+    for axis, robot in zip(axes[0], robots):
+        plots.seeds_and_interval(axis, data[data.environment == robot], "share", styles, horizontal=True)
+        limits = {"in part": definitions.keeps_partly_at_least, "kept": definitions.keeps_at_least}
+        plots.limits(axis, limits, horizontal=True)
+        axis.set(xlabel="progress kept, each condition at most 1")
+        axis.set_title(robot, pad=14)
+    middle = {key: interquartile_mean(part.share) for key, part in data.groupby(["environment", "network"], sort=False)}
+    told = "; ".join(f"{network} on {robot} {share:.2f}" for (robot, network), share in middle.items())
+    most = [
+        f"{max((share.mean, n) for (at, n), share in middle.items() if at == robot)[1]} on {robot}" for robot in robots
+    ]
+    return Drawing(
+        figure,
+        data,
+        f"Most is kept by {enumerated(most)}: progress under {len(CONDITIONS)} novel conditions at moderate strength, as a share of the same policy's "
+        "under the training condition, each condition's share at most 1, mean over conditions of every policy (faint) and interquartile "
+        "mean over policies with 95% bootstrap interval by resampling policies.",
+        f"Dot plot of the share of progress kept, a panel a robot. {told}.",
+    )  # fmt: skip
+
+
+def round_two_rows(walks: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Progress kept by the measure of round two, and how much more than the MLP and the plain snn; a row a robot and policy."""
+    table, rows = kept.shares(walks, capped=True), []
+    for robot, present in names_of(ant_first(walks), names).items():
+        for name in present:
+            row = {"robot": robot, "policy": name, "progress kept": f"{kept.kept(table, robot, name):.2f}"}
+            for other in (ORDINARY, PLAIN):
+                if name != other and other in present:
+                    row[f"more than {other}"] = figures.minus(f"{kept.kept_more(table, robot, name, other):+.2f}")
+            rows.append(row)
+    return pd.DataFrame(rows).fillna("–")
 
 
 # ---------------------------------------------------------------- does plasticity adapt?

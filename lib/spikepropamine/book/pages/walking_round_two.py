@@ -14,9 +14,10 @@ from ..claims import number
 from ..figures import Drawing
 from ..judges.judge import Definitions
 from ..phrases import between, enumerated
-from .locomotion import last_fifth, plastic_of, reached, shares_of_ordinary, tidy, with_curves
+from .locomotion import against_plain, last_fifth, plastic_of, reached
 
 CLOSED_AT = 0.9  # of the MLP's return
+SIGNIFICANT_AT = 0.05  # adjusted p of a difference from snn
 FLAT_WITHIN = 0.05  # relative change of the mean return in the last fifth of training
 
 
@@ -145,16 +146,6 @@ def shown_tried(table: pd.DataFrame) -> pd.DataFrame:
 # ---------------------------------------------------------------- ten seeds and more steps
 
 
-def together(found: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The runs and the curves of all robots that have runs, tidy; ``found`` is both of each."""
-    there = [tidy(runs) for runs, _ in found.values() if len(runs)]
-    if not there:
-        return pd.DataFrame(), pd.DataFrame()
-    runs = pd.concat(there, ignore_index=True)
-    curves = pd.concat([curves for _, curves in found.values() if len(curves)], ignore_index=True)
-    return runs, with_curves(curves, runs)
-
-
 def in_words(
     planned: Mapping[str, Experiment],
     runs: pd.DataFrame,
@@ -186,37 +177,60 @@ def _of_robot(
     runs = runs[runs.environment == robot] if len(runs) else runs
     if runs.empty:
         return f"{settings}: *not yet run*."
-    middle = {network: interval for (_, network), interval in reached(runs).items()}
+    found = (
+        _so_far(runs, len(planned.runs), names) if len(runs) < len(planned.runs) else _whole(runs, definitions, names)
+    )
+    return f"{settings}: {found} {_levelled(curves[curves.environment == robot])}".rstrip()
+
+
+def _so_far(runs: pd.DataFrame, planned: int, names: Sequence[str]) -> str:
+    """Plain means of what is done of one robot."""
+    means = runs.groupby("network", sort=False)["return"].mean()
+    shares = [means[n] / means["mlp"] for n in names if n in NETWORKS and n in means and "mlp" in means]
+    return (
+        f"{len(runs)} of {planned} runs, {between(list(runs.network.value_counts()), 'd')} seeds of each policy, too few to judge. So "
+        f"far they return {', '.join(f'{name} {means[name]:,.0f}' for name in names if name in means)}"
+        + (f": spiking policies {between(shares)} of the MLP's return." if shares else ".")
+    )
+
+
+def _whole(runs: pd.DataFrame, definitions: Definitions, names: Sequence[str]) -> str:
+    """Who walks, who comes near the MLP, and whether plasticity helps, on one robot with all its seeds."""
+    middle = {network: interval for (_, network), interval in reached(runs).items() if network in names}
     plastic = [network for network in plastic_of(names) if network in middle]
-    told, shares = f"{settings}: ", shares_of_ordinary(runs, names).get(robot, [])
-    if len(runs) < len(planned.runs):
+    walk = [network for network in plastic if middle[network].low >= definitions.walks_at_least]
+    told = (
+        f"{len(walk)} of {len(plastic)} plastic networks walk (at least {definitions.walks_at_least:,} by the interval's lower end): "
+        + ", ".join(f"{network} {interval:,.0f}" for network, interval in middle.items())
+        + "."
+    )
+    if "mlp" in middle:
+        shares = {n: middle[n].mean / middle["mlp"].mean for n in names if n in NETWORKS and n in middle}
+        near = [n for n, share in shares.items() if share >= definitions.reaches_at_least]
         told += (
-            f"{len(runs)} of {len(planned.runs)} runs, {between(list(runs.network.value_counts()), 'd')} seeds of each policy, too few "
-            f"to judge. So far they return {', '.join(f'{n} {interval.mean:,.0f}' for n, interval in middle.items() if n in names)}"
-            + (f": spiking policies {between(shares)} of the MLP's return." if shares else ".")
+            f" Spiking policies reach {between(list(shares.values()))} of the MLP's return; "
+            + (f"{enumerated(near)} {'reaches' if len(near) == 1 else 'reach'}" if near else "none reaches")
+            + f" the {definitions.reaches_at_least:.0%} that was asked for."
         )
-    else:
-        walk = [network for network in plastic if middle[network].low >= definitions.walks_at_least]
+    tests = against_plain(runs, plastic)
+    if len(tests):
+        differ = tests[tests.adjusted_p < SIGNIFICANT_AT]
+        each = enumerated(
+            f"{r.network} ({r.difference:+,.0f}, adjusted p {r.adjusted_p:.2g})" for r in differ.itertuples()
+        )
         told += (
-            f"{len(walk)} of {len(plastic)} plastic networks walk (at least {definitions.walks_at_least:,} by the interval's lower end): "
-            + ", ".join(f"{network} {interval:,.0f}" for network, interval in middle.items() if network in names)
-            + "."
-        )
-        near = [
-            n
-            for n, share in zip([n for n in names if n in NETWORKS and n in middle], shares)
-            if share >= definitions.reaches_at_least
-        ]
-        if shares:
-            told += (
-                f" Spiking policies reach {between(shares)} of the MLP's return; "
-                + (f"{enumerated(near)} {'reaches' if len(near) == 1 else 'reach'}" if near else "none reaches")
-                + f" the {definitions.reaches_at_least:.0%} that was asked for."
-            )
-    change = last_fifth(curves[curves.environment == robot]).droplevel("environment")
-    if len(change):
-        moving = change[change.abs() > FLAT_WITHIN]
-        told += f" In the last fifth of training mean returns changed by {between(list(change), '+.0%')}: " + (
-            f"{enumerated(moving.index)} had not levelled off." if len(moving) else "all curves had levelled off."
+            f" From the plain snn {len(differ)} of {len(tests)} plastic networks differ significantly"
+            f"{f': {each}' if each else ''} (Mann-Whitney U, Benjamini-Hochberg; not among the criteria)."
         )
     return told
+
+
+def _levelled(curves: pd.DataFrame) -> str:
+    """Whose mean return still changed at the end of training."""
+    change = last_fifth(curves).droplevel("environment")
+    if change.empty:
+        return ""
+    moving = change[change.abs() > FLAT_WITHIN]
+    return f"In the last fifth of training mean returns changed by {between(list(change), '+.0%')}: " + (
+        f"{enumerated(moving.index)} had not levelled off." if len(moving) else "all curves had levelled off."
+    )
