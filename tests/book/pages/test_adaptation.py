@@ -68,8 +68,8 @@ def test_scores_and_gaps_are_drawn_of_every_policy(definitions):
     runs = runs_of({"dp-bcm": 0.95, "gru": 0.95})
     scores, gaps = page.draw_scores(runs, NAMES, definitions), page.draw_gaps(runs, NAMES, definitions)
     assert set(scores.data.network) == set(gaps.data.network) == set(NAMES)
-    assert scores.caption.startswith("dp-bcm, gru remember") and set(gaps.data.delay_s) == set(GAPS_S)
-    assert gaps.caption.startswith("After 5 s no policy knows the way, and no longer by dp-bcm 72%, gru 72%") and len(
+    assert scores.caption.startswith("dp-bcm and gru remember") and set(gaps.data.delay_s) == set(GAPS_S)
+    assert gaps.caption.startswith("After 5 s the way is no longer known by dp-bcm (72%) and gru (72%)") and len(
         page.shown_scores(runs, NAMES, definitions)
     ) == len(NAMES)
 
@@ -80,7 +80,7 @@ def test_learning_names_who_learns():
         pd.DataFrame({"network": n, "seed": [0, 1] * 6, "step": steps, "score": s, "right": 0.5}) for n, s in (("snn", 0.0), ("dp-bcm", 0.8))
     )  # fmt: skip
     assert page.draw_learning(curves, ["snn", "dp-bcm"]).caption.startswith(
-        "Of 2 policies dp-bcm learn within 6,000 steps"
+        "dp-bcm learns within 6,000 steps (above 0.3 m)"
     )
 
 

@@ -139,12 +139,13 @@ def how_long(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions)
     ]
 
     def told(some: Sequence[str]) -> str:
-        return ", ".join(f"{name} {later[name][0].mean:.0%}" for name in some)
+        return enumerated(f"{name} ({later[name][0].mean:.0%})" for name in some)
 
+    parts = [f"{how} by {told(some)}" for how, some in (("still known", still), ("no longer known", lost)) if some]
+    if not parts:
+        return f"After {longest:g} s no policy knows the way."
     return (
-        f"After {longest:g} s {f'the way is still known by {told(still)}' if still else 'no policy knows the way'}"
-        + (f", and no longer by {told(lost)}" if lost else "")
-        + " (share of episodes that go right)."
+        f"After {longest:g} s the way is {enumerated(parts)}; in brackets the share of episodes that go the right way."
     )
 
 
@@ -253,6 +254,9 @@ def draw_task(task: TwoTrials) -> Drawing:
 # ---------------------------------------------------------------- learning, scores, lesions, gaps
 
 
+LEARNED_M = 0.3  # mean score at the end of training above which a policy is said to learn
+
+
 def draw_learning(curves: pd.DataFrame, names: Sequence[str]) -> Drawing:
     """Score in the course of training."""
     styles = figures.network_styles(names)
@@ -264,13 +268,13 @@ def draw_learning(curves: pd.DataFrame, names: Sequence[str]) -> Drawing:
     axis.set(xlabel="control steps (thousands)", ylabel="score (m), with exploration")
     plots.legend_above(figure, {name: styles[name] for name in names if name in set(data.network)}, columns=4)
     end = data[data.step == data.step.max()].groupby("network").score.mean()
-    learned = [name for name in names if name in end and end[name] > 0.3]
+    learned = [name for name in names if name in end and end[name] > LEARNED_M]
     told = ", ".join(f"{name} {end[name]:.2f} m" for name in names if name in end)
     return Drawing(
         figure,
         data[["network", "seed", "step", "score", "right"]],
         figures.minus(
-            (f"Of {len(end)} policies {', '.join(learned)} learn within {int(data.step.max()):,} steps: " if learned else "No policy learns: ")
+            (f"{enumerated(learned)} learn{'s' * (len(learned) == 1)} within {int(data.step.max()):,} steps (above {LEARNED_M:g} m): " if learned else "No policy learns: ")
             + "score of the episodes of an update, mean of three entries, interquartile mean over seeds with 95% bootstrap intervals."
         ),
         figures.minus(f"Learning curves of the score in metres. At the end: {told}."),
@@ -294,7 +298,11 @@ def draw_scores(runs: pd.DataFrame, names: Sequence[str], definitions: Definitio
     return Drawing(
         figure,
         runs[["network", "seed", "right", "score"]],
-        (f"{', '.join(able)} remember which way to run" if able else "No policy remembers which way to run")
+        (
+            f"{enumerated(able)} remember{'s' * (len(able) == 1)} which way to run"
+            if able
+            else "No policy remembers which way to run"
+        )
         + f": {TESTED} held-out episodes of every seed (faint), and interquartile mean with 95% bootstrap interval.",
         figures.minus(f"Dot plots, policies down the side. Share that went the right way and metres: {told}."),
     )
@@ -390,7 +398,7 @@ def variants_found(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> st
         able, first = relying(of_it, list(scores)), max(scores, key=scores.__getitem__)
         other = max(_other_memories(scores), key=scores.__getitem__, default=None)
         lines.append(
-            f"- **{variant_in_words(variant).capitalize()}** ({_seeds(of_it)}): {', '.join(able) or 'no policy'} "
+            f"- **{variant_in_words(variant).capitalize()}** ({_seeds(of_it)}): {enumerated(able) or 'no policy'} "
             f"rel{'y on their' if len(able) > 1 else 'ies on its'} state. {first} goes farthest, {scores[first]:.2f} m"
             + (
                 f"; {other}, the better of the other memories, {scores[other]:.2f} m"
@@ -447,7 +455,7 @@ def draw_variants(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> Dra
     figure.supxlabel("metres in the right direction", fontsize=9)
     data = pd.concat(rows, ignore_index=True)
     kept = {variant: relying(of_it, names) for variant, of_it in runs.items()}
-    told = "; ".join(f"{variant_in_words(variant)}: {', '.join(able) or 'none'}" for variant, able in kept.items())
+    told = "; ".join(f"{variant_in_words(variant)}: {enumerated(able) or 'none'}" for variant, able in kept.items())
     return Drawing(
         figure,
         data,

@@ -166,7 +166,7 @@ def draw_shares(walks: pd.DataFrame, robot: str, names: Sequence[str]) -> Drawin
         values = values.reindex(
             index=[c for c in CONDITIONS if c in values.index], columns=[n for n in names if n in values]
         )
-        _cells(axis, 100 * values, title, "{:.0f}", limits=(0, 200))
+        _cells(axis, 100 * values, title, "{:z.0f}", limits=(0, 200))
     means = {name: table.groupby("condition").share.mean() for name, table in panels.items()}
     first = next(iter(means.values()))
     by_network = next(iter(panels.values())).groupby(["network", "condition"]).share.mean().unstack()
@@ -313,7 +313,7 @@ def compared_with_plain(walks: pd.DataFrame, names: Sequence[str]) -> str:
         return ""
     return figures.minus(
         f"{'In some cases' if sum(counts['policies']) else 'Not by the stricter interval'}. Of {len(counts['judged'])} cases (network × "
-        f"robot), {sum(counts['judged'])} keep more than snn where all conditions and seeds are taken as independent, as in the "
+        f"robot), {sum(counts['judged'])} keep{'s' * (sum(counts['judged']) == 1)} more than snn where all conditions and seeds are taken as independent, as in the "
         f"criteria of round one, and {sum(counts['policies'])} where policies are resampled. Policies are what was drawn at random; "
         "twelve conditions of one policy are not twelve policies." + (f" ({'; '.join(told)}.)" if told else "")
     )
@@ -468,7 +468,7 @@ def draw_adaptation(adapted: pd.DataFrame, names: Sequence[str]) -> Drawing:
             axis,
             values.reindex(index=order, columns=[n for n in names if n in values]),
             robot,
-            "{:+.2f}",
+            "{:+z.2f}",
             limits=(-1, 1),
         )
     sentence = adaptation_in_a_sentence(adapted).replace("**", "").split(". With")[0]
