@@ -143,6 +143,9 @@ def test_round_two_says_by_its_criteria_who_keeps_what(walks, round_two):
     assert (
         f"of 4 plastic networks {page._listed(holds)} keep 90% of progress, and {page._listed(in_part)} in part" in ant
     )
+    headlines = page.headlines(doubled, NAMES, round_two)
+    assert len(headlines) == 2 and f"{page._listed(holds)} of 4 plastic networks" in headlines[0]
+    assert page.headlines(walks, NAMES, round_two) == page.headlines(walks[:0], NAMES, round_two) == []
     rows = page.round_two_rows(doubled, NAMES).set_index(["robot", "policy"])
     assert rows.loc[("Ant-v5", "dp-oja"), "progress kept"] == f"{kept.kept(shares, 'Ant-v5', 'dp-oja'):.2f}"
     assert rows.loc[("Ant-v5", "mlp"), "more than mlp"] == rows.loc[("Ant-v5", "snn"), "more than snn"] == "–"

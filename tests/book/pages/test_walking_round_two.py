@@ -103,10 +103,17 @@ def test_round_two_says_who_walks_who_is_near_and_whose_curve_is_flat(definition
     assert "40 to 105% of the MLP's return; snn and dp-oja reach the 90%" in cheetah
     assert "by +0 to +20%: dp-bcm had not levelled off." in cheetah
     assert "4 of 4 plastic networks differ significantly: dp-oja (+200, adjusted p" in cheetah
+    (headline,) = page.headlines(planned, together({"half-cheetah": found})[0], definitions, list(BASE))
+    assert (
+        "reach 40 to 105% of the MLP's return, 1 of 4 plastic networks walk, and 4 of 4 differ significantly"
+        in headline
+    )
     assert together({"half-cheetah": (pd.DataFrame(), pd.DataFrame())})[0].empty
     few = [table[table.seed < 2] for table in found]
     runs, curves = together({"half-cheetah": few})
     told = page.in_words(planned, runs, curves, definitions, list(BASE))
+    assert page.headlines(planned, runs, definitions, list(BASE)) == []
+    assert page.headlines(planned, runs[:0], definitions, list(BASE)) == []
     assert "12 of 60 runs, 2 seeds of each policy, too few to judge." in told and "walk" not in told
     assert "So far they return snn 1,900, dp-oja 2,100" in told and "spiking policies 40 to 105% of the MLP's" in told
     assert enough(together({"half-cheetah": found})[0]) and not enough(runs) and not enough(runs[:0])

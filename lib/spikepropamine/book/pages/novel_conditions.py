@@ -368,6 +368,23 @@ def _by_criteria(walks: pd.DataFrame, round: Round, robot: str) -> str:
     )
 
 
+def headlines(walks: pd.DataFrame, names: Sequence[str], round: Round) -> list[str]:
+    """A sentence for each robot that round two can judge: what is kept by its measure."""
+    told = []
+    for robot in _robots_with_enough(walks, names) if len(walks) else ():
+        decision, table = on_one_robot("keeps_progress", walks, round, robot), kept.shares(walks, capped=True)
+        if decision is None:
+            continue
+        mean = {name: kept.kept(table, robot, name).mean for name in (*round.plastic, PLAIN, ORDINARY)}
+        able = [name for name, finding in decision.found.items() if finding.verdict == VERDICTS[0]]
+        told.append(
+            f"**Round two, {robot}**: by the stricter measure {_listed(able)} of {len(round.plastic)} plastic networks "
+            f"keep{'s' * (len(able) < 2)} {round.definitions.keeps_at_least:.0%} of progress ({between([mean[n] for n in round.plastic])}; "
+            f"snn {mean[PLAIN]:.0%}, the MLP {mean[ORDINARY]:.0%})."
+        )
+    return told
+
+
 def _listed(names: Sequence[str]) -> str:
     return f"{len(names)} ({', '.join(names)})" if names else "none"
 

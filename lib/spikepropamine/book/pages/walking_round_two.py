@@ -1,12 +1,14 @@
 """Round two of the chapter on learning to walk: the search for what brings spiking policies nearer to the MLP, and what came of it."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
 from ...experiments.config import Experiment
 from ...experiments.locomotion import EXPERIMENTS
 from ...experiments.walking_round_two import GAP_CHANGES, GAP_STEPS, TAKEN, UNCHANGED, gain_of, gap_changes, gap_search
+from ...records.statistics import Interval
 from ...snn.networks import NETWORKS
 from ...walking.evaluation import EPISODES
 from .. import figures, plots
@@ -164,6 +166,50 @@ def in_words(
     return f"{judged}\n\n" + "\n".join(f"- {figures.minus(line)}" for line in lines)
 
 
+class Standing(NamedTuple):
+    """Where the policies of one robot stand that has all its runs."""
+
+    middle: dict[str, Interval]  # of the return, by network
+    walk: list[str]  # plastic networks that do
+    shares: dict[str, float]  # of the MLP's return, by spiking network
+    tests: pd.DataFrame  # each plastic network against snn
+    differ: pd.DataFrame  # those of them that are significant
+
+
+def standing(runs: pd.DataFrame, definitions: Definitions, names: Sequence[str]) -> Standing:
+    """Where the policies stand whose ``runs`` on one robot are all done."""
+    middle = {network: interval for (_, network), interval in reached(runs).items() if network in names}
+    plastic, ordinary = [network for network in plastic_of(names) if network in middle], middle.get("mlp")
+    tests = against_plain(runs, plastic)
+    return Standing(
+        middle,
+        [network for network in plastic if middle[network].low >= definitions.walks_at_least],
+        {n: middle[n].mean / ordinary.mean for n in names if n in NETWORKS and n in middle} if ordinary else {},
+        tests,
+        tests[tests.adjusted_p < SIGNIFICANT_AT] if len(tests) else tests,
+    )
+
+
+def headlines(
+    planned: Mapping[str, Experiment], runs: pd.DataFrame, definitions: Definitions, names: Sequence[str]
+) -> list[str]:
+    """A sentence for each robot that has all its runs: how near to the MLP, who walks, and whether plasticity helps."""
+    told = []
+    for name, one in planned.items():
+        of_it = runs[runs.environment == EXPERIMENTS[name]] if len(runs) else runs
+        if len(of_it) < len(one.runs):
+            continue
+        found = standing(of_it, definitions, names)
+        if found.shares and len(found.tests):
+            count, differ = len(found.tests), len(found.differ)
+            told.append(
+                f"**Round two, {EXPERIMENTS[name]}, {one.configs[0].training.steps:,} steps, {TAKEN.get(name, UNCHANGED)}**: spiking "
+                f"policies reach {between(list(found.shares.values()))} of the MLP's return, {len(found.walk)} of {count} plastic "
+                f"networks walk, and {differ or 'none'} of {count} differ{'s' * (differ < 2)} significantly from the plain snn."
+            )
+    return told
+
+
 def _of_robot(
     name: str,
     planned: Experiment,
@@ -196,30 +242,24 @@ def _so_far(runs: pd.DataFrame, planned: int, names: Sequence[str]) -> str:
 
 def _whole(runs: pd.DataFrame, definitions: Definitions, names: Sequence[str]) -> str:
     """Who walks, who comes near the MLP, and whether plasticity helps, on one robot with all its seeds."""
-    middle = {network: interval for (_, network), interval in reached(runs).items() if network in names}
-    plastic = [network for network in plastic_of(names) if network in middle]
-    walk = [network for network in plastic if middle[network].low >= definitions.walks_at_least]
+    found = standing(runs, definitions, names)
     told = (
-        f"{len(walk)} of {len(plastic)} plastic networks walk (at least {definitions.walks_at_least:,} by the interval's lower end): "
-        + ", ".join(f"{network} {interval:,.0f}" for network, interval in middle.items())
-        + "."
+        f"{len(found.walk)} of {len(plastic_of(found.middle))} plastic networks walk (at least {definitions.walks_at_least:,} by the "
+        f"interval's lower end): {', '.join(f'{network} {interval:,.0f}' for network, interval in found.middle.items())}."
     )
-    if "mlp" in middle:
-        shares = {n: middle[n].mean / middle["mlp"].mean for n in names if n in NETWORKS and n in middle}
-        near = [n for n, share in shares.items() if share >= definitions.reaches_at_least]
+    if found.shares:
+        near = [n for n, share in found.shares.items() if share >= definitions.reaches_at_least]
         told += (
-            f" Spiking policies reach {between(list(shares.values()))} of the MLP's return; "
+            f" Spiking policies reach {between(list(found.shares.values()))} of the MLP's return; "
             + (f"{enumerated(near)} {'reaches' if len(near) == 1 else 'reach'}" if near else "none reaches")
             + f" the {definitions.reaches_at_least:.0%} that was asked for."
         )
-    tests = against_plain(runs, plastic)
-    if len(tests):
-        differ = tests[tests.adjusted_p < SIGNIFICANT_AT]
+    if len(found.tests):
         each = enumerated(
-            f"{r.network} ({r.difference:+,.0f}, adjusted p {r.adjusted_p:.2g})" for r in differ.itertuples()
+            f"{r.network} ({r.difference:+,.0f}, adjusted p {r.adjusted_p:.2g})" for r in found.differ.itertuples()
         )
         told += (
-            f" From the plain snn {len(differ)} of {len(tests)} plastic networks differ significantly"
+            f" From the plain snn {len(found.differ)} of {len(found.tests)} plastic networks differ significantly"
             f"{f': {each}' if each else ''} (Mann-Whitney U, Benjamini-Hochberg; not among the criteria)."
         )
     return told
