@@ -3,7 +3,7 @@ import pytest
 
 from spikepropamine.book import claims
 from spikepropamine.book.pages import walking_round_two as page
-from spikepropamine.book.pages.locomotion import enough, together
+from spikepropamine.book.pages.locomotion import together, with_enough
 from spikepropamine.experiments import walking_round_two as two
 from spikepropamine.experiments.locomotion import EXPERIMENTS
 
@@ -116,4 +116,7 @@ def test_round_two_says_who_walks_who_is_near_and_whose_curve_is_flat(definition
     assert page.headlines(planned, runs[:0], definitions, list(BASE)) == []
     assert "12 of 60 runs, 2 seeds of each policy, too few to judge." in told and "walk" not in told
     assert "So far they return snn 1,900, dp-oja 2,100" in told and "spiking policies 40 to 105% of the MLP's" in told
-    assert enough(together({"half-cheetah": found})[0]) and not enough(runs) and not enough(runs[:0])
+    whole, _ = together({"half-cheetah": found})
+    assert len(with_enough(whole)) == len(whole) and with_enough(runs).empty and with_enough(runs[:0]).empty
+    ant = runs.assign(environment="Ant-v5")
+    assert set(with_enough(pd.concat([whole, ant])).environment) == {"HalfCheetah-v5"}

@@ -61,9 +61,12 @@ def together(found: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> tuple[pd
 SEEDS_FOR_INTERVALS = 5
 
 
-def enough(runs: pd.DataFrame) -> bool:
-    """Whether there are seeds enough of every policy on every robot for intervals."""
-    return len(runs) > 0 and runs.groupby(["environment", "network"]).seed.nunique().min() >= SEEDS_FOR_INTERVALS
+def with_enough(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of ``table`` of robots on which every policy has seeds enough for intervals."""
+    if table.empty:
+        return table
+    seeds = table.groupby(["environment", "network"]).seed.nunique().groupby("environment").min()
+    return table[table.environment.isin(seeds.index[seeds >= SEEDS_FOR_INTERVALS])]
 
 
 def plastic_of(names: Sequence[str]) -> list[str]:

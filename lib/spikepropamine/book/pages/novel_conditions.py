@@ -16,7 +16,7 @@ from ..figures import Drawing
 from ..judges.judge import VERDICTS, Decision, Definitions, Round
 from ..judges.walking_by_policies import on_one_robot
 from ..phrases import between, enumerated
-from .locomotion import ANT, enough, plastic_of
+from .locomotion import ANT, plastic_of, with_enough
 
 STRENGTHS = {"moderate": kept.MODERATE, "strongest": kept.STRONGEST}
 REGISTERED, *STRICTER = kept.MEASURES
@@ -330,20 +330,12 @@ def second_round(walks: pd.DataFrame, planned: int, names: Sequence[str], round:
     if walks.empty:
         return f"0 of {planned} policies are measured."
     made = len(walks[kept.KEYS].drop_duplicates())
-    lines = [f"- **{robot}**: {_by_criteria(walks, round, robot)}" for robot in _robots_with_enough(walks, names)]
+    lines = [
+        f"- **{robot}**: {_by_criteria(walks, round, robot)}"
+        for robot in names_of(ant_first(with_enough(walks)), names)
+    ]
     judged = "all" if made == planned else f"{made} of {planned}"
     return f"{judged[0].upper()}{judged[1:]} policies are measured.\n\n" + figures.minus("\n".join(lines))
-
-
-def _robots_with_enough(walks: pd.DataFrame, names: Sequence[str]) -> list[str]:
-    return [robot for robot in names_of(ant_first(walks), names) if enough(walks[walks.environment == robot])]
-
-
-def of_round_two(walks: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """The measurements of policies in ``names`` on the robots that have seeds enough of every policy for intervals."""
-    if walks.empty:
-        return walks
-    return walks[walks.environment.isin(_robots_with_enough(walks, names)) & walks.network.isin(names)]
 
 
 def _by_criteria(walks: pd.DataFrame, round: Round, robot: str) -> str:
@@ -371,7 +363,7 @@ def _by_criteria(walks: pd.DataFrame, round: Round, robot: str) -> str:
 def headlines(walks: pd.DataFrame, names: Sequence[str], round: Round) -> list[str]:
     """A sentence for each robot that round two can judge: what is kept by its measure."""
     told = []
-    for robot in _robots_with_enough(walks, names) if len(walks) else ():
+    for robot in names_of(ant_first(with_enough(walks)), names) if len(walks) else ():
         decision, table = on_one_robot("keeps_progress", walks, round, robot), kept.shares(walks, capped=True)
         if decision is None:
             continue
