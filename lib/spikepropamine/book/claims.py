@@ -40,6 +40,7 @@ class Judgement:
     round: Round
     decision: Decision
     records: tuple[str, ...]  # published results that it rests on
+    parts: Mapping[str, Decision]  # where it is not yet run, what its parts that are whole come to, by name
 
     @property
     def id(self) -> str:
@@ -110,7 +111,8 @@ def judge(rounds: list[Round], results: Records) -> list[Judgement]:
             how = JUDGES[claim.judge]
             evidence = how.gather(results, claim, one)
             decision = NOT_YET_RUN if evidence is None else how.decide(evidence, one)
-            judgements.append(Judgement(claim, one, decision, tuple(how.rests_on(claim, one))))
+            parts = how.parts(results, claim, one) if evidence is None else {}
+            judgements.append(Judgement(claim, one, decision, tuple(how.rests_on(claim, one)), parts))
     return judgements
 
 

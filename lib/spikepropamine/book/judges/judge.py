@@ -130,6 +130,7 @@ class Judge:
         roles: roles of the round's networks that it reads.
         options: of a claim's entry, the values that each may take.
         about: which of the round's tasks and conditions it goes through: there has to be one.
+        parts: of a claim without all its evidence, what those parts come to that are whole, by name; no verdict.
     """
 
     gather: Callable[[Records, Claim, Round], Any]
@@ -139,6 +140,7 @@ class Judge:
     roles: tuple[str, ...] = ("plain", "plastic")
     options: Mapping[str, tuple[Any, ...]] | None = None
     about: tuple[str, ...] = ("tasks",)
+    parts: Callable[[Records, Claim, Round], Mapping[str, Decision]] = lambda *_: {}
 
 
 NOTHING = Interval(math.nan, math.nan, math.nan)

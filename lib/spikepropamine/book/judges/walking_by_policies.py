@@ -51,6 +51,12 @@ def on_one_robot(judge: str, walks: pd.DataFrame, round: Round, robot: str) -> D
     return None if evidence is None else JUDGES[judge].decide(evidence, round)
 
 
+def _robots_that_are_whole(records: Records, claim: Claim, round: Round) -> dict[str, Decision]:
+    walks = records.get(ROUND_TWO, pd.DataFrame())
+    found = {robot: on_one_robot(claim.judge, walks, round, robot) for robot in ENVIRONMENTS}
+    return {robot: decision for robot, decision in found.items() if decision is not None}
+
+
 def _return(evidence: Evidence, robot: str, name: str) -> Interval:
     walks = evidence.walks
     trained = walks[walks["condition"].eq(TRAINING) & walks["environment"].eq(robot) & walks["network"].eq(name)]
@@ -134,7 +140,9 @@ _ENOUGH = ("walking_seeds_at_least",)
 _KEEPS = ("keeps_at_least", "keeps_low_at_least", "keeps_partly_at_least")
 
 JUDGES: dict[str, Judge] = {
-    name: Judge(_gather, decide, _rests_on, (*_ENOUGH, *needs), _ROLES, about=("conditions",))
+    name: Judge(
+        _gather, decide, _rests_on, (*_ENOUGH, *needs), _ROLES, about=("conditions",), parts=_robots_that_are_whole
+    )
     for name, decide, needs in (
         ("walks_on_both", _walks, ("walks_at_least",)),
         ("reaches_ordinary", _reaches_ordinary, ("reaches_at_least",)),
