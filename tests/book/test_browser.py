@@ -67,6 +67,12 @@ def test_a_page_fits_a_phone(open_page, name):
 
 
 @needs_book
+def test_every_name_that_the_reference_refers_to_is_on_it():
+    reference = BeautifulSoup((BUILT / "book" / "api.html").read_text(encoding="utf-8"), "html.parser")
+    assert [name.get_text() for name in reference.select("code.xref") if not name.find_parent("a")] == []
+
+
+@needs_book
 @needs_browser
 def test_the_search_finds_what_the_book_says(open_page):
     page = open_page("search", "?q=BCM")

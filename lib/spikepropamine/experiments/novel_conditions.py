@@ -45,7 +45,20 @@ ALL = (TRAINING, *CONDITIONS)
 def fare(
     experiment: str, config: LocomotionConfig, seed: int, store: Store, size: Size, conditions: Sequence[str] = ALL
 ) -> list[dict]:
-    """How one trained run fares under each of ``conditions`` at every strength of ``size``, a row each."""
+    """How one trained run fares under each of ``conditions`` at every strength of ``size``, a row each.
+
+    Args:
+        experiment: the name under which the run was trained.
+        config: of the run.
+        seed: of the run.
+        store: where its weights are.
+        size: how many episodes of how many steps, and which strengths.
+        conditions: names of CONDITIONS, or ALL.
+
+    Raises:
+        ValueError: a condition that the robot does not have, before anything runs.
+        FileNotFoundError: the run is not in ``store``.
+    """
     torch.set_num_threads(1)
     policy, statistics = revive(config, store.weights(experiment, config, seed))
     said, rows = config.walker(seed), []

@@ -46,7 +46,7 @@ def restrict(network: SpikingNetwork, held: str) -> SpikingNetwork:
     """``network``, a plastic one, with a part held fixed, or put otherwise, before it is trained; in place.
 
     Args:
-        network: as :func:`networks.build` makes it.
+        network: as :func:`~spikepropamine.snn.networks.build` makes it.
         held: one of HELD. "W", "α", "η": these stay where they start. "α at 0": no plasticity, the fixed weights alone.
             "W at 0": plasticity alone. "one α": all synapses share one α, which starts at the mean of |α|. "V": V and c stay
             where they start, so that a gate of random weights is left. "V at 0": each neuron learns a constant gate,

@@ -195,7 +195,7 @@ def publish(experiment: Experiment, store: Store, replaced: Collection[str] = ()
     """Gather the finished runs of ``experiment`` in the working store into the published one.
 
     What is published already stays, whether the working store holds it or not, but for the configurations ``replaced``,
-    hashes. Each configuration that is new there is rehearsed, for :mod:`spikepropamine.audit.staleness` to compare with.
+    hashes. Each configuration that is new there is rehearsed, for ``spikepropamine.audit.staleness`` to compare with.
     """
     require(store.published is not None, "published", None, "the folder of the published store")
     folders = {(config.hash, seed): store.folder(experiment.name, config, seed) for config, seed in experiment.runs}

@@ -41,7 +41,7 @@ def temporal(
     """Networks at every noise level on one of TASKS, each with the values that its search found.
 
     Args:
-        task: a name of TASKS, which is also the experiment's, as :func:`named` at other profiles.
+        task: a name of TASKS, which is also the experiment's, as :func:`~spikepropamine.experiments.config.named` at other profiles.
         profile: one of PROFILES.
         seeds: how many, from seed 0 up; None takes the profile's own number.
         networks: names of networks.

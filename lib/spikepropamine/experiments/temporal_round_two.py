@@ -188,7 +188,7 @@ def round_two(
     """Every network of COMPARED on one of CELLS.
 
     Args:
-        cell: a name of CELLS; the experiment is called ``<cell>-round-two``, as :func:`named` at other profiles.
+        cell: a name of CELLS; the experiment is called ``<cell>-round-two``, as :func:`~spikepropamine.experiments.config.named` at other profiles.
         profile: one of PROFILES.
         seeds: how many of SEEDS; None takes all, two at other profiles.
         networks: names of COMPARED.

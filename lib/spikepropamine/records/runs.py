@@ -159,7 +159,15 @@ def save_measurements(
     facts: dict[str, Any],
     attached: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
-    """Write measurements, one row each, with ``facts`` about how they were made and files ``attached`` by name."""
+    """Write measurements to a folder, all of it or nothing.
+
+    Args:
+        target: the folder; what it held is replaced.
+        experiment: what the measurements are called.
+        table: one row each.
+        facts: about how they were made, for the manifest.
+        attached: contents of further files, by name.
+    """
     with whole_folder(target) as draft:
         table.to_parquet(draft / "measurements.parquet", index=False)
         for name, content in attached.items():

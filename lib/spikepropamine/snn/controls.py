@@ -261,13 +261,13 @@ CONTROLS: dict[str, Callable[..., nn.Module]] = {"snn-long": _long, "snn-wide": 
 def build_control(
     name: str, n_inputs: int, n_hidden: int, n_outputs: int, seed: int = 0, **options: float
 ) -> nn.Module:
-    """A control by name, with the fixed weights of :func:`networks.build` wherever it has the same ones.
+    """A control by name, with the fixed weights of :func:`~spikepropamine.snn.networks.build` wherever it has the same ones.
 
     Args:
         name: ``snn-long`` (a long membrane time constant), ``snn-wide`` (as many parameters as the largest plastic
             network), ``rsnn`` (recurrent), ``alif`` (adaptive thresholds), ``synaptic`` (second-order synapses) or
             ``slstm`` (spiking LSTM).
-        n_inputs, n_hidden, n_outputs, seed, options: as in :func:`networks.build`.
+        n_inputs, n_hidden, n_outputs, seed, options: as in :func:`~spikepropamine.snn.networks.build`.
 
     Raises:
         ValueError: naming the parameter, its value and what is allowed.

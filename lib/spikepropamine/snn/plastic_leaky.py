@@ -11,7 +11,7 @@ from .scan import HiddenState, initial_state, scan
 
 
 class PlasticLeaky(nn.Module):
-    """A :class:`PlasticLinear` layer and its ``snntorch.Leaky`` neurons.
+    """A :class:`~spikepropamine.snn.layers.PlasticLinear` layer and its ``snntorch.Leaky`` neurons.
 
     Called on a whole sequence it runs it, on the fused path where that applies; called on one tick it makes that tick,
     as snnTorch's neurons do::
@@ -21,11 +21,11 @@ class PlasticLeaky(nn.Module):
         out, state = layer(spikes[0])       # (B, 64) → (B, 32)
         out, state = layer(spikes[1], state)
 
-    State is passed, never kept. It is a :class:`HiddenState`: potentials and the plastic state, with ``.to()`` and
+    State is passed, never kept. It is a :class:`~spikepropamine.snn.scan.HiddenState`: potentials and the plastic state, with ``.to()`` and
     ``.detach()``.
 
     Args:
-        in_features, out_features, rule, modulated, e_max, dt, tau_trace: as in :class:`PlasticLinear`.
+        in_features, out_features, rule, modulated, e_max, dt, tau_trace: as in :class:`~spikepropamine.snn.layers.PlasticLinear`.
         tau: membrane time constant in milliseconds, > 0.
         slope: steepness of the surrogate gradient, > 0.
         neuron: neurons of your own, in place of those that ``tau`` and ``slope`` make.

@@ -203,7 +203,13 @@ class Seen(NamedTuple):
 
 
 def slide(theta: Tensor, x_post: Tensor, step: float) -> Tensor:
-    """The BCM threshold one tick later: ``θ + (dt/τ_θ)(x_j² − θ)``; ``step`` is dt/τ_θ."""
+    """The BCM threshold one tick later: ``θ + (dt/τ_θ)(x_j² − θ)``.
+
+    Args:
+        theta: θ, (B, Q).
+        x_post: the postsynaptic traces x_j, (B, Q).
+        step: dt/τ_θ.
+    """
     # θ_j[t+1] = θ_j[t] + (dt/τ_θ)(x_j[t]² − θ_j[t])
     return theta + step * (x_post * x_post - theta)
 
