@@ -349,7 +349,7 @@ def related(theirs: Mapping[str, Any], ours: Mapping[str, pd.DataFrame], names: 
         ordinary = returns[theirs["ordinary"]]
         for network in theirs["networks"]:
             rows.append(
-                (theirs["source"], robot, theirs["algorithm"], network, returns[network], returns[network] / ordinary)
+                (theirs["called"], robot, theirs["algorithm"], network, returns[network], returns[network] / ordinary)
             )
     for source, runs in ours.items():
         middle = {key: interval.mean for key, interval in reached(runs).items()} if len(runs) else {}
