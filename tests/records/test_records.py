@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -45,6 +46,16 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
     assert run.curves.step.tolist() == [1.0, 2.0]
     assert torch.equal(run.weights["w"], torch.ones(3))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run"]
+
+
+def test_a_folder_may_be_named_by_its_path_in_text(tmp_path, repository):
+    save(tmp_path / "run")
+    assert records.load_run(str(tmp_path / "run")).record["seed"] == 0
+    table = pd.DataFrame({"value": [1.0]})
+    records.save_measurements(str(tmp_path / "measured"), "demo", table, {"hours": 0.1})
+    assert records.load_measurements(str(tmp_path / "measured"))[0].equals(table)
+    published = str(repository / "book" / "results" / "half-cheetah-search")
+    assert records.load_published(published).runs.equals(records.load_published(Path(published)).runs)
 
 
 @pytest.mark.parametrize("name", ["record.json", "curves.parquet", "weights.safetensors"])

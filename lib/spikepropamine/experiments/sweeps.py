@@ -27,8 +27,9 @@ Job = tuple[Callable, tuple, dict]  # what ``joblib.delayed`` makes
 class Store:
     """The working store of runs and, where given, the published one, which comes first."""
 
-    def __init__(self, working: Path, published: Path | None = None):
-        self.working, self.published = working.resolve(), None if published is None else published.resolve()
+    def __init__(self, working: Path | str, published: Path | str | None = None):
+        self.working = Path(working).resolve()
+        self.published = None if published is None else Path(published).resolve()
 
     def folder(self, experiment: str, config: Config, seed: int) -> Path:
         """Where a run lives in the working store."""

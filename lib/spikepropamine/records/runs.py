@@ -153,7 +153,7 @@ def _flat(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def save_measurements(
-    target: Path,
+    target: Path | str,
     experiment: str,
     table: pd.DataFrame,
     facts: dict[str, Any],
@@ -168,7 +168,7 @@ def save_measurements(
         facts: about how they were made, for the manifest.
         attached: contents of further files, by name.
     """
-    with whole_folder(target) as draft:
+    with whole_folder(Path(target)) as draft:
         table.to_parquet(draft / "measurements.parquet", index=False)
         for name, content in attached.items():
             (draft / name).write_bytes(content)
@@ -180,13 +180,14 @@ def save_measurements(
 # ---------------------------------------------------------------- reading
 
 
-def load_run(folder: Path) -> Run:
+def load_run(folder: Path | str) -> Run:
     """The run in ``folder``.
 
     Raises:
         FileNotFoundError: there is none.
         DamagedRecord: naming the file and what is wrong with it.
     """
+    folder = Path(folder)
     record = read_json(folder / "record.json")
     _check_fields(folder / "record.json", record, RECORD_FIELDS)
     check_files(folder, record["files"])
@@ -243,8 +244,9 @@ class Published:
         return load_file(self.folder / name)
 
 
-def load_published(folder: Path) -> Published:
+def load_published(folder: Path | str) -> Published:
     """The published experiment in ``folder``; errors as in :func:`load_run`."""
+    folder = Path(folder)
     manifest = read_json(folder / "manifest.json")
     fields = {
         "schema": int,
@@ -267,8 +269,9 @@ def load_published(folder: Path) -> Published:
     return Published(folder, manifest, runs, curves)
 
 
-def load_measurements(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+def load_measurements(folder: Path | str) -> tuple[pd.DataFrame, dict[str, Any]]:
     """What :func:`save_measurements` wrote, and its manifest; errors as in :func:`load_run`."""
+    folder = Path(folder)
     manifest = read_json(folder / "manifest.json")
     fields = {
         "schema": int,
