@@ -141,13 +141,21 @@ def test_round_two_says_by_its_criteria_who_keeps_what(walks, round_two):
     holds = [n for n in NAMES[1:5] if kept.kept(shares, "Ant-v5", n).mean >= 0.9]
     in_part = [n for n in NAMES[1:5] if n not in holds and kept.kept(shares, "Ant-v5", n).mean >= 0.75]
     assert (
-        f"of 4 plastic networks {page._listed(holds)} keep 90% of progress, and {page._listed(in_part)} in part" in ant
+        f"of 4 plastic networks {page._who(holds, 'keep')} 90% of progress and {page._who(in_part, 'keep')} 75%" in ant
     )
+    assert page._who([], "keep") == "none keeps" and page._who(["a"], "keep") == "1 (a) keeps"
+    assert page._who(["a", "b"], "lose") == "2 (a, b) lose"
+    assert "are ahead of the MLP most under action delay" in ant and "Among 50 of them the rank correlation" in ant
     headlines = page.headlines(doubled, NAMES, round_two)
-    assert len(headlines) == 2 and f"{page._listed(holds)} of 4 plastic networks" in headlines[0]
+    assert len(headlines) == 2 and f"of 4 plastic networks {page._who(holds, 'keep')} 90%" in headlines[0]
     assert page.headlines(walks, NAMES, round_two) == page.headlines(walks[:0], NAMES, round_two) == []
     rows = page.round_two_rows(doubled, NAMES).set_index(["robot", "policy"])
     assert rows.loc[("Ant-v5", "dp-oja"), "progress kept"] == f"{kept.kept(shares, 'Ant-v5', 'dp-oja'):.2f}"
     assert rows.loc[("Ant-v5", "mlp"), "more than mlp"] == rows.loc[("Ant-v5", "snn"), "more than snn"] == "–"
     drawing = page.draw_round_two(doubled, NAMES, round_two.definitions)
     assert len(drawing.figure.axes) == 2 and len(drawing.data) == 120 and drawing.data.share.max() <= 1
+    assert (
+        drawing.caption.startswith("On Ant-v5 spiking policies keep ") and " and on HalfCheetah-v5" in drawing.caption
+    )
+    plain = page.draw_round_two(doubled[doubled.network == "mlp"], NAMES, round_two.definitions)
+    assert plain.caption.startswith("progress under 12 novel")

@@ -15,7 +15,7 @@ from .. import figures, plots
 from ..figures import Drawing
 from ..judges.judge import VERDICTS, Decision, Definitions, Round
 from ..judges.walking_by_policies import on_one_robot
-from ..phrases import between, enumerated
+from ..phrases import between
 from .locomotion import ANT, plastic_of, with_enough
 
 STRENGTHS = {"moderate": kept.MODERATE, "strongest": kept.STRONGEST}
@@ -349,15 +349,35 @@ def _by_criteria(walks: pd.DataFrame, round: Round, robot: str) -> str:
         seeds = walks[walks.environment == robot].groupby("network").seed.nunique()
         return f"{between(list(seeds), 'd')} of {d.walking_seeds_at_least} seeds of each policy, too few to judge."
 
-    def met(decision: Decision, verdict: str = VERDICTS[0]) -> str:
-        return _listed([name for name, finding in decision.found.items() if finding.verdict == verdict])
+    def met(decision: Decision, verdict: str = VERDICTS[0]) -> list[str]:
+        return [name for name, finding in decision.found.items() if finding.verdict == verdict]
 
-    count = len(round.plastic)
     return (
-        f"of {count} plastic networks {met(keeps)} keep {d.keeps_at_least:.0%} of progress, and {met(keeps, VERDICTS[1])} in part "
-        f"({d.keeps_partly_at_least:.0%}); {met(beside_ordinary)} lose no more than the MLP, by a margin of "
-        f"{d.keeps_less_at_most:.0%}; {met(beside_plain)} keep more than snn."
+        f"of {len(round.plastic)} plastic networks {_who(met(keeps), 'keep')} {d.keeps_at_least:.0%} of progress and "
+        f"{_who(met(keeps, VERDICTS[1]), 'keep')} {d.keeps_partly_at_least:.0%}, which is in part; {_who(met(beside_ordinary), 'lose')} no "
+        f"more than the MLP, by a margin of {d.keeps_less_at_most:.0%}; {_who(met(beside_plain), 'keep')} more than snn. "
+        f"{_spiking_or_plastic(walks[walks.environment == robot])}"
     )
+
+
+def _spiking_or_plastic(walks: pd.DataFrame) -> str:
+    """Where spiking policies of one robot are ahead of the MLP, and whether those that learned more keep less."""
+    table = kept.shares(walks, capped=True)
+    means = table.groupby(["condition", table.network.isin(NETWORKS)]).share.mean().unstack()
+    ahead = (means[True] - means[False]).sort_values(ascending=False).index[:2]
+    most = " and ".join(f"{name} ({means[True][name]:.0%} against {means[False][name]:.0%})" for name in ahead)
+    learned = kept.by_policy(table[table.network.isin(NETWORKS)])
+    trained = walks[walks.condition == TRAINING].set_index(kept.KEYS)["return"].rename("trained")
+    learned = learned.merge(trained, left_on=kept.KEYS, right_index=True)
+    found = stats.spearmanr(learned.trained, learned.share)
+    return (
+        f"Spiking policies, plastic or not, are ahead of the MLP most under {most}. Among {len(learned)} of them the rank correlation of "
+        f"return and share kept is {found.statistic:.2f} (p = {found.pvalue:.2g}). These two were not among the criteria."
+    )
+
+
+def _who(names: Sequence[str], verb: str) -> str:
+    return f"{_listed(names)} {verb}{'s' * (len(names) < 2)}"
 
 
 def headlines(walks: pd.DataFrame, names: Sequence[str], round: Round) -> list[str]:
@@ -370,9 +390,9 @@ def headlines(walks: pd.DataFrame, names: Sequence[str], round: Round) -> list[s
         mean = {name: kept.kept(table, robot, name).mean for name in (*round.plastic, PLAIN, ORDINARY)}
         able = [name for name, finding in decision.found.items() if finding.verdict == VERDICTS[0]]
         told.append(
-            f"**Round two, {robot}**: by the stricter measure {_listed(able)} of {len(round.plastic)} plastic networks "
-            f"keep{'s' * (len(able) < 2)} {round.definitions.keeps_at_least:.0%} of progress ({between([mean[n] for n in round.plastic])}; "
-            f"snn {mean[PLAIN]:.0%}, the MLP {mean[ORDINARY]:.0%})."
+            f"**Round two, {robot}**: by the stricter measure, of {len(round.plastic)} plastic networks {_who(able, 'keep')} "
+            f"{round.definitions.keeps_at_least:.0%} of progress ({between([mean[n] for n in round.plastic])}; snn {mean[PLAIN]:.0%}, the MLP "
+            f"{mean[ORDINARY]:.0%})."
         )
     return told
 
@@ -394,13 +414,16 @@ def draw_round_two(walks: pd.DataFrame, names: Sequence[str], definitions: Defin
         axis.set_title(robot, pad=14)
     middle = {key: interquartile_mean(part.share) for key, part in data.groupby(["environment", "network"], sort=False)}
     told = "; ".join(f"{network} on {robot} {share:.2f}" for (robot, network), share in middle.items())
-    most = [
-        f"{max((share.mean, n) for (at, n), share in middle.items() if at == robot)[1]} on {robot}" for robot in robots
-    ]
+    message = " and ".join(
+        f"on {robot} spiking policies keep {between([share.mean for (at, n), share in middle.items() if at == robot and n in NETWORKS])} of "
+        f"their progress" + (f", the MLP {middle[robot, ORDINARY].mean:.0%}" if (robot, ORDINARY) in middle else "")
+        for robot in robots
+        if any(at == robot and n in NETWORKS for at, n in middle)
+    )
     return Drawing(
         figure,
         data,
-        f"Most is kept by {enumerated(most)}: progress under {len(CONDITIONS)} novel conditions at moderate strength, as a share of the same policy's "
+        (f"{message[0].upper()}{message[1:]}: " if message else "") + f"progress under {len(CONDITIONS)} novel conditions at moderate strength, as a share of the same policy's "
         "under the training condition, each condition's share at most 1, mean over conditions of every policy (faint) and interquartile "
         "mean over policies with 95% bootstrap interval by resampling policies.",
         f"Dot plot of the share of progress kept, a panel a robot. {told}.",
