@@ -101,6 +101,7 @@ def test_a_claim_that_waits_for_one_robot_says_what_the_other_comes_to(repositor
     assert {j.verdict for j in judgements} == {"not yet run"}
     told = scorecard.section(judgements, "claim-5", repository).data
     assert told.count("**HalfCheetah-v5 by itself, which is no verdict:** ○ not reproduced, 0 of 4 cells.") == 1
+    assert "**Decided by** Nothing yet: HalfCheetah-v5 alone has its seeds." in told
     assert " on HalfCheetah-v5, return: " in told and "Ant-v5 by itself" not in told
     nothing = claims.judge(two, {"novel-conditions-round-two": cheetah})
     assert all(j.parts == {} for j in nothing)

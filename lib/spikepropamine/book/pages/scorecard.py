@@ -155,7 +155,7 @@ def _card(j: Judgement, root: Path, asked: str) -> str:
     lines = [
         f":::::{{grid-item-card}} Round {j.round.number}: {MARKS[j.verdict]} {j.read()}",
         *([f"*Asked in round {j.round.number}:* {asked}"] if asked else []),
-        f"({anchor(j)})=\n**Decided by** {decided_by(j.deciding)}",
+        f"({anchor(j)})=\n**Decided by** {f'Nothing yet: {enumerated(j.parts)} alone has its seeds.' if j.parts else decided_by(j.deciding)}",
     ]
     if j.decision.found:
         lines.append(f"**Cells met:** {_of(*j.cells)}.")
