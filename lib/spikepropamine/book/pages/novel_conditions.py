@@ -35,6 +35,8 @@ def ant_first(walks: pd.DataFrame) -> pd.DataFrame:
 
 def names_of(walks: pd.DataFrame, names: Sequence[str]) -> dict[str, list[str]]:
     """By environment the policies at hand, in the order of the book."""
+    if walks.empty:
+        return {}
     return {e: [n for n in names if ((walks.environment == e) & (walks.network == n)).any()] for e in dict.fromkeys(walks.environment)}  # fmt: skip
 
 
