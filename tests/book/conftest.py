@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from browsers import BUILT, CHROMIUM
+from spikepropamine.book import claims
 from spikepropamine.book.chapters import find_root
 
 
@@ -68,3 +69,10 @@ def open_page(browser, address, request):
     for page in pages:
         page.context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def round_two(repository):
+    """What is registered of walking in round two."""
+    rounds = claims.load_rounds(repository / "book" / "claims.yml")
+    return next(one for one in rounds if (one.number, one.part) == (2, "walking"))

@@ -2,19 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spikepropamine.book import claims
 from spikepropamine.book.judges import walking_by_policies as judges
 from spikepropamine.book.judges.judge import VERDICTS
 
 YES, PARTLY, NO, _ = VERDICTS
 PLASTIC = ("dp-oja", "dp-bcm", "ndp-oja", "ndp-bcm")
 ANT, CHEETAH = "Ant-v5", "HalfCheetah-v5"
-
-
-@pytest.fixture
-def round_two(repository):
-    rounds = claims.load_rounds(repository / "book" / "claims.yml")
-    return next(one for one in rounds if (one.number, one.part) == (2, "walking"))
 
 
 def walked(round, trained=lambda robot, name: 3000.0, kept=lambda robot, name: 0.95, seeds=10):

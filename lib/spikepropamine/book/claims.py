@@ -60,8 +60,7 @@ class Judgement:
     @property
     def cells(self) -> tuple[int, int]:
         """How many cells, such as networks on tasks, meet the criterion, and of how many."""
-        found = self.decision.found.values()
-        return sum(one.met for one in found), sum(one.of for one in found)
+        return self.decision.cells
 
     @property
     def label(self) -> str:

@@ -2,7 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spikepropamine.book import claims
 from spikepropamine.book.pages import novel_conditions as page
 from spikepropamine.experiments import kept
 from spikepropamine.records.runs import load_measurements
@@ -109,12 +108,6 @@ def test_shares_by_hand():
         kept.shares(walks, of="speed")
     with pytest.raises(ValueError, match="environment = 'Hopper'"):
         kept.shares(walks.assign(environment="Hopper"))
-
-
-@pytest.fixture
-def round_two(repository):
-    rounds = claims.load_rounds(repository / "book" / "claims.yml")
-    return next(one for one in rounds if (one.number, one.part) == (2, "walking"))
 
 
 def ten_seeds(walks):

@@ -1,7 +1,6 @@
 import pandas as pd
 import pytest
 
-from spikepropamine.book import claims
 from spikepropamine.book.pages import walking_round_two as page
 from spikepropamine.book.pages.locomotion import together, with_enough
 from spikepropamine.experiments import walking_round_two as two
@@ -60,9 +59,8 @@ def test_the_figure_has_the_changes_in_the_order_of_the_list_and_a_panel_a_robot
 
 
 @pytest.fixture
-def definitions(repository):
-    rounds = claims.load_rounds(repository / "book" / "claims.yml")
-    return next(one.definitions for one in rounds if (one.number, one.part) == (2, "walking"))
+def definitions(round_two):
+    return round_two.definitions
 
 
 def longer(returns, late):

@@ -117,6 +117,11 @@ class Decision(NamedTuple):
     deciding: Measure  # where the claim is reproduced, the closest number; elsewhere the one that falls shortest
     found: dict[str, Finding]
 
+    @property
+    def cells(self) -> tuple[int, int]:
+        """How many cells, such as networks on tasks, meet the criterion, and of how many."""
+        return sum(one.met for one in self.found.values()), sum(one.of for one in self.found.values())
+
 
 @dataclass(frozen=True)
 class Judge:

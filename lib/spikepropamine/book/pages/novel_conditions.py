@@ -146,13 +146,13 @@ def by_measure(walks: pd.DataFrame, plastic: Sequence[str], definitions: Definit
     )
 
 
-def learned_and_kept(walks: pd.DataFrame, robot: str) -> pd.DataFrame:
-    """Return under the training condition and mean share kept of it, a row a spiking policy of ``robot``."""
+def learned_and_kept(walks: pd.DataFrame, robot: str, of: str = "return", capped: bool = False) -> pd.DataFrame:
+    """Return under the training condition and mean share kept, as :func:`kept.shares` has it, a row a spiking policy of ``robot``."""
     at = walks[(walks.environment == robot) & walks.network.isin(list(NETWORKS))]
     if at.empty:
         return pd.DataFrame()
     trained = at[at.condition == TRAINING][[*kept.KEYS, "return"]].rename(columns={"return": "trained"})
-    return kept.by_policy(kept.shares(at, of="return")).merge(trained, on=kept.KEYS)
+    return kept.by_policy(kept.shares(at, of=of, capped=capped)).merge(trained, on=kept.KEYS)
 
 
 # ---------------------------------------------------------------- what is kept
@@ -325,6 +325,7 @@ def compared_with_plain(walks: pd.DataFrame, names: Sequence[str]) -> str:
 
 
 ORDINARY, PLAIN = "mlp", "snn"
+MET, IN_PART, *_ = VERDICTS
 
 
 def second_round(walks: pd.DataFrame, planned: int, names: Sequence[str], round: Round) -> str:
@@ -351,31 +352,31 @@ def _by_criteria(walks: pd.DataFrame, round: Round, robot: str) -> str:
         seeds = walks[walks.environment == robot].groupby("network").seed.nunique()
         return f"{between(list(seeds), 'd')} of {d.walking_seeds_at_least} seeds of each policy, too few to judge."
 
-    def met(decision: Decision, verdict: str = VERDICTS[0]) -> list[str]:
-        return [name for name, finding in decision.found.items() if finding.verdict == verdict]
-
     return (
-        f"of {len(round.plastic)} plastic networks {_who(met(keeps), 'keep')} {d.keeps_at_least:.0%} of progress and "
-        f"{_who(met(keeps, VERDICTS[1]), 'keep')} {d.keeps_partly_at_least:.0%}, which is in part; {_who(met(beside_ordinary), 'lose')} no "
-        f"more than the MLP, by a margin of {d.keeps_less_at_most:.0%}; {_who(met(beside_plain), 'keep')} more than snn. "
-        f"{_spiking_or_plastic(walks[walks.environment == robot])}"
+        f"of {len(round.plastic)} plastic networks {_who(_with(MET, keeps), 'keep')} {d.keeps_at_least:.0%} of progress and "
+        f"{_who(_with(IN_PART, keeps), 'keep')} {d.keeps_partly_at_least:.0%}, which counts as in part; {_who(_with(MET, beside_ordinary), 'lose')} no "
+        f"more than the MLP, by a margin of {d.keeps_less_at_most:.0%}; {_who(_with(MET, beside_plain), 'keep')} more than snn. "
+        f"{_spiking_or_plastic(walks, robot)}"
     )
 
 
-def _spiking_or_plastic(walks: pd.DataFrame) -> str:
-    """Where spiking policies of one robot are ahead of the MLP, and whether those that learned more keep less."""
-    table = kept.shares(walks, capped=True)
+def _spiking_or_plastic(walks: pd.DataFrame, robot: str) -> str:
+    """Where spiking policies of ``robot`` are ahead of the MLP, and whether those that learned more keep less."""
+    table = kept.shares(walks[walks.environment == robot], capped=True)
     means = table.groupby(["condition", table.network.isin(NETWORKS)]).share.mean().unstack()
     ahead = (means[True] - means[False]).sort_values(ascending=False).index[:2]
     most = " and ".join(f"{name} ({means[True][name]:.0%} against {means[False][name]:.0%})" for name in ahead)
-    learned = kept.by_policy(table[table.network.isin(NETWORKS)])
-    trained = walks[walks.condition == TRAINING].set_index(kept.KEYS)["return"].rename("trained")
-    learned = learned.merge(trained, left_on=kept.KEYS, right_index=True)
+    learned = learned_and_kept(walks, robot, of="progress", capped=True)
     found = stats.spearmanr(learned.trained, learned.share)
     return (
         f"Spiking policies, plastic or not, are ahead of the MLP most under {most}. Among {len(learned)} of them the rank correlation of "
         f"return and share kept is {found.statistic:.2f} (p = {found.pvalue:.2g}). These two were not among the criteria."
     )
+
+
+def _with(verdict: str, decision: Decision) -> list[str]:
+    """The networks of which ``decision`` found that verdict."""
+    return [name for name, finding in decision.found.items() if finding.verdict == verdict]
 
 
 def _who(names: Sequence[str], verb: str) -> str:
@@ -386,13 +387,13 @@ def headlines(walks: pd.DataFrame, names: Sequence[str], round: Round) -> list[s
     """A sentence for each robot that round two can judge: what is kept by its measure."""
     told = []
     for robot in names_of(ant_first(with_enough(walks)), names) if len(walks) else ():
-        decision, table = on_one_robot("keeps_progress", walks, round, robot), kept.shares(walks, capped=True)
+        decision = on_one_robot("keeps_progress", walks, round, robot)
         if decision is None:
             continue
+        table = kept.shares(walks, capped=True)
         mean = {name: kept.kept(table, robot, name).mean for name in (*round.plastic, PLAIN, ORDINARY)}
-        able = [name for name, finding in decision.found.items() if finding.verdict == VERDICTS[0]]
         told.append(
-            f"**Round two, {robot}**: by the stricter measure, of {len(round.plastic)} plastic networks {_who(able, 'keep')} "
+            f"**Round two, {robot}**: by the stricter measure, of {len(round.plastic)} plastic networks {_who(_with(MET, decision), 'keep')} "
             f"{round.definitions.keeps_at_least:.0%} of progress ({between([mean[n] for n in round.plastic])}; snn {mean[PLAIN]:.0%}, the MLP "
             f"{mean[ORDINARY]:.0%})."
         )

@@ -165,9 +165,8 @@ def _card(j: Judgement, root: Path, asked: str) -> str:
             f"({anchor(j, key)})=\n{MARKS[one.verdict]} **{label_of(key)}**: {j.read(one.verdict)}{count}. {_sentence(one.reason)}"
         )
     for part, decision in j.parts.items():
-        cells = _of(sum(one.met for one in decision.found.values()), sum(one.of for one in decision.found.values()))
         lines.append(
-            f"**{part} by itself, which is no verdict:** {MARKS[decision.verdict]} {j.read(decision.verdict)}, {cells} cells. "
+            f"**{part} by itself, which is no verdict:** {MARKS[decision.verdict]} {j.read(decision.verdict)}, {_of(*decision.cells)} cells. "
             f"{decided_by(decision.deciding)}"
         )
     registered = "registered before the runs"
