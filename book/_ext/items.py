@@ -34,11 +34,14 @@ def rename_files(app, env):
 
 
 def finish_items(app, doctree, docname):
-    """Lead downloads to the files' new names, and tell citations the item's number."""
+    """Lead downloads to the files' new names, tell citations the item's number, and load a card's picture when it comes into view."""
     for node in doctree.findall(addnodes.download_reference):
         path = app.env.relfn2path(node["reftarget"], docname)[0]
         if "filename" in node and path in app.env.dlfiles:
             node["filename"] = app.env.dlfiles[path][1]
+    for node in doctree.findall(nodes.image):
+        if "sd-card-img-top" in node["classes"]:
+            node["loading"] = "lazy"
     numbers = _numbers(app.env)
     for node in list(doctree.findall(nodes.literal_block)):
         text = _with_numbers(node.astext(), numbers)

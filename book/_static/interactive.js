@@ -173,7 +173,7 @@ class Exploration {
       ring.setAttribute("cy", top);
       ring.setAttribute("visibility", "visible");
       const seed = row.seed === undefined ? "" : `, ${labels.seed} ${row.seed}`;
-      const place = typeof row.x === "number" ? `${labels.x} ${short(row.x)}` : row.x;
+      const place = row.x === row.group ? "" : typeof row.x === "number" ? `${labels.x} ${short(row.x)}` : row.x;
       this.told.textContent = `${row.group}${seed}, ${[row.panel, place].filter(Boolean).join(", ")}: ${labels.y} ${short(row.y)}`;
     };
     plot.addEventListener("pointermove", (event) => {

@@ -74,5 +74,4 @@ def open_page(browser, address, request):
 @pytest.fixture
 def round_two(repository):
     """What is registered of walking in round two."""
-    rounds = claims.load_rounds(repository / "book" / "claims.yml")
-    return next(one for one in rounds if (one.number, one.part) == (2, "walking"))
+    return claims.load_round(repository / "book" / "claims.yml", 2, "walking")

@@ -58,6 +58,8 @@ def test_the_panel_tells_what_the_page_took_and_what_its_command_will(repository
     told = chapter.panel("-p profile quick", [(made, quick), (made, quick), (made[:0], quick)]).data
     assert "took 2.00 core hours, 1.00 hours on two cores" in told
     assert "makes 2 runs: at the speed of these, 6 minutes on two cores" in told
+    told = chapter.panel("-p profile quick", [(made, quick)], beside=[made, made]).data
+    assert "took 3.00 core hours" in told and "makes 1 run: at the speed of these, 3 minutes on two cores" in told
     assert "core hours" not in chapter.panel("").data and "on two cores" not in chapter.panel("").data
     runs = chapter.everything.published_runs("recall-quick").runs
     seconds = runs[

@@ -37,8 +37,7 @@ def runs(accuracy, seeds=10, change=0.5):
 
 def judged(repository, results):
     """The judgements of round one."""
-    rounds = [one for one in claims.load_rounds(repository / "book" / "claims.yml") if one.number == 1]
-    return claims.judge(rounds, results)
+    return claims.judge([claims.load_round(repository / "book" / "claims.yml")], results)
 
 
 def verdicts(repository, table, **others):
@@ -266,6 +265,17 @@ def test_bad_entries_are_refused_by_name(repository, tmp_path, old, new, named):
     (tmp_path / "claims.yml").write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(ValueError, match=named):
         claims.load_rounds(tmp_path / "claims.yml")
+
+
+def test_a_round_is_found_by_its_number_and_part(repository):
+    path = repository / "book" / "claims.yml"
+    assert [(one.number, one.part) for one in (claims.load_round(path), claims.load_round(path, 2, "noise"))] == [
+        (1, ""),
+        (2, "noise"),
+    ]
+    for wrong, named in (((9,), "number = 9"), ((2,), "part = ''"), ((1, "walking"), "part = 'walking'")):
+        with pytest.raises(ValueError, match=named):
+            claims.load_round(path, *wrong)
 
 
 def walks(trained, share, seeds=5, spread=20):

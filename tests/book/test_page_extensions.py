@@ -58,6 +58,14 @@ def test_a_citation_tells_the_number_of_its_item():
     assert document.astext() == "Figure 7 (fig-reward) of the companion, item fig-other; Item tab-x"
 
 
+def test_pictures_of_cards_wait_until_they_come_into_view():
+    document = utils.new_document("")
+    card, figure = nodes.image(uri="a.png", classes=["sd-card-img-top"]), nodes.image(uri="b.png")
+    document += [card, figure]
+    items.finish_items(SimpleNamespace(env=SimpleNamespace(toc_fignumbers={})), document, "a")
+    assert card.get("loading") == "lazy" and "loading" not in figure
+
+
 def test_the_search_knows_the_text_of_each_section_but_no_code():
     page = """<nav>menu</nav><article><section id="one"><h1>One<a class="headerlink">#</a></h1><p>first</p>
         <details class="hide">code</details><section id="two"><p>second</p></section></section></article>"""

@@ -202,6 +202,7 @@ class Chapter:
         made: Sequence[Made] = (),
         notes: Mapping[str, str] = MappingProxyType({}),
         asks: tuple[str, str] | None = None,
+        beside: Sequence[pd.DataFrame] = (),
     ) -> Markdown:
         """How to make this page again: the command, how long it takes, and how to ask something else.
 
@@ -211,12 +212,13 @@ class Chapter:
             notes: what a parameter means on this page, where that is not its usual meaning.
             asks: a question of a reader's own and the ``change`` that asks it, such as ("Does it still work with a delay of
                 two seconds?", "task.delay_ms=2000"); None on a page that takes no ``change``.
+            beside: runs behind this page that the command does not make.
         """
         made = [(runs, experiment) for runs, experiment in made if len(runs)]
         parts = [rerun.command(self.name, given), rerun.binder(self.root, self.name)]
         if made:
             published = [self._published(experiment) for _, experiment in made]
-            parts.append(rerun.how_long(made, published) + " Interrupted runs resume.")
+            parts.append(rerun.how_long(made, published, beside) + " Interrupted runs resume.")
         parts += [
             rerun.asking(self.name, given, asks),
             rerun.parameters(type(self.parameters), notes, asks is not None),

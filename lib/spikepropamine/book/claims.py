@@ -22,6 +22,7 @@ __all__ = [
     "Published",
     "Round",
     "judge",
+    "load_round",
     "load_rounds",
     "number",
     "table",
@@ -154,10 +155,12 @@ def load_rounds(path: Path) -> list[Round]:
     return _titled(sorted(rounds, key=lambda one: one.number))
 
 
-def load_claims(path: Path, number: int = 1) -> tuple[Definitions, tuple[str, ...], tuple[Claim, ...]]:
-    """The definitions, tasks and claims of the first part of one round."""
-    one = next(one for one in load_rounds(path) if one.number == number)
-    return one.definitions, one.tasks, one.claims
+def load_round(path: Path, number: int = 1, part: str = "") -> Round:
+    """One round of ``path``, or one part of it; ValueError names what is wrong and what is allowed."""
+    rounds = {(one.number, one.part): one for one in load_rounds(path)}
+    require_choice("number", number, list(dict.fromkeys(at for at, _ in rounds)))
+    require_choice("part", part, [of for at, of in rounds if at == number])
+    return rounds[number, part]
 
 
 def _round(path: Path, entry: Any) -> Round:

@@ -52,14 +52,15 @@ def parameters(kind: type[ChapterParameters], notes: Mapping[str, str], change: 
     return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
 
 
-def how_long(made: Sequence[Made], published: Sequence[pd.DataFrame]) -> str:
+def how_long(made: Sequence[Made], published: Sequence[pd.DataFrame], beside: Sequence[pd.DataFrame] = ()) -> str:
     """How long the runs behind a page took, and how long its command takes.
 
     Args:
         made: one or more.
         published: of the runs that the command makes, those that are published, a table for each of ``made``.
+        beside: runs behind the page that the command does not make.
     """
-    hours = sum(core_hours(runs) for runs, _ in made)
+    hours = sum(map(core_hours, (*(runs for runs, _ in made), *beside)))
     told = (
         f"The runs behind this page took {hours:.2f} core hours, {hours / 2:.2f} hours on two cores. The command makes "
     )

@@ -12,4 +12,4 @@ def closed():
 
 @pytest.fixture
 def definitions(repository):
-    return claims.load_claims(repository / "book" / "claims.yml")[0]
+    return claims.load_round(repository / "book" / "claims.yml").definitions

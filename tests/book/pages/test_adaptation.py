@@ -35,8 +35,7 @@ def runs_of(right, seeds=5):
 
 @pytest.fixture
 def definitions(repository):
-    rounds = claims.load_rounds(repository / "book" / "claims.yml")
-    return next(one.definitions for one in rounds if one.part == "adaptation")
+    return claims.load_round(repository / "book" / "claims.yml", 2, "adaptation").definitions
 
 
 def test_what_is_found_follows_who_remembers(definitions):

@@ -16,9 +16,7 @@ def results(repository):
 
 @pytest.fixture
 def judgements(repository, results):
-    return claims.judge(
-        [one for one in claims.load_rounds(repository / "book" / "claims.yml") if one.number == 1], results
-    )
+    return claims.judge([claims.load_round(repository / "book" / "claims.yml")], results)
 
 
 def test_the_answer_counts_verdicts_and_cells(judgements, results):

@@ -92,16 +92,15 @@ def test_a_claim_not_yet_run_says_so(judgements, repository):
     assert set(scorecard.shown(empty)["decided by"]) == {"–"}
 
 
-def test_a_claim_that_waits_for_one_robot_says_what_the_other_comes_to(repository):
-    two = [one for one in claims.load_rounds(repository / "book" / "claims.yml") if one.part == "walking"]
+def test_a_claim_that_waits_for_one_robot_says_what_the_other_comes_to(repository, round_two):
     walks = claims.Published(repository / "book" / "results")["novel-conditions"]
     cheetah = walks[walks.environment == "HalfCheetah-v5"]
     ten = pd.concat([cheetah, cheetah.assign(seed=cheetah.seed + 5)], ignore_index=True)
-    judgements = claims.judge(two, {"novel-conditions-round-two": ten})
+    judgements = claims.judge([round_two], {"novel-conditions-round-two": ten})
     assert {j.verdict for j in judgements} == {"not yet run"}
     told = scorecard.section(judgements, "claim-5", repository).data
     assert told.count("**HalfCheetah-v5 by itself, which is no verdict:** ○ not reproduced, 0 of 4 cells.") == 1
     assert "**Decided by** Nothing yet: HalfCheetah-v5 alone has its seeds." in told
     assert " on HalfCheetah-v5, return: " in told and "Ant-v5 by itself" not in told
-    nothing = claims.judge(two, {"novel-conditions-round-two": cheetah})
+    nothing = claims.judge([round_two], {"novel-conditions-round-two": cheetah})
     assert all(j.parts == {} for j in nothing)
