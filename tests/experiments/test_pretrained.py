@@ -6,6 +6,7 @@ import torch
 
 import spikepropamine
 from spikepropamine import load_pretrained
+from spikepropamine.experiments.temporal_round_two import COMPARED, SEEDS
 from spikepropamine.records import load_published
 from spikepropamine.tasks import TASKS
 from spikepropamine.training.supervised import evaluate
@@ -45,12 +46,31 @@ def test_the_package_imports_without_it_and_names_what_it_lacks():
         (("recall", "snn", 7), "seed = 7: must be a seed whose weights of snn on recall at low noise are published: 0"),
         (("recall", "alif", 0, "high"), "weights of alif on recall at high noise are published: none"),
         (("recall", "snn", 0, "low", "nowhere"), "results = 'nowhere': must be a folder"),
+        (dict(task="recall", network="snn", round=3), "round = 3: must be one of 1, 2"),
+        (dict(task="weak-cues", network="snn", round=2), "noise = 'low': must be one of 'high'"),
+        (
+            dict(task="weak-cues", network="alif", noise="high", round=2),
+            "network = 'alif': must be one of .*'lsnn-100'",
+        ),
+        (dict(task="recall", network="snn", round=2), "seed = 3000: must be a seed whose weights .* published: none"),
     ],
 )
 def test_what_is_not_there_is_refused_by_name(repository, monkeypatch, arguments, named):
     monkeypatch.chdir(repository)
+    arguments, options = ((), arguments) if isinstance(arguments, dict) else (arguments, {})
     with pytest.raises(ValueError, match=named):
-        load_pretrained(*arguments)
+        load_pretrained(*arguments, **options)
+
+
+@pytest.mark.parametrize("cell, network", [("key-value-pairs-low", "ndp-bcm"), ("weak-cues-high", "lsnn-100")])
+def test_networks_of_round_two_are_there_too(repository, monkeypatch, cell, network):
+    monkeypatch.chdir(repository)
+    runs = load_published(repository / "book" / "results" / f"{cell}-round-two").runs
+    name, n_hidden = COMPARED[network]
+    said = runs[(runs["network.name"] == name) & (runs["network.n_hidden"] == n_hidden) & (runs.seed == SEEDS[0])]
+    task, _, noise = cell.rpartition("-")
+    found = evaluate(load_pretrained(task, network, noise=noise, round=2), TASKS[task](noise=noise), 512)["accuracy"]
+    assert found == pytest.approx(said.accuracy.item(), abs=0.03) and found > 0.7
 
 
 def test_a_readout_comes_out(repository, monkeypatch):

@@ -490,6 +490,21 @@ def test_second_derivatives_are_those_of_the_reference_path(name):
     assert_alike(network_of(name), penalty)
 
 
+@pytest.mark.parametrize("name", ["e_max", "trace_decay", "beta"])
+def test_a_second_derivative_with_other_constants_than_forward_is_refused(name):
+    network = network_of("dp-oja")
+    spikes = spikes_of().requires_grad_()
+    y = network.run(spikes).readout.square().sum()
+    (first,) = torch.autograd.grad(y, spikes, retain_graph=True)
+    if name == "beta":
+        network.neuron.beta.fill_(0.1)
+    else:
+        setattr(network.synapses, name, 0.1)
+    assert torch.equal(torch.autograd.grad(y, spikes, retain_graph=True)[0], first)
+    with pytest.raises(RuntimeError, match=f"{'keep_trace' if name == 'trace_decay' else name} = 0.1: must be"):
+        torch.autograd.grad(y, spikes, create_graph=True)
+
+
 def test_gradgradcheck_of_the_readout():
     neuron = network_of("snn").integrator
     current, v = torch.rand(5, 2, 3).double().requires_grad_(), torch.rand(2, 3).double().requires_grad_()
@@ -568,10 +583,27 @@ def test_what_a_run_returns_may_be_written_to(name):
         again = network.run(spikes_of(), run.state, path).readout
         return again.mul_(0.5)
 
-    for hidden in (6, 16):
+    def dropped(network, path):
+        return network.readout(network.run(spikes_of(), path=path).spikes.mul_(0.5))
+
+    # with neurons that fill whole Lanes, and with some left over
+    for hidden in (6, 8, 16):
         assert_alike(network_of(name, hidden=hidden), scaled)
-    network = network_of(name, hidden=6)
-    assert_alike(network, lambda network, path: network.readout(network.run(spikes_of(), path=path).spikes.mul_(0.5)))
+        assert_alike(network_of(name, hidden=hidden), dropped)
+
+
+@pytest.mark.parametrize("name", ["alif", "rsnn", "synaptic"])
+@pytest.mark.parametrize("hidden", [6, 16])
+def test_the_spikes_of_a_control_may_be_written_to(name, hidden):
+    network = build_control(name, 5, hidden, 2)
+    spikes = spikes_of(dtype=torch.float32)
+    found = []
+    for change in (lambda s: s * 0.5, lambda s: s.mul_(0.5)):
+        network.readout(change(network.run(spikes).spikes)).square().sum().backward()
+        found.append([p.grad.clone() for p in network.parameters() if p.grad is not None])
+        network.zero_grad()
+    for one, other in zip(*found):
+        torch.testing.assert_close(one, other)
 
 
 @every_network

@@ -6,6 +6,7 @@ import torch
 from snntorch import surrogate
 
 from spikepropamine import BCM, STDP, Oja, PlasticLeaky, PlasticLinear, build
+from spikepropamine.snn import scan as scan_module
 from spikepropamine.snn.layers import leaky
 from spikepropamine.snn.scan import scan
 
@@ -136,3 +137,43 @@ def test_bool_spikes_of_one_tick_are_converted():
     assert torch.equal(layer.step(pre.bool(), post.long(), state).E, layer.step(pre, post, state).E)
     with pytest.raises(TypeError, match="pre_spikes has dtype torch.float64"):
         layer.step(pre.double(), post, state)
+
+
+@pytest.mark.parametrize("both", [{"tau": 10.0}, {"slope": 5.0}])
+def test_neurons_of_ones_own_have_their_own_constants(both):
+    with pytest.raises(ValueError, match=f"{next(iter(both))} = .*: must be None where neuron is given"):
+        PlasticLeaky(6, 5, Oja(), neuron=leaky(20.0), **both)
+
+
+def test_a_threshold_that_moves_faster_than_the_tick_is_refused():
+    with pytest.raises(ValueError, match="tau_theta of rule = 4.0: must be at least dt, 5 ms"):
+        PlasticLeaky(6, 5, BCM(tau_theta=4.0))
+    with pytest.raises(ValueError, match="tau_theta of rule = 1.0"):
+        build("dp-bcm", 6, 5, 2, tau_theta=1.0)
+    layer = PlasticLeaky(6, 5, BCM(tau_theta=5.0))
+    state = layer(torch.ones(400, 2, 6))[1].plastic
+    assert 0 <= state.theta.min() and state.theta.max() <= 1
+
+
+def test_hooks_of_the_synapses_are_not_called_and_that_is_said(caplog):
+    layer, calls = PlasticLeaky(6, 5, Oja()), []
+    before = layer(sequence())[0]
+    for register in ("register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook"):
+        scan_module._tell_of_hooks.cache_clear()
+        handle = getattr(layer.synapses, register)(lambda *_: calls.append(1))
+        with caplog.at_level("WARNING"):
+            assert torch.equal(layer(sequence())[0], before)
+        assert "hooks of a PlasticLinear are not called" in caplog.text and "reference path" not in caplog.text
+        assert calls == []
+        caplog.clear()
+        handle.remove()
+    with pytest.raises(NotImplementedError, match="PlasticLinear is not called: must be run by"):
+        layer.synapses(sequence()[0])
+
+
+@pytest.mark.parametrize("modulated", [False, True])
+@pytest.mark.parametrize("shape", [(4, 3), (5,), (2, 4, 5)])
+def test_traces_of_another_shape_have_no_modulator(modulated, shape):
+    layer = PlasticLinear(6, 5, Oja(), modulated)
+    with pytest.raises(ValueError, match=re.escape(f"x_post.shape = {shape}: must be (B, 5)")):
+        layer.modulator(torch.ones(shape))

@@ -115,3 +115,24 @@ def test_bad_values_are_refused_by_name(fields):
 def test_a_network_that_does_not_fit_the_task_is_refused():
     with pytest.raises(ValueError, match="n_inputs = 7: must be 40"):
         train(network(n_inputs=7), TASK, SHORT, 0)
+
+
+@pytest.mark.parametrize(
+    "wrong, named",
+    [
+        (dict(n_outputs=1), "n_outputs = 1: must be 2, that of the task CueAssociation"),
+        (dict(n_outputs=3), "n_outputs = 3: must be 2"),
+        (dict(dt=1.0), "dt = 1.0: must be 5.0"),
+    ],
+)
+def test_a_network_that_does_not_fit_the_task_is_neither_trained_nor_evaluated(wrong, named):
+    options = dict(n_outputs=2, seed=0) | wrong
+    other = build("dp-oja", 40, 16, **options)
+    for use in (lambda: train(other, TASK, SHORT, 0), lambda: evaluate(other, TASK, 16)):
+        with pytest.raises(ValueError, match=named):
+            use()
+
+
+def test_trials_come_in_chunks_of_one_or_more():
+    with pytest.raises(ValueError, match="chunk = 0"):
+        evaluate(network(), TASK, 16, chunk=0)

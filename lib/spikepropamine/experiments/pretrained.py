@@ -10,11 +10,18 @@ from ..snn.networks import NETWORKS
 from ..tasks import TASKS
 from ..tasks.task import NOISE_HZ
 from .sweeps import Store
-from .temporal import controls, temporal
+from .temporal import Experiment, controls, temporal
+from .temporal_round_two import CELLS, COMPARED, round_two
 
 
 def load_pretrained(
-    task: str, network: str, seed: int = 0, noise: str = "low", results: Path | str | None = None
+    task: str,
+    network: str,
+    seed: int | None = None,
+    noise: str = "low",
+    results: Path | str | None = None,
+    *,
+    round: int = 1,
 ) -> nn.Module:
     """A network with the weights that it had at the end of a published run.
 
@@ -24,20 +31,23 @@ def load_pretrained(
 
     Args:
         task: a name of TASKS, on which it was trained.
-        network: a name of NETWORKS or CONTROLS.
-        seed: of the run. Weights are published of seed 0 alone, unless a page needs more.
-        noise: the noise level it was trained at. Controls were trained at "low" alone.
+        network: a name of NETWORKS or CONTROLS; in round two of
+            :data:`~spikepropamine.experiments.temporal_round_two.COMPARED`, traditional networks among them.
+        seed: of the run; None takes the round's first. Weights are published of that one alone, unless a page needs more.
+        noise: the noise level it was trained at. Controls were trained at "low" alone, weak cues at "high".
         results: the folder of published results; None looks for ``book/results`` from here up, then beside the package.
+        round: of evidence, 1 or 2.
 
     Raises:
-        ValueError: an unknown task, network or noise level, or a run whose weights are not published.
+        ValueError: an unknown task, network, noise level or round, or a run whose weights are not published.
         FileNotFoundError: no folder of published results.
     """
     require_choice("task", task, TASKS)
-    require_choice("network", network, (*NETWORKS, *CONTROLS))
     require_choice("noise", noise, NOISE_HZ)
+    require_choice("round", round, (1, 2))
+    experiment = _of_round_one(task, network) if round == 1 else _of_round_two(task, network, noise)
+    seed = experiment.seeds[0] if seed is None else seed
     require_count("seed", seed, at_least=0)
-    experiment = temporal(task, networks=[network]) if network in NETWORKS else controls(task, networks=[network])
     store = Store(Path(".runs"), _published(results))
     configs = [config for config in experiment.configs if config.task.noise == noise]
     there = store.published_runs(experiment.name)
@@ -54,6 +64,17 @@ def load_pretrained(
     lacking = sorted(set(missing) & {name for name, _ in made.named_parameters()}) + sorted(unexpected)
     require(not lacking, "weights", lacking, f"those of {network}")
     return made.eval()
+
+
+def _of_round_one(task: str, network: str) -> Experiment:
+    require_choice("network", network, (*NETWORKS, *CONTROLS))
+    return temporal(task, networks=[network]) if network in NETWORKS else controls(task, networks=[network])
+
+
+def _of_round_two(task: str, network: str, noise: str) -> Experiment:
+    require_choice("network", network, COMPARED)
+    require_choice("noise", noise, [level for level in NOISE_HZ if f"{task}-{level}" in CELLS])
+    return round_two(f"{task}-{noise}", networks=[network])
 
 
 def _published(results: Path | str | None) -> Path:

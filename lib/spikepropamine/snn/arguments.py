@@ -43,12 +43,21 @@ def require_constants(neuron: nn.Module, neurons: int, dtype: torch.dtype) -> No
                 raise TypeError(f"neuron.{name} has dtype {value.dtype}: must be {dtype}, the dtype of the potentials")
 
 
-def put_weights_in_place(layer: Any) -> None:
-    """Call the hooks by which pruning and the old weight_norm make a plastic layer's weights before each forward."""
-    if isinstance(layer, PlasticLinear):
-        for hook in layer._forward_pre_hooks.values():
-            if isinstance(hook, (BasePruningMethod, WeightNorm, SpectralNorm)):
-                hook(layer, None)
+def put_weights_in_place(layer: Any) -> bool:
+    """Call the hooks by which pruning and the old weight_norm make a plastic layer's weights before each forward.
+
+    Returns:
+        Whether the layer has others, which nothing calls, since it is run tick by tick and never as a module.
+    """
+    if not isinstance(layer, PlasticLinear):
+        return False
+    others = [*layer._forward_hooks.values(), *layer._backward_hooks.values(), *layer._backward_pre_hooks.values()]
+    for hook in layer._forward_pre_hooks.values():
+        if isinstance(hook, (BasePruningMethod, WeightNorm, SpectralNorm)):
+            hook(layer, None)
+        else:
+            others.append(hook)
+    return bool(others)
 
 
 def require_layer(layer: Any, called: str = "layer") -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
 """The layers: a spiking neuron of snnTorch, and synapses that are plastic within a trial."""
 
 import math
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import snntorch
 import torch
@@ -150,7 +150,7 @@ class PlasticLinear(nn.Module):
     Args:
         in_features: presynaptic neurons P.
         out_features: postsynaptic neurons Q.
-        rule: the plasticity rule, which owns η.
+        rule: the plasticity rule, which owns η; its τ_θ, where it has one, at least ``dt``.
         modulated: whether V and c exist and gate the rule.
         e_max: bound of ``|E|``, > 0.
         dt: tick in milliseconds, > 0.
@@ -185,6 +185,9 @@ class PlasticLinear(nn.Module):
         require_float32("e_max", e_max)
         require_positive("dt", dt)
         require_positive("tau_trace", tau_trace)
+        if rule.tau_theta is not None:
+            # a longer step than τ_θ overshoots: above 2 τ_θ it grows without bound
+            require(rule.tau_theta >= dt, "tau_theta of rule", rule.tau_theta, f"at least dt, {dt:g} ms")
         self.in_features, self.out_features = in_features, out_features
         self.rule, self.modulated, self.e_max, self.dt = rule, modulated, float(e_max), float(dt)
         self.trace_decay = math.exp(-dt / tau_trace)
@@ -207,6 +210,12 @@ class PlasticLinear(nn.Module):
         x_post = self.weight.new_zeros(batch_size, self.out_features)
         return PlasticState(E, x_pre, x_post, torch.zeros_like(x_post))
 
+    def forward(self, *_: Any) -> NoReturn:
+        """Not there: a tick takes both kinds of spikes and makes a state."""
+        raise NotImplementedError(
+            "PlasticLinear is not called: must be run by current and step, by scan with neurons, or as a PlasticLeaky"
+        )
+
     def current(self, spikes: Tensor, state: PlasticState) -> Tensor:
         """The current into the postsynaptic neurons, (B, Q), of spikes (B, P)."""
         spikes = self._checked("spikes", spikes, self.in_features, self._require_state(state))
@@ -216,6 +225,8 @@ class PlasticLinear(nn.Module):
 
     def modulator(self, x_post: Tensor) -> Tensor:
         """The gate M, (B, Q), of the postsynaptic traces (B, Q); ones where not modulated."""
+        shape = tuple(x_post.shape)
+        require(len(shape) == 2 and shape[1] == self.out_features, "x_post.shape", shape, f"(B, {self.out_features})")
         if not self.modulated:
             return torch.ones_like(x_post)
         # M_j = tanh(Σ_k V_jk x_k + c_j)

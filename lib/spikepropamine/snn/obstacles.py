@@ -65,7 +65,7 @@ def of_layer(layer: nn.Module) -> str | None:
     if isinstance(layer, PlasticLinear):
         if not computes_as(layer, PlasticLinear, "current", "modulator", "step"):
             return f"the layer is a {type(layer).__name__} with methods of its own"
-        return _of_rule(layer.rule) or _of_constants(layer) or of_hooks(layer)
+        return _of_rule(layer.rule) or _of_constants(layer)
     if not isinstance(layer, nn.Linear) or not computes_as(layer, nn.Linear, "forward", "__call__"):
         return f"the layer is a {type(layer).__name__}"
     return of_hooks(layer)

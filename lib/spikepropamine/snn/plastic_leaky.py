@@ -9,6 +9,8 @@ from .layers import PlasticLinear, as_spikes, leaky
 from .plasticity import Rule
 from .scan import HiddenState, initial_state, scan
 
+_TAU, _SLOPE = 20.0, 25.0
+
 
 class PlasticLeaky(nn.Module):
     """A :class:`~spikepropamine.snn.layers.PlasticLinear` layer and its ``snntorch.Leaky`` neurons.
@@ -26,9 +28,10 @@ class PlasticLeaky(nn.Module):
 
     Args:
         in_features, out_features, rule, modulated, e_max, dt, tau_trace: as in :class:`~spikepropamine.snn.layers.PlasticLinear`.
-        tau: membrane time constant in milliseconds, > 0.
-        slope: steepness of the surrogate gradient, > 0.
-        neuron: neurons of your own, in place of those that ``tau`` and ``slope`` make.
+        tau: membrane time constant in milliseconds, > 0; 20 where not given.
+        slope: steepness of the surrogate gradient, > 0; 25 where not given.
+        neuron: neurons of your own, without ``tau`` and ``slope``. Modules that are no ``snntorch.Leaky`` go with
+            :func:`~spikepropamine.snn.scan.scan`.
         batch_first: whether sequences are (B, T, features) in place of (T, B, features).
         device, dtype: of all parameters.
 
@@ -46,8 +49,8 @@ class PlasticLeaky(nn.Module):
         dt: float = 5.0,
         tau_trace: float = 100.0,
         *,
-        tau: float = 20.0,
-        slope: float = 25.0,
+        tau: float | None = None,
+        slope: float | None = None,
         neuron: snntorch.Leaky | None = None,
         batch_first: bool = False,
         device: torch.device | str | None = None,
@@ -55,8 +58,14 @@ class PlasticLeaky(nn.Module):
     ):
         super().__init__()
         require(isinstance(batch_first, bool), "batch_first", batch_first, "True or False")
+        for name, value in (("tau", tau), ("slope", slope)):
+            require(neuron is None or value is None, name, value, "None where neuron is given, which has its own")
         with with_values(device):
-            made = leaky(tau, dt, slope) if neuron is None else neuron
+            made = (
+                leaky(_TAU if tau is None else tau, dt, _SLOPE if slope is None else slope)
+                if neuron is None
+                else neuron
+            )
         require(isinstance(made, snntorch.Leaky), "neuron", type(made).__name__, "a snntorch.Leaky, or None")
         require(not made.init_hidden, "init_hidden of neuron", made.init_hidden, "False: state is passed, never kept")
         with with_values(device):

@@ -90,7 +90,8 @@ def scan(
             an unknown path; "fused" where it does not apply.
     """
     require_choice("path", path, PATHS)
-    put_weights_in_place(layer)
+    if put_weights_in_place(layer):
+        _tell_of_hooks()
     parameters = require_layer(layer)
     require_neuron(neuron)
     weight = layer.weight
@@ -181,6 +182,13 @@ def _neurons(
 def tell_once(reason: str) -> None:
     """Log why the fused path is not taken, each reason once."""
     log.warning("the fused path does not apply, taking the reference path: %s", reason)
+
+
+@cache
+def _tell_of_hooks() -> None:
+    log.warning(
+        "hooks of a PlasticLinear are not called, since it runs tick by tick: hook a PlasticLeaky, the neurons or the network"
+    )
 
 
 def _backend(spikes: Tensor) -> Any:

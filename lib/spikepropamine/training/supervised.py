@@ -68,6 +68,15 @@ def loss(network: nn.Module, task: Task, trials, training: Training) -> tuple[Te
     return task.objective(scores, trials) + training.rate_penalty * off_target, scores
 
 
+def _require_fit(network: nn.Module, task: Task) -> None:
+    """Refuse a network whose inputs, outputs or, where its synapses have one, tick are not those of ``task``."""
+    dt = getattr(getattr(network, "synapses", None), "dt", task.dt)
+    sizes = {"n_inputs": network.n_inputs, "n_outputs": network.readout.out_features, "dt": dt}
+    for name, has in sizes.items():
+        wanted = getattr(task, name)
+        require(has == wanted, name, has, f"{wanted}, that of the task {type(task).__name__}")
+
+
 @lru_cache(maxsize=8)
 def held_out(task: Task, trials: int, part: int) -> Trials:
     """Trials of the task's fixed held-out set, its ``part``-th so many; not to be written to.
@@ -87,9 +96,14 @@ def evaluate(
 ) -> dict[str, float]:
     """Accuracy and firing rate on the task's fixed held-out set of ``trials`` trials.
 
-    ``run(network, spikes)`` is how the network runs over the spikes of a chunk of trials.
+    ``run(network, spikes)`` is how the network runs over the spikes of a ``chunk`` of trials.
+
+    Raises:
+        ValueError: a network that does not fit the task, or no trials.
     """
     require_count("trials", trials)
+    require_count("chunk", chunk)
+    _require_fit(network, task)
     right, spikes = 0.0, 0.0
     for k, start in enumerate(range(0, trials, chunk)):
         batch = held_out(task, min(chunk, trials - start), k)
@@ -121,11 +135,10 @@ def train(
         progress: called at each step with the number of steps done and the latest curve values.
 
     Raises:
-        ValueError: a network whose inputs are not the task's.
+        ValueError: a network whose inputs, outputs or tick are not the task's.
         FloatingPointError: a weight or a loss that is not finite, with the step.
     """
-    inputs = network.n_inputs
-    require(inputs == task.n_inputs, "n_inputs", inputs, f"{task.n_inputs}, the inputs of the task")
+    _require_fit(network, task)
     optimiser = torch.optim.Adam(network.parameters(), lr=training.learning_rate)
     course = Course(network, network, optimiser, checkpoint)
     skipped = int(course.latest.get("skipped_steps", 0))

@@ -75,6 +75,7 @@ class LeakyScan(torch.autograd.Function):
         potential, *inputs = kept(ctx)
         potential = grad_potential if potential is None else potential
         if torch.is_grad_enabled() or not readable(grad_out, grad_potential, grad_v):
+            _require_unchanged(ctx.constants, leak(ctx.neuron, potential))
             spikes = ctx.constants.threshold < math.inf
             grads = (grad_out if spikes else None, grad_potential, grad_v)
             return None, *_again(lambda *inputs: reference.integrate(*inputs, ctx.neuron), inputs, grads)
@@ -107,6 +108,12 @@ class Learned(NamedTuple):
         return cls(layer.weight, layer.bias, layer.alpha, layer.rule.eta, *modulator)
 
 
+def constants(layer: PlasticLinear, neuron: snntorch.Leaky, learned: Learned) -> Constants:
+    """The numbers of ``layer`` and ``neuron`` as they are now, in the dtype of the weights."""
+    scalar, rest = scalar_type(learned.weight), (layer.trace_decay, layer.rule.theta_step(layer.dt), layer.e_max)
+    return Constants(scalar(learned.eta.item()), *leak(neuron, learned.weight), *map(scalar, rest))
+
+
 class Prepared:
     """A plastic layer and its neurons laid out for compiled code, with the weights that they have now.
 
@@ -120,14 +127,12 @@ class Prepared:
         learned = Learned(*(x if x is None else x.detach() for x in learned or Learned.of(layer)))
         V = learned.bias.new_empty(0, 0) if learned.V is None else learned.V
         c = torch.zeros_like(learned.bias) if learned.c is None else learned.c
-        scalar = scalar_type(learned.weight)
         self.kernels = kernels.compiled(type(layer.rule))
         self.V, self._own_to_thread = V, threading.local()
         self.neurons, self.inputs = learned.weight.shape
         laid_out = columns(learned.weight.t()), columns(learned.alpha.t()), pad(learned.bias), pad(V.t()), pad(c)
         self.weights = Weights(*numpy_views(*laid_out), bool(layer.modulated))
-        rest = layer.trace_decay, layer.rule.theta_step(layer.dt), layer.e_max
-        self.constants = Constants(scalar(learned.eta.item()), *leak(neuron, learned.weight), *map(scalar, rest))
+        self.constants = constants(layer, neuron, learned)
 
     def run(self, spikes: Tensor, state: State, keep: bool = False) -> tuple[Tensor, State, Sizes, History]:
         """Without gradients and unchecked: spikes and the last state, and with ``keep`` what the backward needs."""
@@ -202,20 +207,22 @@ class PlasticScan(torch.autograd.Function):
     def forward(ctx, layer, neuron, spikes, *tensors):
         learned, state = Learned(*tensors[:6]), State(*tensors[6:])
         ctx.prepared = Prepared(layer, neuron, learned)
-        ctx.reference = partial(_reference, layer, neuron)
+        ctx.layer, ctx.neuron = layer, neuron
         out, last, ctx.sizes, history = ctx.prepared.run(spikes, state, keep=True)
         # the tensors too, so that PyTorch refuses a backward after one of them has changed
         keep(ctx, *history, *tensors)
         ctx.set_materialize_grads(False)
-        # not views, which PyTorch would not let anyone write to; of the spikes that is so where none is padded
-        return (out if out is history.out else out.contiguous()), *map(standing, last)
+        # neither views, which PyTorch would not let anyone write to, nor the spikes that the backward reads
+        return out.clone(memory_format=torch.contiguous_format), *map(standing, last)
 
     @staticmethod
     def backward(ctx, grad_out, *grad_last):
         saved = kept(ctx)
         history, tensors = History(*saved[:5]), saved[5:]
         if torch.is_grad_enabled() or not readable(grad_out, *grad_last):
-            return None, None, *_again(ctx.reference, (history.spikes, *tensors), (grad_out, *grad_last))
+            _require_unchanged(ctx.prepared.constants, constants(ctx.layer, ctx.neuron, Learned(*tensors[:6])))
+            again = partial(_reference, ctx.layer, ctx.neuron)
+            return None, None, *_again(again, (history.spikes, *tensors), (grad_out, *grad_last))
         track_inputs = ctx.needs_input_grad[2] or any(ctx.needs_input_grad[9:])
         grad_out = torch.zeros_like(unpadded(history.out, ctx.sizes.neurons)) if grad_out is None else grad_out
         grad_state = State(*(torch.zeros_like(x) if g is None else g for g, x in zip(grad_last, tensors[6:])))
@@ -261,6 +268,15 @@ def _shaped(own: State, neurons: int) -> State:
 
 
 # ---------------------------------------------------------------- gradients that are differentiated again
+
+
+def _require_unchanged(before: Constants | Leak, now: Constants | Leak) -> None:
+    """The reference path computes again with the constants that the layer and its neurons have by now."""
+    for name, then, at_present in zip(before._fields, before, now):
+        if then != at_present:
+            raise RuntimeError(
+                f"{name} = {at_present}: must be {then}, as in the forward pass, for a gradient with create_graph"
+            )
 
 
 def _again(

@@ -145,21 +145,21 @@ class _Recurrent(torch.autograd.Function):
             _recurrent_forward(
                 *numpy_views(current, *state, weight.t(), bias), len(bias), beta, threshold, *numpy_views(out, u)
             )
-        keep(ctx, s, out, u, weight)
+        keep(ctx, s, u, weight)  # not the spikes, which the caller may overwrite
         ctx.constants = beta, steepness
         return out, *state
 
     @staticmethod
     def backward(ctx, grad_out, *grad_state):
         first_order_only(grad_out, *grad_state)
-        s, out, u, weight = kept(ctx)
+        s, u, weight = kept(ctx)
         grad_state, grad_current = copies(*grad_state), torch.empty_like(u)
         with denormals_as_zero():
             _recurrent_backward(
                 *numpy_views(grad_out, u, weight), len(weight), *ctx.constants, *numpy_views(*grad_state, grad_current)
             )
         # by R: what each tick's v owes to the spikes before
-        before = torch.cat([s[None], out])[:-1]
+        before = torch.cat([s[None], (u > 0).to(u.dtype)])[:-1]
         grad_weight = grad_current.flatten(0, 1).t() @ before.flatten(0, 1)
         return grad_current, *grad_state, grad_weight, grad_current.sum((0, 1)), None, None, None
 

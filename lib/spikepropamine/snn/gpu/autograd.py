@@ -117,7 +117,8 @@ class _PlasticScan(torch.autograd.Function):
             ctx.save_for_backward(*given, out, *kept)
             ctx.setting = setting
             ctx.set_materialize_grads(False)
-        return out, *end
+        # the caller may overwrite the spikes, and the backward reads them
+        return out.clone() if keep else out, *end
 
     @staticmethod
     @once_differentiable
@@ -191,7 +192,8 @@ class _LeakyScan(torch.autograd.Function):
         kernels.leaky_forward[(triton.cdiv(v.numel(), _BLOCK),)](
             current, v, out, potential, last, numbers, len(current), v.numel(), SPIKING=spiking, BLOCK=_BLOCK
         )
-        ctx.save_for_backward(potential, numbers)
+        # the readout's gradient needs none of its values, which the caller may then overwrite
+        ctx.save_for_backward(potential if spiking else numbers, numbers)
         ctx.spiking = spiking
         return out, potential, last
 
@@ -199,6 +201,7 @@ class _LeakyScan(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad_out, grad_potential, grad_last):
         potential, numbers = ctx.saved_tensors
+        potential = potential if ctx.spiking else grad_potential
         T, N = len(potential), grad_last.numel()
         given = (x.contiguous() for x in (grad_out, grad_potential, potential, grad_last))
         grad_current, grad_v = torch.empty_like(potential), potential.new_empty(grad_last.shape)
