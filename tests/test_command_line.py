@@ -5,6 +5,7 @@ import io
 import pytest
 
 from spikepropamine.__main__ import main
+from spikepropamine.audit.remaking import GROUPS
 
 
 @pytest.fixture
@@ -32,6 +33,13 @@ def test_what_cannot_be_done_is_said_in_one_line_and_leaves_nothing(workshop, ca
     told = capsys.readouterr().err
     assert named in told and "Traceback" not in told
     assert list((workshop / "book" / "results").iterdir()) == [] and not (workshop / ".runs").exists()
+
+
+def test_the_help_of_remake_names_its_groups(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    with pytest.raises(SystemExit):
+        main(["remake", "--help"])
+    assert ", ".join(GROUPS) in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,8 @@ def main(words: list[str] | None = None) -> int:
         "--slow", action="store_true", help="those that take long and rarely break, which are left out else"
     )
     one = action(remake, "train, measure and publish what is not published, in the order it takes")
-    one.add_argument("what", nargs="*", help="experiments, measurements, temporal, walking, measurements, timings; all")
+    groups = "temporal, round-two, walking, measurements, timings"
+    one.add_argument("what", nargs="*", help=f"experiments and measurements by name, or {groups}; all")
     one.add_argument("--dry-run", action="store_true", help="say what there is to do, and do nothing")
     with_workers(one)
     one = action(sweep, "make the missing runs of an experiment")

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -5,7 +6,8 @@ import pandas as pd
 import pytest
 
 from spikepropamine.book import claims
-from spikepropamine.book.judges import judge, temporal, walking
+from spikepropamine.book.judges import JUDGES, judge, temporal, walking
+from spikepropamine.records import load_published
 from spikepropamine.records.statistics import Interval
 from spikepropamine.snn.controls import CONTROLS
 from spikepropamine.snn.networks import NETWORKS
@@ -70,9 +72,46 @@ def test_parameters_that_did_not_move_were_not_learned(repository):
     one.loc[(one["network.name"] == "ndp-bcm") & (one.seed == 3), "change_synapses.rule.raw_eta"] = 0.004
     judgement = judged(repository, dict.fromkeys(TASKS, one))[0]
     assert judgement.verdict == PARTLY
-    reason = "met by dp-oja, dp-bcm, ndp-oja; ndp-bcm solves it, but η moved by 0.4% in one seed"
+    reason = "met by dp-oja, dp-bcm, ndp-oja; ndp-bcm solves it, but raw η moved by 0.4% in one seed"
     assert judgement.decision.found["recall"] == (PARTLY, reason, 3, 4) and judgement.cells == (9, 12)
     assert judgement.deciding.what.startswith("ndp-bcm on") and judgement.deciding.number == 0.004
+
+
+def test_a_change_that_is_not_known_was_not_learned(repository):
+    one = runs(lambda name, noise: 0.5 if name == "snn" else 0.98)
+    one.loc[(one["network.name"] == "ndp-bcm") & (one.seed == 3), "change_synapses.alpha"] = math.nan
+    for lacking in (one, one.drop(columns="change_synapses.alpha")):
+        judgement = judged(repository, dict.fromkeys(TASKS, lacking))[0]
+        assert judgement.verdict == (PARTLY if lacking is one else NO)
+        assert "ndp-bcm" not in judgement.decision.found["recall"].reason.split(";")[0]
+
+
+def by_eta_itself(results, name):
+    """The published runs of ``name`` with the change of η, from its start and the end of its curve, in place of raw η's."""
+    published = load_published(results / name)
+    last = published.curves.sort_values("step").groupby(["config_hash", "seed"]).eta.last().rename("end")
+    table = published.runs.join(last, on=["config_hash", "seed"])
+    of_oja = table["network.name"].str.endswith("oja")
+    start = table["network.options.eta_bcm"].where(~of_oja, table["network.options.eta_oja"])
+    table["change_synapses.rule.raw_eta"] = ((table.end - start).abs() / start).where(table.end.notna())
+    return table
+
+
+def test_claim_1_by_eta_itself_is_as_by_raw_eta(repository):
+    results, held = repository / "book" / "results", []
+    published = claims.Published(results)
+    for number, part in ((1, ""), (2, "plasticity")):
+        one = claims.load_round(repository / "book" / "claims.yml", number, part)
+        one = dataclasses.replace(one, claims=one.claims[:1])
+        names = JUDGES[one.claims[0].judge].rests_on(one.claims[0], one)
+        ways = published, {name: by_eta_itself(results, name) for name in names}
+        by_raw, by_eta = (claims.judge([one], way)[0] for way in ways)
+        assert by_raw.id == "claim-1" and by_eta.verdict == by_raw.verdict
+        assert {k: (f.met, f.of) for k, f in by_eta.decision.found.items()} == {
+            k: (f.met, f.of) for k, f in by_raw.decision.found.items()
+        }
+        held.append(by_eta.deciding != by_raw.deciding)
+    assert any(held)  # it is not the same number twice
 
 
 def test_too_few_seeds_or_networks_are_not_judged(repository):

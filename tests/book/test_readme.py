@@ -5,7 +5,10 @@ import sys
 
 import pandas as pd
 
-from spikepropamine.book import readme
+from spikepropamine.audit.remaking import plan
+from spikepropamine.book import claims, readme
+from spikepropamine.book.judges import JUDGES
+from spikepropamine.experiments.sweeps import Store
 
 
 def test_the_table_of_results_is_that_of_the_published_claims(repository):
@@ -22,6 +25,16 @@ def test_a_verdict_that_changes_changes_the_table(repository, tmp_path):
     readme.write_results(tmp_path)
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "refuted" in text and text != (repository / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_commands_of_the_table_make_all_that_its_claims_rest_on(repository):
+    store = Store(repository / ".runs", repository / "book" / "results")
+    for one in claims.load_rounds(repository / "book" / "claims.yml"):
+        for claim in one.claims:
+            if not claim.ours:
+                action, *what = readme.COMMANDS[claim.chapter].split()
+                made = {step.name for step in plan(what, store)}
+                assert action == "remake" and set(JUDGES[claim.judge].rests_on(claim, one)) <= made, claim.id
 
 
 def test_the_code_in_the_readme_runs(repository):

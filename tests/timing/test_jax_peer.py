@@ -6,7 +6,7 @@ from spikepropamine.timing import jax_peer
 from spikepropamine.timing.benchmark import Workload, fused
 from spikepropamine.timing.gpu import made, step
 
-pytest.importorskip("jax", reason="JAX is not installed: see the extra compare")
+pytest.importorskip("jax", reason="JAX is not installed: .ci/run installs it")
 
 
 @pytest.mark.parametrize("name, checkpointing", [*((name, False) for name in PUBLISHED_PLASTIC), ("ndp-bcm", True)])

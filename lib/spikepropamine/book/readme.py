@@ -11,8 +11,8 @@ BEGIN, END = "<!-- results: written by `make figures` -->", "<!-- end of results
 COMMANDS = {
     "temporal_tasks": "remake temporal round-two",
     "controls": "remake temporal round-two",
-    "locomotion": "remake walking round-two",
-    "novel_conditions": "remake novel-conditions",
+    "locomotion": "remake novel-conditions novel-conditions-round-two",  # where the walks that are judged are measured
+    "novel_conditions": "remake novel-conditions novel-conditions-round-two",
     "adaptation": "remake round-two",
 }
 

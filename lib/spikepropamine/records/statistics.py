@@ -32,7 +32,7 @@ class Comparison(NamedTuple):
     """How values a compare with values b."""
 
     difference: Interval  # mean(a) − mean(b), Welch's interval
-    p_value: float  # two-sided Mann-Whitney U test, exact where no two values tie
+    p_value: float  # two-sided Mann-Whitney U test: exact where a or b has at most 8 values and none tie, else by its normal limit
     superiority: float  # P(a > b) + P(a = b)/2, the effect size that belongs to U: 0.5 is none
 
 

@@ -243,7 +243,7 @@ def _of_cell(name: str) -> Callable[..., CellNetwork]:
     def make(n_inputs: int, n_hidden: int, n_outputs: int, seed: int, o: NetworkOptions) -> CellNetwork:
         require_matrix(("n_hidden", n_hidden), ("n_hidden", n_hidden))
         plain = _plain(n_inputs, n_hidden, n_outputs, seed, o)
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             cell = CELLS[name](n_inputs, n_hidden, o)
         if not isinstance(cell, LSTM):

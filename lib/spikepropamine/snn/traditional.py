@@ -386,6 +386,6 @@ def build_traditional(
     require_matrix(("n_hidden", n_hidden), ("n_hidden", n_hidden))
     o = TraditionalOptions() if options is None else options
     require(isinstance(o, TraditionalOptions), "options", o, "a TraditionalOptions, or None")
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(seed))
         return TraditionalNetwork(TRADITIONAL[name](n_inputs, n_hidden, o), n_inputs, n_outputs, o)

@@ -29,8 +29,8 @@ from .judge import (
 Cells = Mapping[str, pd.DataFrame]  # by network
 KNOWN_TASKS = tuple(TASKS)
 KNOWN_NETWORKS = (*NETWORKS, *CONTROLS)
-# what training changes, by the name of its parameter in plastic synapses
-LEARNED = {"weight": "W", "alpha": "α", "rule.raw_eta": "η", "modulator_weight": "V"}
+# what training changes, by the name of its parameter in plastic synapses; η is the softplus of raw η
+LEARNED = {"weight": "W", "alpha": "α", "rule.raw_eta": "raw η", "modulator_weight": "V"}
 
 
 class Thresholds(NamedTuple):
@@ -100,7 +100,7 @@ def _learned_together(by_task: Mapping[str, Cells], round: Round) -> Decision:
         met, unmoved = [], []
         for name in round.plastic:
             measures += [solves(task, name, cells, d)]
-            part, least = _least_change(cells[name])
+            part, least = _least_change(name, cells[name])
             change = Measure(f"{name} on {task}, smallest relative change of {part} in a seed", Interval(least, *_NO_ENDS), "mean", d.changed_at_least)  # fmt: skip
             measures += [change]
             if measures[-2].holds and change.holds:
@@ -186,11 +186,18 @@ def _differs(task: str, name: str, p_value: float, round: Round) -> Measure:
     )
 
 
-def _least_change(cell: pd.DataFrame) -> tuple[str, float]:
+def changes(name: str, runs: pd.DataFrame) -> pd.DataFrame:
+    """The relative change of each part that the plastic network ``name`` learns, a column each; NaN where it is not known."""
+    _, modulated = NETWORKS[name]
+    columns = {f"change_synapses.{part}": label for part, label in LEARNED.items() if modulated or label != "V"}
+    return runs.reindex(columns=list(columns)).rename(columns=columns)
+
+
+def _least_change(name: str, cell: pd.DataFrame) -> tuple[str, float]:
     """Which of W, α, η and V, where there is one, training changed least, relatively, in any seed; and how far."""
-    columns = [f"change_synapses.{name}" for name in LEARNED if f"change_synapses.{name}" in cell]
-    least = cell[columns].dropna(axis=1, how="all").min()
-    return LEARNED[least.idxmin().removeprefix("change_synapses.")], float(least.min())
+    least = changes(name, cell).min(skipna=False)
+    part = least.isna().idxmax() if least.isna().any() else least.idxmin()
+    return part, float(least[part])
 
 
 _NOISE = {"noise": tuple(NOISE_HZ)}

@@ -21,7 +21,7 @@ from .judge import (
     overall,
     verdict,
 )
-from .temporal import LEARNED, Cells, Thresholds, accuracy, every_rule, solves, solves_where_plain_fails
+from .temporal import Cells, Thresholds, accuracy, changes, every_rule, solves, solves_where_plain_fails
 
 KNOWN_TASKS = tuple(CELLS)
 KNOWN_NETWORKS = ("lsnn", "lsnn-100", "rsnn-long", "stp")
@@ -58,13 +58,14 @@ def _gather(records: Records, claim: Claim, round: Round) -> dict[str, Cells] | 
     return found
 
 
-def mean_changes(runs: pd.DataFrame, confidence: float) -> dict[str, Interval]:
-    """By W, α, η and V, where there is one: the interquartile mean over seeds of its relative change by training."""
-    columns = {label: f"change_synapses.{name}" for name, label in LEARNED.items()}
+def mean_changes(name: str, runs: pd.DataFrame, confidence: float) -> dict[str, Interval]:
+    """By W, α, η and V, where there is one: the interquartile mean over seeds of its relative change by training.
+
+    NaN where the change is not known in every seed, which meets no criterion.
+    """
     return {
-        label: interquartile_mean(runs[column], confidence=confidence)
-        for label, column in columns.items()
-        if column in runs and runs[column].notna().all()
+        part: interquartile_mean(of, confidence=confidence) if of.notna().all() else Interval(*(float("nan"),) * 3)
+        for part, of in changes(name, runs).items()
     }
 
 
@@ -74,7 +75,7 @@ def _learned_on_average(evidence: Mapping[str, Cells], round: Round) -> Decision
         met = []
         for name in round.plastic:
             each = [solves(cell, name, networks, d, thresholds)]
-            for part, change in mean_changes(networks[name], d.confidence).items():
+            for part, change in mean_changes(name, networks[name], d.confidence).items():
                 what = f"{name} on {cell}, mean relative change of {part}"
                 each.append(Measure(what, change, "low", d.changed_at_least))
             measures += each
