@@ -220,6 +220,15 @@ def test_a_tensor_that_would_be_stretched_to_fit_is_refused_by_name(name, shape)
         plasticity.oja(given["E"], given["x_pre"], 0.5, 0.1)
 
 
+@pytest.mark.parametrize("name", ["x_pre", "x_post"])
+def test_traces_of_another_dtype_than_the_efficacies_are_refused_by_name(name):
+    traces = {"x_pre": torch.zeros(2, 5), "x_post": torch.zeros(2, 4)}
+    traces[name] = traces[name].double()
+    for update in (plasticity.oja, plasticity.hebb):
+        with pytest.raises(TypeError, match=f"{name} has dtype torch.float64: must be torch.float32, that of E"):
+            update(torch.zeros(2, 4, 5), *traces.values(), 0.1)
+
+
 def test_stdp_refuses_spikes_of_another_shape_by_name():
     one = torch.ones(2, 4)
     seen = Seen(torch.ones(2, 5), one, torch.ones(2, 5), one, one, one)

@@ -97,12 +97,6 @@ def _swap(state: Any) -> Any:
     return each(lambda x: torch.roll(x, len(x) // 2, 0), state)
 
 
-def _with_E(state: PolicyState, efficacies: Tensor) -> PolicyState:
-    hidden, readout = state.network
-    hidden = hidden._replace(plastic=hidden.plastic._replace(E=efficacies))
-    return state._replace(network=(hidden, readout))
-
-
 def _E(state: PolicyState) -> Tensor:
     return state.network[0].plastic.E
 
@@ -113,9 +107,9 @@ LESIONS: dict[str, Lesion] = {
 }
 # of what plastic synapses hold
 E_LESIONS: dict[str, Lesion] = {
-    "E alone kept": Lesion(lambda state: _with_E(_forget(state), _E(state))),
-    "E forgotten": Lesion(lambda state: _with_E(state, torch.zeros_like(_E(state)))),
-    "E swapped": Lesion(lambda state: _with_E(state, _swap(_E(state)))),
+    "E alone kept": Lesion(lambda state: _forget(state).with_efficacies(_E(state))),
+    "E forgotten": Lesion(lambda state: state.with_efficacies(torch.zeros_like(_E(state)))),
+    "E swapped": Lesion(lambda state: state.with_efficacies(_swap(_E(state)))),
     "E frozen": Lesion(policy=without_plasticity),
     "α = 0": Lesion(policy=without_reading),
 }

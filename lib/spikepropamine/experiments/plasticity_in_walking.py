@@ -60,15 +60,10 @@ class Watch:
         return self.total / self.steps
 
 
-def _with_efficacies(state: PolicyState, E: Tensor) -> PolicyState:
-    hidden, readout = state.network
-    return state._replace(network=(hidden._replace(plastic=hidden.plastic._replace(E=E)), readout))
-
-
 def fading(tau_s: float, step_s: float) -> Callable[[int, Any], Any]:
     """At each control step, of ``step_s`` seconds, E fades towards zero with the time constant ``tau_s``."""
     kept = math.exp(-step_s / tau_s)  # E ← E exp(−Δt / τ)
-    return lambda step, state: _with_efficacies(state, kept * state.network[0].plastic.E)
+    return lambda step, state: state.with_efficacies(kept * state.network[0].plastic.E)
 
 
 def bounded(policy: nn.Module, e_max: float) -> nn.Module:
@@ -84,7 +79,7 @@ def swap_each(period: int) -> Callable[[int, Any], Any]:
     def swap(step: int, state: PolicyState) -> PolicyState:
         if step == 0 or step % period:
             return state
-        return _with_efficacies(state, torch.roll(state.network[0].plastic.E, 1, 0))
+        return state.with_efficacies(torch.roll(state.network[0].plastic.E, 1, 0))
 
     return swap
 

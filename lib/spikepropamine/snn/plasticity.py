@@ -76,6 +76,9 @@ def _require_axes(E: Tensor, pre: dict[str, Any], post: dict[str, Any], numbers_
     for name, x in {"E": E, **pre, **post}.items():
         if not isinstance(x, Tensor):
             raise TypeError(f"{name} is a {type(x).__name__}: must be a torch.Tensor")
+    for name, x in {**pre, **post}.items():
+        if x.dtype != E.dtype:
+            raise TypeError(f"{name} has dtype {x.dtype}: must be {E.dtype}, that of E")
     require(E.ndim >= 2, "E.shape", tuple(E.shape), "(B, Q, P)")
     *batch, neurons, inputs = E.shape
     for name, x in numbers_too.items():

@@ -27,7 +27,7 @@ from .fused.recurrent_memory import (
     released,
     short_term_recurrent,
 )
-from .layers import Step, integrator
+from .layers import Spike, Step, integrator
 from .networks import Run, nothing
 from .scan import integrate, tell_once
 
@@ -72,20 +72,9 @@ class Triangle:
         return self.damping * (1 - u.abs()).clamp(min=0)
 
 
-class FastSigmoid:
-    """The surrogate derivative ψ(u) = ``1/(1 + k|u|)²`` of :class:`spikepropamine.snn.layers.Spike`."""
-
-    def __init__(self, slope: float):
-        self.slope = slope
-
-    def derivative(self, u: Tensor) -> Tensor:
-        """ψ at ``u``, any shape."""
-        return 1 / (1 + self.slope * u.abs()).square()
-
-
-def surrogate(o: TraditionalOptions) -> Triangle | FastSigmoid:
+def surrogate(o: TraditionalOptions) -> Triangle | Spike:
     """The surrogate that the options name."""
-    return Triangle(o.damping) if o.surrogate == "triangle" else FastSigmoid(o.slope)
+    return Triangle(o.damping) if o.surrogate == "triangle" else Spike(o.slope)
 
 
 def decay(log_tau: Tensor, dt: float) -> Tensor:
@@ -154,7 +143,7 @@ class AdaptiveRecurrent(_Cell):
         adaptive = (n_hidden + 1) // 2
         self.log_tau = nn.Parameter(torch.full((adaptive,), math.log(o.tau_adaptation)))
         self.log_strength = nn.Parameter(torch.full((adaptive,), math.log(o.strength)))
-        self.surrogate: Triangle | FastSigmoid = Triangle(o.damping)
+        self.surrogate: Triangle | Spike = Triangle(o.damping)
 
     def learned(self) -> dict[str, int]:
         """τ_a and κ of each adaptive neuron."""

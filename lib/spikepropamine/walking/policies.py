@@ -37,6 +37,11 @@ class PolicyState(NamedTuple):
     encoder: HiddenState  # potentials of the first population, (B, Q)
     network: tuple[HiddenState, Tensor]  # of the second, with its plastic synapses; the readout (B, actions)
 
+    def with_efficacies(self, E: Tensor) -> "PolicyState":
+        """The same state with other plastic efficacies, (B, Q, P)."""
+        hidden, readout = self.network
+        return self._replace(network=(hidden._replace(plastic=hidden.plastic._replace(E=E)), readout))
+
 
 class SpikingPolicy(nn.Module):
     """Observations → linear → spiking population → one of the book's networks → means of actions.

@@ -21,7 +21,8 @@ ENVIRONMENTS = ("Ant-v5", "HalfCheetah-v5")
 CLIP = 10.0  # of normalised observations and rewards
 
 
-_WENT_WRONG = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
+# warnings of MuJoCo's that a simulation has diverged
+WENT_WRONG = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
 
 
 class EndDiverged(gymnasium.Wrapper):
@@ -32,7 +33,7 @@ class EndDiverged(gymnasium.Wrapper):
 
     def __init__(self, env: gymnasium.Env):
         super().__init__(env)
-        self._warnings = [env.unwrapped.data.warning[kind] for kind in _WENT_WRONG]
+        self._warnings = [env.unwrapped.data.warning[kind] for kind in WENT_WRONG]
 
     def step(self, action):
         observation, reward, terminated, truncated, info = self.env.step(action)

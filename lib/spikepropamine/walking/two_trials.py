@@ -23,7 +23,7 @@ import numpy as np
 
 from ..checks import require, require_choice, require_count, require_not_negative
 from .conditions import motors
-from .robots import Locomotion
+from .robots import WENT_WRONG, Locomotion
 
 STEP_S = 0.05  # one control step
 _FRAMES = 5  # of physics in a control step, as gymnasium's HalfCheetah has it
@@ -169,9 +169,6 @@ def _put_at_start(models: list[mujoco.MjModel], data: list[mujoco.MjData], rng: 
         mujoco.mj_forward(model, d)
 
 
-_WARNINGS = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
-
-
 def _step(models: list[mujoco.MjModel], data: list[mujoco.MjData], actions: np.ndarray) -> np.ndarray:
     """Metres along x in one control step; NaN where the simulation went wrong."""
     moved = np.empty(len(data))
@@ -179,6 +176,6 @@ def _step(models: list[mujoco.MjModel], data: list[mujoco.MjData], actions: np.n
         before = d.qpos[0]
         d.ctrl[:] = actions[k]
         mujoco.mj_step(model, d, _FRAMES)
-        wrong = any(d.warning[kind].number for kind in _WARNINGS)
+        wrong = any(d.warning[kind].number for kind in WENT_WRONG)
         moved[k] = np.nan if wrong else d.qpos[0] - before
     return moved

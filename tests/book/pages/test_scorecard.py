@@ -72,7 +72,10 @@ def test_exceptions_to_before_the_runs_are_told(judgements):
         "**Round 2, walking",
         "**Round 2, a walk that must be remembered",
     ]
-    assert "networks.** No exception. After the search" in told and "remembered.** No exception. Found after the judging" in told
+    assert (
+        "networks.** No exception. After the search" in told
+        and "remembered.** No exception. Found after the judging" in told
+    )
 
 
 def test_a_card_says_what_its_round_asked_and_which_records_it_rests_on(judgements, repository):
