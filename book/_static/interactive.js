@@ -112,7 +112,7 @@ class Exploration {
     const right = Math.max(20, ...limits.map((limit) => 12 + 6 * limit.name.length)); // their names stand right of the plot
     const slot = (width - 40 - right) / here.length;
     const names = kind === "dots" ? here.map(String) : [];
-    const turned = Math.max(0, ...names.flatMap((name) => name.split(/[\s-]+/)).map((word) => word.length)) * 6.6 > slot;
+    const turned = Math.max(0, ...names.flatMap((name) => name.split(/[\s-]+/)).map((word) => word.length)) * 6.6 + 5 > slot; // with room to the next
     const lines = Math.max(1, ...names.map((name) => Math.ceil((name.length * 7.2) / slot)));
     const cut = (name) => (turned && name.length > 22 ? `${name.slice(0, 21)}…` : name);
     const below = turned ? 28 + 4 * Math.min(22, Math.max(...names.map((name) => name.length))) : kind === "dots" ? 24 + 13 * lines : 40;
@@ -149,7 +149,7 @@ class Exploration {
     box.tabIndex = 0;
     box.setAttribute("role", "application");
     const marked = limits.length ? ` Marked: ${limits.map((limit) => `${limit.name} ${short(limit.value)}`).join(", ")}.` : "";
-    box.setAttribute("aria-label", `${panel || "plot"}: ${labels.y} by ${labels.x}.${marked} The arrow keys go from value to value.`);
+    box.setAttribute("aria-label", `${[panel, labels.y].filter(Boolean).join(": ") || "plot"} by ${labels.x}.${marked} The arrow keys go from value to value.`);
     const title = document.createElement("p");
     title.textContent = [panel, labels.y].filter(Boolean).join(" · ") + (kind === "dots" && labels.x !== labels.group ? ` by ${labels.x}` : "");
     box.append(title, plot);
@@ -174,7 +174,7 @@ class Exploration {
       ring.setAttribute("visibility", "visible");
       const seed = row.seed === undefined ? "" : `, ${labels.seed} ${row.seed}`;
       const place = row.x === row.group ? "" : typeof row.x === "number" ? `${labels.x} ${short(row.x)}` : row.x;
-      this.told.textContent = `${row.group}${seed}, ${[row.panel, place].filter(Boolean).join(", ")}: ${labels.y} ${short(row.y)}`;
+      this.told.textContent = `${row.group}${seed}, ${[row.panel, place].filter(Boolean).join(", ")}: ${[labels.y, short(row.y)].filter(Boolean).join(" ")}`;
     };
     plot.addEventListener("pointermove", (event) => {
       const frame = plot.getBoundingClientRect();

@@ -68,6 +68,7 @@ def test_a_negative_number_is_read_with_a_minus_sign_and_nothing_else_changes(tm
         {
             "network": ["dp-oja"],
             "gain": ["-0.5 (-0.7 to +0.1)"],
+            "nothing": ["-0.000 (-0.001 to -0.000), -0%, −0, -0.05, -0e3"],
             "p": ["6.7e-08"],
             "day": ["2021-11-02"],
             "code": ["3e-a"],
@@ -76,6 +77,7 @@ def test_a_negative_number_is_read_with_a_minus_sign_and_nothing_else_changes(tm
     Shelf(tmp_path, "../figures", PROVENANCE).table("tab-demo", DATA, shown, "One row.")
     told = (tmp_path / "tab-demo" / "table.md").read_text(encoding="utf-8")
     assert all(cell in told for cell in ("dp-oja", "−0.5 (−0.7 to +0.1)", "6.7e−08", "2021-11-02", "3e-a"))
+    assert "| 0.000 (−0.001 to 0.000), 0%, 0, −0.05, " in told
     told = (tmp_path / "tab-demo" / "table.tex").read_text(encoding="utf-8")
     assert all(cell in told for cell in ("dp-oja", "$-$0.5 ($-$0.7 to +0.1)", "6.7e$-$08", "2021-11-02", "3e-a"))
 

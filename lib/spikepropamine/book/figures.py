@@ -179,6 +179,7 @@ class Shelf:
         """Save ``figure`` as ``id`` ("fig-…") with the ``data`` it draws, one observation a row, and close it."""
         require(re.fullmatch(r"fig-[a-z0-9-]+", id) is not None, "id", id, "fig- and lower-case words")
         require(alt.strip() != "", "alt", alt, "a description of what the figure shows")
+        caption, alt = minus(caption), minus(alt)
         with whole_folder(self.folder / id) as draft, matplotlib.rc_context(_STYLE):
             facts = json.dumps(self._facts(id, caption, alt), sort_keys=True, default=str)
             metadata = {
@@ -210,7 +211,7 @@ class Shelf:
         rerun, and beside the paper's own.
         """
         require(re.fullmatch(r"tab-[a-z0-9-]+", id) is not None, "id", id, "tab- and lower-case words")
-        shown = shown.map(lambda cell: minus(cell) if isinstance(cell, str) else cell)
+        caption, shown = minus(caption), shown.map(lambda cell: minus(cell) if isinstance(cell, str) else cell)
         with whole_folder(self.folder / id) as draft:
             body = shown.to_markdown(index=False, disable_numparse=True)
             write_text(draft / "table.md", f"{caption}\n\n{body}\n")
@@ -288,7 +289,8 @@ def grid(rows: int = 1, columns: int = 1, height: float = 2.6, **options: Any):
 
 
 def minus(text: str) -> str:
-    """``text`` with a minus sign, and not a hyphen, before each negative number and exponent."""
+    """``text`` with a minus sign, and not a hyphen, before each negative number and exponent, and none before a zero."""
+    text = re.sub(r"(?<![\w.])[-−](?=0(\.0+)?(?!\.?\d))", "", text)
     return re.sub(r"((?<![\w.])|(?<=\de))-(?=\d)", "−", text)
 
 

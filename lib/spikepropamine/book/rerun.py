@@ -88,7 +88,7 @@ def status(experiment: Experiment, runs: pd.DataFrame, which: str, unrun: Collec
     """One sentence, in Markdown: which runs a page shows, and which of its networks have none yet."""
     missing = len(experiment.runs) - len(runs)
     told = (
-        f"This page shows {len(runs)} {which} at profile `{experiment.profile}`: {len(experiment.configs)} "
+        f"Shown are {len(runs)} {which} at profile `{experiment.profile}`: {len(experiment.configs)} "
         f"configurations, {counted(runs.seed.nunique(), 'seed')}, {core_hours(runs):.2f} core hours on "
         f"{', '.join(sorted(set(runs.cpu)))}."
     )

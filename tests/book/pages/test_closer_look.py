@@ -81,7 +81,7 @@ def test_drawings_show_every_run_of_the_changes_asked_for():
     )
     assert set(gates.data.network) == set(look.MODULATED) and "no gate (M = 1)" in set(gates.data.change)
     bounds = page.draw_bounds(table)
-    assert "changes accuracy by no more than 0.01" in bounds.caption and "bound 1" in set(bounds.data.change)
+    assert "changes accuracy little (by up to 0.009)" in bounds.caption and "bound 1" in set(bounds.data.change)
 
 
 def test_bits_stored_grow_with_the_pairs_that_are_remembered():
@@ -131,7 +131,7 @@ def test_the_slope_is_the_reason_where_the_steep_one_costs_much():
     assert "`dp-oja` loses 0.200" in told and "`ndp-oja` loses 0.010" in told
     drawn = page.draw_slopes(pd.DataFrame(rows)).caption
     assert drawn.startswith(
-        "With a steep surrogate (slope 25) accuracy falls by 0.20 in dp-oja, and by at most 0.01 in ndp-oja"
+        "With a steep surrogate (slope 25) accuracy falls by 0.200 in dp-oja, and by at most 0.010 in ndp-oja"
     )
     assert page.why_hard(pd.DataFrame(rows).assign(accuracy=0.9)).startswith("Not because")
 
@@ -153,7 +153,7 @@ def test_a_curriculum_tells_items_from_bindings():
     assert (
         told.startswith("No: ")
         and "0 of 6 cases" in told
-        and "One pair is learned by `rsnn-long`, `stp`, `lsnn-100`, two are not" in told
+        and "One pair is learned by `rsnn-long`, `stp` and `lsnn-100`, two pairs are not" in told
     )
     assert len(page.shown_taught(table)) == 7 and set(table.cues) == {1, 2, 3, 4}
 

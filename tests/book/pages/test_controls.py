@@ -71,7 +71,9 @@ def test_a_part_held_fixed_is_tested_against_nothing_held():
     tests = page.restriction_tests(pd.DataFrame(rows)).set_index("held")
     assert tests.difference["α at 0"] == pytest.approx(-0.47) and tests.difference["η"] == pytest.approx(0.0)
     assert tests.network.unique().tolist() == ["dp-oja"] and tests.against.unique().tolist() == ["nothing"]
-    assert page.draw_restricted(pd.DataFrame(rows)).caption.startswith("Held fixed")
+    assert page.draw_restricted(pd.DataFrame(rows)).caption.startswith(
+        "How many networks get significantly worse depends on which part is held fixed (with α at 0, 1 of 1; with W at 0, "
+    )
 
 
 def test_questions_about_e_are_answered_by_what_was_measured(mechanism):

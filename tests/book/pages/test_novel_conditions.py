@@ -51,7 +51,7 @@ def test_cells_are_conditions_times_networks_and_the_message_names_the_worst(wal
     moderate, strongest = drawing.figure.axes
     assert len(moderate.texts) == len(strongest.texts) == len(CONDITIONS) * len(NAMES)
     assert drawing.caption.startswith(
-        "High friction costs most on Ant-v5, for 5 of 6 networks; at moderate strength low friction helps"
+        "At moderate strength high friction costs most on Ant-v5, for 5 of 6 networks, and low friction helps 6: "
     )
     assert set(drawing.data.strength.dropna()) >= {s for kind in CONDITIONS.values() for s in kind.strengths}
 

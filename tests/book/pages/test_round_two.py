@@ -90,7 +90,9 @@ def test_what_is_judged_is_counted_apart_from_what_is_shown_beside_it(repository
 
 def test_a_curve_that_still_gains_is_said_to():
     assert page.draw_learning(found(level())).caption.startswith("Every curve is flat")
-    assert page.draw_learning(found(level(), last_gain=0.05)).caption.startswith("Not flat at the end: snn")
+    assert page.draw_learning(found(level(), last_gain=0.05)).caption.startswith(
+        "9 of 9 curves are not flat at the end (snn on"
+    )
 
 
 def test_bits_stored_follow_accuracy_pairs_and_size():

@@ -20,7 +20,7 @@ def judgements(repository):
 
 def test_the_number_that_decides_stands_against_its_threshold():
     low = Measure("dp-oja on recall, accuracy", Interval(0.96, 0.94, 0.98), "low", 0.95)
-    assert scorecard.against(low) == "dp-oja on one-shot recall, accuracy: 0.940 < 0.950"
+    assert scorecard.against(low) == "dp-oja on one-shot recall, accuracy: lower end 0.940 < 0.950"
     assert scorecard.deciding_number(low) == "lower end 0.940, needed at least 0.950"
     assert scorecard.decided_by(low).startswith(
         "dp-oja on one-shot recall, accuracy: 0.960 (0.940 to 0.980); lower end 0.940"

@@ -55,7 +55,7 @@ def _walks(fares: Mapping[str, Fares], round: Round) -> Decision:
     for name in round.plastic:
         reached = interquartile_mean(fares[name].trained, confidence=d.confidence)
         measures.append(Measure(f"{name}, return", reached, "low", d.walks_at_least))
-        found[name] = _finding(verdict(measures[-1].holds, False), f"return {reached:.0f}")
+        found[name] = _finding(verdict(measures[-1].holds, False), f"return {reached:,.0f}")
     return Decision(overall(found), deciding(measures), found)
 
 

@@ -144,9 +144,7 @@ def how_long(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions)
     parts = [f"{how} by {told(some)}" for how, some in (("still known", still), ("no longer known", lost)) if some]
     if not parts:
         return f"After {longest:g} s no policy knows the way."
-    return (
-        f"After {longest:g} s the way is {enumerated(parts)}; in brackets the share of episodes that go the right way."
-    )
+    return f"After {longest:g} s the way is {enumerated(parts)}: the share of episodes that go the right way."
 
 
 def _answer(able: int, of: int) -> str:
@@ -177,6 +175,27 @@ def _efficacies(runs: pd.DataFrame, able: Sequence[str]) -> str:
     )
 
 
+WRITTEN_OVER = 0.1  # of the share that goes the right way, which holding E adds where it was written over
+
+
+def written_over(runs: pd.DataFrame, names: Sequence[str]) -> str:
+    """Which policies lose by writing on what they had stored, in a sentence; empty where none does."""
+    shares = {
+        name: (_right(runs, name, "E frozen"), _score(runs, name, "right"))
+        for name in plastic_of(names)
+        if (runs.network == name).any() and "right.E frozen" in runs
+    }
+    told = [
+        f"{name} ({held:.0%} against {free:.0%})" for name, (held, free) in shares.items() if held - free > WRITTEN_OVER
+    ]
+    if not told:
+        return ""
+    return (
+        f"Not everything that is stored is kept: with E frozen between the trials the right way is taken more often by {enumerated(told)}, which "
+        "so had stored the way and writes over it while it runs."
+    )
+
+
 def _gaps(runs: pd.DataFrame, able: Sequence[str]) -> str:
     gaps = [f"gap {gap:g} s" for gap in GAPS_S if f"right.gap {gap:g} s" in runs]
     told = " and ".join(
@@ -185,7 +204,7 @@ def _gaps(runs: pd.DataFrame, able: Sequence[str]) -> str:
     others = sorted(_other_memories({*runs.network}))
     other = max(others, key=lambda name: _score(runs, name), default=None)
     beside = (
-        "" if other is None else f"; of {other} it is " + ", ".join(f"{_right(runs, other, gap):.0%}" for gap in gaps)
+        "" if other is None else f"; of {other} it is " + enumerated(f"{_right(runs, other, gap):.0%}" for gap in gaps)
     )
     return f"**After a gap that was never trained** the share that goes the right way is {told}{beside}."
 
@@ -267,7 +286,8 @@ def draw_learning(curves: pd.DataFrame, names: Sequence[str]) -> Drawing:
     axis.axhline(0, color="0.5", lw=0.8, ls=":")
     axis.set(xlabel="control steps (thousands)", ylabel="score (m), with exploration")
     plots.legend_above(figure, {name: styles[name] for name in names if name in set(data.network)}, columns=4)
-    end = data[data.step == data.step.max()].groupby("network").score.mean()
+    last = data[data.step == data.step.max()].groupby("network")
+    end = {name: interquartile_mean(of_it.window).mean for name, of_it in last}
     learned = [name for name in names if name in end and end[name] > LEARNED_M]
     told = ", ".join(f"{name} {end[name]:.2f} m" for name in names if name in end)
     return Drawing(

@@ -82,7 +82,7 @@ def findings(changed: pd.DataFrame) -> str:
             for change in of
             if look.E_MAX[change] < look.UNCHANGED_BOUND
         ]
-        each += [f"no bound costs at most {max(-of['no bound'].min(), 0):.3f}"] if "no bound" in of else []
+        each += [f"no bound costs up to {max(-of['no bound'].min(), 0):.3f}"] if "no bound" in of else []
         lines.append(f"the bound of E matters {'little' if most < 0.05 else 'much'}: {enumerated(each)}.")
     if len(gates):
         fell = {change: -rows["mean"] for change, rows in gates.groupby("change", sort=False)}
@@ -189,8 +189,8 @@ def draw_bounds(table: pd.DataFrame) -> Drawing:
     table = table[table.network.isin(look.MODULATED)]
     found, finding = differences(table, BOUNDS), ""
     if len(found):
-        most = np.ceil(1000 * found["mean"].abs().max()) / 1000
-        finding = f"Moving or removing the bound of E changes accuracy by {'no more than' if most < 0.05 else 'up to'} {most:.3f}"
+        most = found["mean"].abs().max()
+        finding = f"Moving or removing the bound of E changes accuracy {'little' if most < 0.05 else 'much'} (by up to {most:.3f})"
     usual = f"E clipped at ±{look.UNCHANGED_BOUND:g} (nothing changed)"
     return draw_changes(table, BOUNDS, finding, f"key–value pairs with {usual}, at other bounds, and not at all.")
 
@@ -199,8 +199,8 @@ def smooth_bound_in_words() -> str:
     """The caption of the table on a smooth bound."""
     config = look.smooth_bound().configs[0]
     return (
-        f"Key–value pairs, {config.task.n_cues} of them and {config.training.steps} steps: E clipped at ±{look.UNCHANGED_BOUND:g}, "
-        "without a bound, and with a smooth one, where the synapse acts by E_max tanh(E / E_max) of an efficacy that is not "
+        f"A smooth bound of E beside the clip and no bound, on {config.task.n_cues} key–value pairs after {config.training.steps} steps: E clipped "
+        f"at ±{look.UNCHANGED_BOUND:g}, without a bound, and with a smooth one, where the synapse acts by E_max tanh(E / E_max) of an efficacy that is not "
         "bounded: interquartile mean over seeds with 95% bootstrap interval."
     )
 
@@ -347,6 +347,7 @@ def draw_trained_with(table: pd.DataFrame) -> Drawing:
 
 def shown_trained_with(table: pd.DataFrame) -> pd.DataFrame:
     """:func:`trained_with` as it is read: a row a task, a column a network."""
+    table = table.assign(delay_ms=[f"{delay:g}" for delay in table.delay_ms])
     shown = plots.interval_table(table, "accuracy", ["pairs", "value_bits", "delay_ms"])
     return shown.rename(columns={"value_bits": "bits", "delay_ms": "delay (ms)"})
 
@@ -422,14 +423,14 @@ def draw_slopes(table: pd.DataFrame) -> Drawing:
     hard = found[found.high < -0.05]
     if len(hard):
         finding = f"With a steep surrogate ({steep}) accuracy falls by " + enumerated(
-            f"{-r.mean:.2f} in {r.network}" for r in hard.itertuples()
+            f"{-r.mean:.3f} in {r.network}" for r in hard.itertuples()
         )
         rest = found[~found.network.isin(hard.network)]
         finding += (
-            f", and by at most {max(-rest['mean'].min(), 0):.2f} in {enumerated(rest.network)}" if len(rest) else ""
+            f", and by at most {max(-rest['mean'].min(), 0):.3f} in {enumerated(rest.network)}" if len(rest) else ""
         )
     elif len(found):
-        finding = f"A steep surrogate ({steep}) costs at most {max(-found['mean'].min(), 0):.2f} of accuracy"
+        finding = f"A steep surrogate ({steep}) costs at most {max(-found['mean'].min(), 0):.3f} of accuracy"
     message = f"cue-reward at high noise with the {usual} of the surrogate that round two searched, and with the {steep} of round one, all else equal."
     return draw_changes(table, [steep], finding, message, usual)
 
@@ -518,8 +519,9 @@ def with_a_curriculum(table: pd.DataFrame, straight: pd.DataFrame) -> str:
         return NOT_YET
     lines, items, stuck = [], [], []
     for (cell, name, start), part in table.groupby(["cell", "network", "start"], sort=False):
-        mean, rates = (part.groupby("cues")[column].mean() for column in ("accuracy", "firing_rate"))
-        before = straight[(straight.cell == cell) & (straight.network == name)].accuracy.mean()
+        by_cues = part.groupby("cues")
+        mean, rates = by_cues.accuracy.agg(lambda of: interquartile_mean(of).mean), by_cues.firing_rate.mean()
+        before = interquartile_mean(straight[(straight.cell == cell) & (straight.network == name)].accuracy).mean
         unit = "pairs" if cell.startswith("key-value-pairs") else "cues"
         if before < 0.6:
             stuck.append(mean.iloc[-1] > 0.6)
@@ -531,7 +533,7 @@ def with_a_curriculum(table: pd.DataFrame, straight: pd.DataFrame) -> str:
             "curriculum."
         )
     held = (
-        f" One pair is learned by {', '.join(f'`{name}`' for name in dict.fromkeys(items))}, two are not. One value can be remembered without its "
+        f" One pair is learned by {enumerated(f'`{name}`' for name in dict.fromkeys(items))}, two pairs are not. One value can be remembered without its "
         "key; with two pairs the network must know which value belongs to which key. These networks store items but do not learn to bind "
         "them, as far as this training goes."
     )

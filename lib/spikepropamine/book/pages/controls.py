@@ -15,6 +15,7 @@ from ..chapters import how_it_ended, show_how_it_ended
 from ..figures import Drawing
 from ..judges.judge import Definitions
 from ..network_styles import Style
+from ..phrases import between
 from .temporal_tasks import labelled
 
 WAYS: dict[str, Style] = {
@@ -52,8 +53,14 @@ def goes_with(swapped: pd.DataFrame) -> str:
     )
     return (
         f"{answer}: exchanged between two trials that ask for different answers, the answer follows E in {of['E'].min():.0%} to "
-        f"{of['E'].max():.0%} of cases, and everything else in at most {of['all but E'].max():.0%}."
+        f"{of['E'].max():.0%} of cases, and everything else in at most {of['all but E'].max():.0%} ({_networks(swapped)})."
     )
+
+
+def _networks(table: pd.DataFrame) -> str:
+    """How many trained networks stand behind each case of ``table``."""
+    seeds = table.groupby(["task", "noise", "network"]).seed.nunique().max()
+    return "one trained network a case" if seeds == 1 else f"{seeds} trained networks a case"
 
 
 def draw_swap(found: pd.DataFrame) -> Drawing:
@@ -111,7 +118,7 @@ def latch(bound: pd.DataFrame) -> str:
     return (
         f"{'Most' if len(used) > len(bound) / 2 else 'Some'} networks use E as a latch: {used.share_at_bound.min():.0%} to "
         f"{used.share_at_bound.max():.0%} of efficacies stand at their bound at the decision and carry up to {used.carried.max():.0%} of "
-        f"the plastic current, in {len(used)} of {len(bound)} cases."
+        f"the plastic current, in {len(used)} of {len(bound)} cases ({_networks(bound)})."
     )
 
 
@@ -154,8 +161,8 @@ def draw_bound(found: pd.DataFrame) -> Drawing:
 # ---------------------------------------------------------------- a part of the state taken away
 
 
-def draw_ablations(table: pd.DataFrame) -> Drawing:
-    """Accuracy with a part of the state taken away, a row a noise level, a column a task."""
+def draw_ablations(table: pd.DataFrame, trials: int) -> Drawing:
+    """Accuracy on so many ``trials`` with a part of the state taken away, a row a noise level, a column a task."""
     noises, tasks = list(dict.fromkeys(table.noise)), list(dict.fromkeys(table.task))
     ways = {name: look for name, look in WAYS.items() if name in set(table.ablation)}
     figure, axes = figures.grid(len(noises), len(tasks), height=4.4, sharey=True, sharex=True, squeeze=False)
@@ -176,11 +183,12 @@ def draw_ablations(table: pd.DataFrame) -> Drawing:
     )
     lost = {way: np.median(list(losses(table, way).values())) for way in ways if losses(table, way)}
     message = ", ".join(f"{share:.0%} with {way}" for way, share in lost.items() if way != "intact")
+    seeds = table.groupby(["task", "noise", "network"]).seed.nunique()
     return Drawing(
         figure,
         table[["task", "network", "noise", "seed", "ablation", "accuracy"]],
         f"The median loss of accuracy above chance is {message}. Trained plastic networks with a part of their state taken away at the decision: "
-        "every seed (faint), interquartile mean and 95% bootstrap interval. Dotted: chance.",
+        f"{between(seeds, 'd')} seeds on {trials} trials each (faint), interquartile mean and 95% bootstrap interval. Dotted: chance.",
         f"Accuracy with parts of the state taken away. Over tasks and noise levels: {told}.",
     )
 
@@ -295,7 +303,7 @@ def shown_memory(memory: pd.DataFrame, tests: pd.DataFrame, d: Definitions) -> p
                 t = test.iloc[0]
                 differs = "" if t.adjusted_p < d.significant_at else ", not significant"
                 row["difference to the best plastic network"] = (
-                    f"{t.difference:+.3f} to {t.against} (p {t.adjusted_p:.2g}{differs})"
+                    f"{t.difference:+.3f} ({t.low:+.3f} to {t.high:+.3f}) to {t.against}, p {t.adjusted_p:.2g}{differs}"
                 )
             rows.append(row)
     return pd.DataFrame(rows).fillna("–")
@@ -383,12 +391,12 @@ def draw_restricted(restricted: pd.DataFrame) -> Drawing:
         held: int(((t.difference < 0) & (t.adjusted_p < 0.05)).sum()) for held, t in tests.groupby("held", sort=False)
     }
     counts = tests.groupby("held", sort=False).size()
-    told = ", ".join(f"{held} {n} of {counts[held]}" for held, n in worse.items())
+    told = "; ".join(f"with {held}, {n} of {counts[held]}" for held, n in worse.items())
     return Drawing(
         figure,
         ordered[["task", "network", "held", "seed", "accuracy"]],
-        f"Held fixed, networks are significantly worse in so many cases: {told or 'not tested, one seed'}. Plastic networks trained at low "
-        "noise with one part held fixed: every seed (faint), interquartile mean and 95% bootstrap interval.",
+        f"How many networks get significantly worse depends on which part is held fixed ({told or 'not tested, one seed'}): plastic networks "
+        "trained at low noise with one part held fixed, every seed (faint), interquartile mean and 95% bootstrap interval.",
         f"Dot plot of accuracy, a panel a task, a place a part that is held fixed. Significantly worse: {told}.",
     )
 

@@ -20,6 +20,8 @@ from .. import figures, plots
 from ..chapters import Chapter
 from ..figures import Drawing
 from ..judges.judge import Definitions
+from ..phrases import enumerated
+from .locomotion import SEEDS_FOR_INTERVALS
 from .round_two import TRADITIONAL, Found
 
 SHOWN_TRIAL = 1  # cues on both sides; trial 0 happens to have all seven on the right
@@ -206,19 +208,29 @@ def learned(curves: pd.DataFrame, runs: pd.DataFrame, definitions: Definitions) 
 
 def other_memories(found: Found, solved: Mapping[str, float]) -> str:
     """Whether traditional networks with a memory do the task of round two that are at hand, in a sentence for each."""
-    lines, answer = [], []
+    lines, answer, few = [], [], False
     for cell in found.cells:
         reached = {name: interquartile_mean(runs.accuracy) for name, runs in found.networks(cell).items()}
         who = [name for name in TRADITIONAL if name in reached and reached[name].low >= solved[cell]]
         answer += who
         seeds = found.runs[found.runs.cell == cell].seed.nunique()
-        each = ", ".join(f"`{name}` {interval:.3f}" for name, interval in reached.items())
+        few = few or seeds < SEEDS_FOR_INTERVALS
+        each = ", ".join(f"`{name}` {i.mean if seeds < SEEDS_FOR_INTERVALS else i:.3f}" for name, i in reached.items())
         lines.append(f"- {TWO[cell].label}, {seeds} seeds: {each}.")
     if not lines:
         return "Not yet run in round two."
-    names = ", ".join(f"`{name}`" for name in dict.fromkeys(answer))
-    said = f"No, it is solved by {names} too" if answer else "No traditional network solves it"
-    return f"{said} (interquartile means over seeds with 95% bootstrap intervals):\n\n" + "\n".join(lines)
+    names = enumerated(f"`{name}`" for name in dict.fromkeys(answer))
+    said = (
+        f"{'By the few seeds so far n' if few else 'N'}o, it is solved by {names} too"
+        if answer
+        else "No traditional network solves it"
+    )
+    how = "interquartile means over seeds" + (
+        f", without intervals where these are fewer than {SEEDS_FOR_INTERVALS}"
+        if few
+        else " with 95% bootstrap intervals"
+    )
+    return f"{said} ({how}):\n\n" + "\n".join(lines)
 
 
 # ---------------------------------------------------------------- where the memory sits
@@ -376,8 +388,13 @@ def without_background(found: pd.DataFrame) -> str:
         f"{len(silent)} cases). E is stored in the synapses from the left and the right inputs, and a synapse acts only when its "
         "input spikes; during the decision these inputs are silent but for the background. Extra spikes on both groups alike, which "
         f"carry no information on the side, bring the answer back in {len(back)} of {len(most)} cases (up to {most.max():.2f})"
-        f"{'; ' + lost if lost else ''}."
+        f"{'; ' + lost if lost else ''}. {_networks_a_case(found)}"
     )
+
+
+def _networks_a_case(found: pd.DataFrame) -> str:
+    seeds = found.groupby(["noise", "network"]).seed.nunique().max()
+    return f"Behind each case {'stands one trained network' if seeds == 1 else f'stand {seeds} trained networks'}."
 
 
 def what_we_found(

@@ -130,7 +130,7 @@ def _caption(data: pd.DataFrame, judgements: Sequence[Judgement]) -> str:
     walking = ""
     if PLAIN in set(returns.network):
         more = _earn_more(returns, newest["claim-5"].round.plastic)
-        walking = f", and {enumerated(more) or 'none'} {'walk' if len(more) > 1 else 'walks'} better than {PLAIN}"
+        walking = f", and {enumerated(more) or 'none'} {'walk' if len(more) > 1 else 'walks'} significantly better than {PLAIN}"
     return f"Plastic networks solve {met} of {of} cases that {PLAIN} fails{but}{walking}. Seeds (faint), interquartile mean, 95% interval."
 
 
@@ -243,7 +243,7 @@ def _walking(newest: Mapping[str, Judgement], results: Records) -> str:
         return ""
     met, of = walk.cells
     better = _earn_more(_returns(results), walk.round.plastic)
-    gain = "none better than the plain one" if not better else f"{', '.join(better)} better than the plain one"
+    gain = f"{enumerated(better) or 'none'} significantly better than the plain one"
     kept, least = keep.cells, keep.deciding.interval
     told = (
         f"{met} of {of} plastic networks walk with a simulated ant, {gain}, and {kept[0]} of {kept[1]} keep their walk under "

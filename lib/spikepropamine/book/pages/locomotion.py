@@ -584,13 +584,18 @@ def draw_gait(gait: pd.DataFrame, environment: str, name: str) -> Drawing:
     axes[4].set(ylabel="M (10, 50, 90%)", xlabel="time (s)", ylim=(-1.05, 1.05))
     figure.align_ylabels(axes)
     end, whole = shown.iloc[-1], gait[(gait.environment == environment) & (gait.network == name)]
-    half = shown[shown["E.mean_abs"] >= 0.5 * whole["E.mean_abs"].max()].time_s.min()
-    grows = f"E comes to half of its largest mean size within {half:.1f} s" if half == half else "E keeps growing"
+    most = whole["E.mean_abs"].max()
+    half = shown[shown["E.mean_abs"] >= 0.5 * most].time_s.min()
+    grows = (
+        f"E comes within {half:.1f} s to half of the {most:.2f} that its mean size reaches later"
+        if half == half
+        else "E keeps growing"
+    )
     kept = [c for c in shown if shown[c].notna().any()]
     return Drawing(
         figure,
         shown[kept],
-        f"The legs swing in a steady rhythm while {grows}. The first {SHOWN_SECONDS:g} s of a walk of {name} on {environment}: "
+        f"Some joints swing in a steady rhythm while {grows}. The first {SHOWN_SECONDS:g} s of a walk of {name} on {environment}: "
         f"joint angles (colour by leg, as in the drawing of the robots; {words}), feet on the ground, mean firing rates, mean size of E, and the modulator over the "
         "neurons of the second population (band: the middle four fifths; line: the median).",
         f"Five stacked time series. Joints swing to and fro, feet touch the ground and leave it. Mean |E| starts at zero and is "

@@ -45,7 +45,7 @@ def measured_in_words(walks: pd.DataFrame, episodes: int, hours: float, unknown:
     seeds = walks.groupby(["environment", "network"], sort=False).seed.nunique()
     return (
         f"Measured on {episodes} episodes of each policy under each condition and strength, all from the same starting states: "
-        + "; ".join(f"on {e} {_policies(seeds[e])}" for e in dict.fromkeys(walks.environment))
+        + "; ".join(f"on {e}, {_policies(seeds[e])}" for e in dict.fromkeys(walks.environment))
         + f". That took {hours:.2f} core hours" + (f", not counting {unknown} policies measured before the time was kept" if unknown else "")
         + f". {diverged_in_words(walks)}{_not_yet_run(walks)}"
     )  # fmt: skip
@@ -174,8 +174,8 @@ def draw_shares(walks: pd.DataFrame, robot: str, names: Sequence[str]) -> Drawin
     by_network = next(iter(panels.values())).groupby(["network", "condition"]).share.mean().unstack()
     lowest, helped = by_network.idxmin(axis=1), int((by_network[first.idxmax()] > 1).sum())
     message = (
-        f"{first.idxmin().capitalize()} costs most on {robot}, for {(lowest == first.idxmin()).sum()} of {len(lowest)} networks"
-        + (f"; at moderate strength {first.idxmax()} helps {helped} of {len(lowest)}" if first.max() > 1.05 else "")
+        f"At {next(iter(means))} strength {first.idxmin()} costs most on {robot}, for {(lowest == first.idxmin()).sum()} of {len(lowest)} networks"
+        + (f", and {first.idxmax()} helps {helped}" if first.max() > 1.05 else "")
     )
     data = at[at.condition != TRAINING].copy()
     trained = at[at.condition == TRAINING].set_index(kept.KEYS)["return"].rename("trained")
@@ -248,7 +248,7 @@ def draw_robustness(walks: pd.DataFrame, names: Sequence[str], definitions: Defi
     return Drawing(
         figure,
         data[["environment", "network", "seed", "measure", "share"]],
-        f"{_by_strictness(data)}: share kept under novel conditions by four measures, the first of them within each policy here, where the verdict takes it over all conditions and seeds together. Every policy (faint) and interquartile mean over policies with 95% bootstrap "
+        f"{_by_strictness(data)}: share kept under novel conditions by four measures, the first of them within each policy here, where the verdict takes it over all conditions and seeds together. Every policy (faint; their plain means are what the text above gives of the other measures) and interquartile mean over policies with 95% bootstrap "
         "intervals by resampling policies.",
         f"Dot plots of the share kept, a panel a robot, four measures down the side. {told}.",
     )
@@ -354,7 +354,7 @@ def _by_criteria(walks: pd.DataFrame, round: Round, robot: str) -> str:
 
     return (
         f"of {len(round.plastic)} plastic networks {_who(_with(MET, keeps), 'keep')} {d.keeps_at_least:.0%} of progress and "
-        f"{_who(_with(IN_PART, keeps), 'keep')} {d.keeps_partly_at_least:.0%}, which counts as in part; {_who(_with(MET, beside_ordinary), 'lose')} no "
+        f"{_who(_with(IN_PART, keeps), 'keep')} {d.keeps_partly_at_least:.0%}, which counts in part; {_who(_with(MET, beside_ordinary), 'lose')} no "
         f"more than the MLP, by a margin of {d.keeps_less_at_most:.0%}; {_who(_with(MET, beside_plain), 'keep')} more than snn. "
         f"{_spiking_or_plastic(walks, robot)}"
     )
@@ -484,9 +484,9 @@ def adaptation_in_a_sentence(adapted: pd.DataFrame) -> str:
     how = "does not adapt" if not more else "hardly adapts" if len(more) <= len(found) / 2 else "adapts"
     return (
         f"**Plasticity {how} the walk within an episode.** With E free rather than "
-        f"frozen at the change, {len(more)} of {len(found)} cases earn more in the last quarter"
+        f"frozen at the change, {len(more)} of {len(found)} cases earn{'s' * (len(more) == 1)} more in the last quarter"
         + (f" ({', '.join(more)})" if more else "")
-        + (f", and {len(less)} earn less ({', '.join(less)})" if less else "")
+        + (f", and {len(less)} earn{'s' * (len(less) == 1)} less ({', '.join(less)})" if less else "")
         + "."
     )
 

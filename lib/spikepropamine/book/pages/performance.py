@@ -229,9 +229,10 @@ SERIES = (
 )
 
 
-def exponent(table: pd.DataFrame, series: str, column: str, value: str) -> float:
-    """By which power of ``column`` the fused path's ``value`` grows; 1 is linear."""
-    part = table[(table.series == series) & (table.implementation == OWN)]
+def exponent(table: pd.DataFrame, series: str, column: str, value: str, last: int | None = None) -> float:
+    """By which power of ``column`` the fused path's ``value`` grows, over all sizes or the ``last`` ones; 1 is linear."""
+    part = table[(table.series == series) & (table.implementation == OWN)].sort_values(column)
+    part = part if last is None else part.tail(last)
     return np.polyfit(np.log(part[column].astype(float)), np.log(part[value]), 1)[0]
 
 
@@ -255,6 +256,9 @@ def draw_growth(table: pd.DataFrame) -> Drawing:
     memory = exponent(table, "ticks", "ticks", "peak_megabytes")
     powers = ", ".join(f"{power:.2f}" for power in time.values())
     grows = f"Time grows {_linearly([*time.values()])} with ticks, batch and synapses (exponents {powers})"
+    at_last = {name: exponent(table, name, column, "milliseconds_per_step", last=2) for name, column, _ in SERIES}
+    if bent := [f"{name} ({power:.2f})" for name, power in at_last.items() if power > max(1.1, time[name] + 0.1)]:
+        grows += f", faster between the two largest sizes of {enumerated(bent)}"
     return Drawing(
         figure,
         table[table.series != "headline"][["series", *COLUMNS, "batch", "inputs", "hidden", "ticks"]],

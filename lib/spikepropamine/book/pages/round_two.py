@@ -19,7 +19,7 @@ from ..claims import Judgement
 from ..figures import Drawing
 from ..judges.judge import Definitions, Round
 from ..judges.temporal_round_two import best, thresholds
-from ..phrases import enumerated
+from ..phrases import between, enumerated
 
 PLASTIC = tuple(name for name, (kind, _) in COMPARED.items() if kind not in two.TRADITIONAL and rule_of(kind))
 TRADITIONAL = tuple(name for name in COMPARED if name not in PLASTIC)
@@ -145,6 +145,7 @@ def draw_accuracy(found: Found, solved: Mapping[str, float]) -> Drawing:
         reached.append((CELLS[cell].label, [name for name in names if low.get(name, 0) >= solved.get(cell, 0.95)]))
     message = "; ".join(f"{label}: {', '.join(who) or 'no network'}" for label, who in reached)
     middle = plots.intervals(found.runs, "accuracy", ["cell", "network"])
+    seeds = between(found.runs.groupby(["cell", "network"]).seed.nunique(), "d")
     told = "; ".join(
         f"{CELLS[cell].label}: " + ", ".join(f"{r.network} {r.mean:.2f}" for r in part.itertuples())
         for cell, part in middle.groupby("cell", sort=False)
@@ -152,8 +153,8 @@ def draw_accuracy(found: Found, solved: Mapping[str, float]) -> Drawing:
     return Drawing(
         figure,
         found.runs[["cell", "network", "seed", "accuracy"]],
-        f"Solved by: {message}. Every seed (faint), interquartile mean and 95% bootstrap interval; dashed: solved, by the interval's "
-        "lower end.",
+        f"Solved by: {message}. Every seed (faint, {seeds} a network), interquartile mean and 95% bootstrap interval; dashed: solved, by "
+        "the interval's lower end.",
         f"Dot plot of accuracy, a panel a task, a row a network. Interquartile means: {told}.",
     )
 
@@ -171,8 +172,12 @@ def draw_learning(found: Found) -> Drawing:
     plots.legend_above(figure, styles, columns=5)
     ended = end_of_training(found)
     still = ended[ended.last_gain > FLAT]
-    told = ", ".join(f"{r.network} on {CELLS[r.cell].label} ({r.last_gain:+.3f})" for r in still.itertuples())
-    message = f"Not flat at the end: {told}" if len(still) else "Every curve is flat at the end"
+    told = ", ".join(f"{r.network} on {CELLS[r.cell].label} {r.last_gain:+.3f}" for r in still.itertuples())
+    message = (
+        f"{len(still)} of {len(ended)} curves are not flat at the end ({told})"
+        if len(still)
+        else "Every curve is flat at the end"
+    )
     return Drawing(
         figure,
         found.curves[["cell", "network", "seed", "step", "accuracy"]],
@@ -319,7 +324,7 @@ def draw_pairs(found: Found, cell: str) -> Drawing:
     plots.legend_above(figure, styles, columns=5)
     top = plots.intervals(capacity, "bits", ["network", "value"])
     peak = top.loc[top.groupby("network", sort=False)["mean"].idxmax()].sort_values("mean", ascending=False)
-    told = ", ".join(f"{r.network} {r.mean:.1f} (at {r.value:g} pairs)" for r in peak.itertuples())
+    told = ", ".join(f"{r.network} {r.mean:.1f} (pairs: {r.value:g})" for r in peak.itertuples())
     first, rest = peak.iloc[0], peak[~peak.network.isin(PLASTIC)]
     beside = (
         f"; the best traditional network, {rest.iloc[0].network}, at most {rest.iloc[0]['mean']:.1f}"
@@ -646,6 +651,6 @@ def under_noise(found: Found, d: Definitions, solved: Mapping[str, float], cell:
     reached = {name: interquartile_mean(networks[name].accuracy) for name in (first, other)}
     return figures.minus(
         f"{'Yes' if len(plastic) == len(PLASTIC) else 'Some do' if plastic else 'No'}: on {CELLS[cell].label} {len(plastic)} of {len(PLASTIC)} "
-        f"plastic networks reach the {limit:.3f} that count as solved there, and {len(who) - len(plastic)} of the traditional ones. The best "
+        f"plastic networks reach the {limit:.3f} that counts as solved there, and {len(who) - len(plastic)} of the traditional ones. The best "
         f"plastic network, `{first}`, has {reached[first]:.3f}, the best traditional one, `{other}`, {reached[other]:.3f}."
     )

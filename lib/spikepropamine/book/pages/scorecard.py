@@ -13,7 +13,7 @@ from ...tasks import TASKS
 from ...walking.policies import POLICIES
 from ..claims import VERDICTS, Judgement, number
 from ..figures import minus
-from ..judges.judge import Measure, Round
+from ..judges.judge import Decision, Measure, Round
 from ..phrases import enumerated
 
 MARKS = dict(zip(VERDICTS, "●◐○–"))  # told apart without colour
@@ -54,20 +54,24 @@ def deciding_number(measure: Measure) -> str:
         if not measure.strict
         else ("above" if measure.at_least else "below")
     )
+    return f"{_end(measure)}{number(measure.number)}, needed {side} {number(measure.threshold)}"
+
+
+def _end(measure: Measure) -> str:
+    """Which number of an interval decides; "" where there is no interval."""
     has_ends = number(measure.interval.low) != "–"
-    end = _DECIDES[measure.decides] if has_ends or measure.decides != "mean" else ""
-    return f"{end}{number(measure.number)}, needed {side} {number(measure.threshold)}"
+    return _DECIDES[measure.decides] if has_ends or measure.decides != "mean" else ""
 
 
 def against(measure: Measure) -> str:
-    """What decided, in the shortest form: "dp-oja on cue-reward, accuracy: 0.934 < 0.950"."""
+    """What decided, in the shortest form: "dp-oja on cue-reward, accuracy: lower end 0.934 < 0.950"."""
     if not measure.what:
         return ""
     signs = "≥<" if measure.at_least else "≤>"
     if measure.strict:
         signs = ">≤" if measure.at_least else "<≥"
     sign = signs[0 if measure.holds else 1]
-    return f"{in_words(measure.what)}: {number(measure.number)} {sign} {number(measure.threshold)}"
+    return f"{in_words(measure.what)}: {_end(measure)}{number(measure.number)} {sign} {number(measure.threshold)}"
 
 
 def decided_by(measure: Measure) -> str:
@@ -89,7 +93,8 @@ def shown(judgements: Iterable[Judgement]) -> pd.DataFrame:
                 "claim": f"[{j.label}](#{anchor(j)})",
                 "round": j.round.number,
                 "statement": j.claim.title,
-                "verdict": f"{MARKS[j.verdict]} {j.read()}" + (f", {_of(*j.cells)} cells" if j.decision.found else ""),
+                "verdict": f"{MARKS[j.verdict]} {j.read()}"
+                + (f", {cells_in_words(j.decision)}" if j.decision.found else ""),
                 "decided by": against(j.deciding) or "–",
             }
             for j in sorted(judgements, key=lambda j: (order.index(j.id), j.round.number))
@@ -158,7 +163,7 @@ def _card(j: Judgement, root: Path, asked: str) -> str:
         f"({anchor(j)})=\n**Decided by** {f'Nothing yet: {enumerated(j.parts)} alone has its seeds.' if j.parts else decided_by(j.deciding)}",
     ]
     if j.decision.found:
-        lines.append(f"**Cells met:** {_of(*j.cells)}.")
+        lines.append(f"**Met by** {cells_in_words(j.decision)}.")
     for key, one in j.decision.found.items():
         count = f", {_of(one.met, one.of)} cells" if one.of > 1 else ""
         lines.append(
@@ -166,7 +171,7 @@ def _card(j: Judgement, root: Path, asked: str) -> str:
         )
     for part, decision in j.parts.items():
         lines.append(
-            f"**{part} by itself, which is no verdict:** {MARKS[decision.verdict]} {j.read(decision.verdict)}, {_of(*decision.cells)} cells. "
+            f"**{part} by itself, which is no verdict:** {MARKS[decision.verdict]} {j.read(decision.verdict)}, {cells_in_words(decision)}. "
             f"{decided_by(decision.deciding)}"
         )
     registered = "registered before the runs"
@@ -193,6 +198,12 @@ def _records_label(name: str) -> str:
     of = name.removesuffix("-round-two")
     task = of.removesuffix("-controls")
     return _RECORDS.get(of, label_of(task) + (", other memories" if task != of else ""))
+
+
+def cells_in_words(decision: Decision) -> str:
+    """How many cells meet the criterion, of how many, and how many that do not meet it in part: "0 of 4 cells, 4 in part"."""
+    part = sum(one.verdict == VERDICTS[1] and one.met == 0 for one in decision.found.values())
+    return f"{_of(*decision.cells)} cells" + (f", {part} in part" if part else "")
 
 
 def _of(met: int, of: int) -> str:

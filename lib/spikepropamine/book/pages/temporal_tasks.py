@@ -1,5 +1,6 @@
 """Figures, tables and sentences of round one in the chapter on temporal tasks; round two: :mod:`.round_two`."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
@@ -13,11 +14,14 @@ from ...tasks.cue_reward import CueReward
 from ...tasks.key_value_pairs import KeyValuePairs
 from ...tasks.recall import Recall
 from ...tasks.task import NOISE_HZ, TESTED_DELAY_FACTORS, TESTED_NOISE_HZ, CueSequence, Task
+from ...tasks.weak_cues import WeakCues
 from ...training.supervised import generator
 from .. import figures, plots
 from ..chapters import how_it_ended, show_how_it_ended
 from ..figures import Drawing
 from ..judges.judge import Definitions
+from ..judges.temporal_round_two import thresholds
+from ..phrases import enumerated
 from .cue_association import overflowed
 
 SHOWN_TRIAL = 2
@@ -27,8 +31,8 @@ def cue_reward_in_words(task: CueReward) -> str:
     """The task in words, its values from the task itself."""
     return (
         f"**Cue-reward association**, after {{cite:t}}`miconi2019`: which cue was rewarded? {task.n_cues} cues, each a random "
-        f"{task.active} of {task.cue_inputs} inputs that fire at {task.cue_rate:g} Hz for {task.cue_ms:g} ms, with {task.gap_ms:g} ms "
-        f"between. While one of them is shown, {task.group_size} reward inputs fire as well. After a delay of {task.delay_ms:g} ms one "
+        f"{task.active} of {task.cue_inputs} inputs that fire at {task.cue_rate:g} Hz for {task.cue_ms:g} ms, followed by {task.gap_ms:g} "
+        f"ms without one. While one of them is shown, {task.group_size} reward inputs fire as well. After a delay of {task.delay_ms:g} ms one "
         f"cue comes again for {task.decision_ms:g} ms, the rewarded one in half of the trials, together with {task.group_size} inputs "
         f"that ask the question: {task.ticks} ticks of {task.dt:g} ms. In the published task an agent acts and is rewarded; here reward "
         "is an input."
@@ -49,12 +53,21 @@ def recall_in_words(task: Recall) -> str:
 def pairs_in_words(task: KeyValuePairs) -> str:
     """The task in words, its values from the task itself."""
     return (
-        f"**Key–value pairs**: which value was shown with this key? {task.n_cues} pairs are shown for {task.cue_ms:g} ms each, with "
-        f"{task.gap_ms:g} ms between. A key is a random {task.active} of {task.key_inputs} inputs that fire at {task.cue_rate:g} Hz; a "
+        f"**Key–value pairs**: which value was shown with this key? {task.n_cues} pairs are shown for {task.cue_ms:g} ms each, each "
+        f"followed by {task.gap_ms:g} ms without one. A key is a random {task.active} of {task.key_inputs} inputs that fire at {task.cue_rate:g} Hz; a "
         f"value is {task.value_bits} bits, each with {task.bit_inputs} inputs for a 1 and {task.bit_inputs} for a 0. After "
         f"{task.delay_ms:g} ms one of the keys comes again for {task.decision_ms:g} ms, and all bits of its value are asked for: "
         f"{task.ticks} ticks. Each bit is 1 in exactly half of the pairs, so that remembering what was shown, without what was shown "
         "together, gives chance."
+    )
+
+
+def weak_cues_in_words(task: WeakCues, d: Definitions) -> str:
+    """The task in words, its values from the task itself and from what is registered of it."""
+    return (
+        f"**Weak cues**: which side had more cues? As in [cue association](cue_association.ipynb), but a cue adds {task.cue_rate:g} Hz to "
+        f"a background of {task.noise_hz:g} Hz. An observer who knows everything about the task is right in {d.observer:.2f} of the "
+        f"trials, so that here {thresholds(d).solved:.3f} counts as solved."
     )
 
 
@@ -82,8 +95,8 @@ def draw_trials(tasks: Mapping[str, Task]) -> Drawing:
     return Drawing(
         figure,
         pd.concat(rows, ignore_index=True),
-        "What was shown must be kept over a silent delay and is asked for at the end: one trial of each task drawn at high noise, input "
-        "spikes (marks), what is shown (grey) and the decision period (yellow), in which a cue, a key or a part of the pattern comes "
+        f"What was shown must be kept over a silent delay and is asked for at the end: one trial of each of {len(tasks)} tasks, drawn at high "
+        "noise, input spikes (marks), what is shown (grey) and the decision period (yellow), in which a cue, a key or a part of the pattern comes "
         "again.",
         f"Spike rasters of one trial each of {labels}. Grey bands mark what is shown; a yellow band at the end the decision.",
     )
@@ -270,10 +283,15 @@ def draw_noise(runs: pd.DataFrame, ideal: pd.DataFrame) -> Drawing:
         figure,
         pd.concat([ideal, frame], ignore_index=True),
         f"Without background plastic networks lose most on cue association (mean accuracy at 0 Hz: {told}), while noise up to "
-        f"{frame.value.max():g} Hz would not keep an ideal observer (grey, at least {ideal.accuracy.min():.3f}) from any answer. Each row "
+        f"{frame.value.max():g} Hz would hardly keep an ideal observer (grey, right in at least {_floored(ideal.accuracy.min())} of the trials) from any answer. Each row "
         "was trained at one level (dotted). Interquartile mean over seeds with bootstrap intervals.",
         f"Accuracy against background from 0 to {frame.value.max():g} Hz. Plastic networks at 0 Hz: {told}.",
     )
+
+
+def _floored(share: float) -> str:
+    """A share in per cent, rounded down to a tenth, so that "at least" is true of it."""
+    return f"{math.floor(1000 * share) / 10:g}%"
 
 
 LABELS = {"n_cues": "number of cues", "bits_again": "bits that come again"}
@@ -357,10 +375,18 @@ def large_enough(sized: pd.DataFrame, d: Definitions) -> str:
     found = plots.intervals(sized[sized.network != "snn"], "accuracy", ["task", "network", "hidden"], d.confidence)
     told = []
     for task, part in found.groupby("task", sort=False):
-        solved = part[part.low >= d.solved_at_least].sort_values("hidden", kind="stable")
-        least = f"{solved.hidden.iloc[0]} (`{solved.network.iloc[0]}`)" if len(solved) else "more than were tried"
+        solved = part[part.low >= d.solved_at_least]
+        first = solved[solved.hidden == solved.hidden.min()]
+        least = (
+            f"{first.hidden.iloc[0]} ({enumerated([f'`{name}`' for name in first.network])})"
+            if len(first)
+            else "more than were tried"
+        )
         told.append(f"on {TASKS[task].label} {least}")
-    return f"Hidden neurons that the first plastic network needs to solve a task at low noise: {', '.join(told)}."
+    return (
+        f"The smallest size tried at which a plastic network solves a task at low noise, by its interval's lower end: {', '.join(told)} "
+        "hidden neurons."
+    )
 
 
 # ---------------------------------------------------------------- round one: what missed
