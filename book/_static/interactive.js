@@ -112,8 +112,9 @@ class Exploration {
     const right = Math.max(20, ...limits.map((limit) => 12 + 6 * limit.name.length)); // their names stand right of the plot
     const slot = (width - 40 - right) / here.length;
     const names = kind === "dots" ? here.map(String) : [];
-    const turned = Math.max(0, ...names.flatMap((name) => name.split(/[\s-]+/)).map((word) => word.length)) * 6.6 + 5 > slot; // with room to the next
-    const lines = Math.max(1, ...names.map((name) => Math.ceil((name.length * 7.2) / slot)));
+    const longest = Math.max(0, ...names.flatMap((name) => name.split(/[\s-]+/)).map((word) => word.length));
+    const turned = longest > 0 && longest * 6.6 + 5 > slot; // with room to the next
+    const lines = Math.max(1, ...names.map((name) => Math.ceil((name.length * 7.2) / (slot - 8))));
     const cut = (name) => (turned && name.length > 22 ? `${name.slice(0, 21)}…` : name);
     const below = turned ? 28 + 4 * Math.min(22, Math.max(...names.map((name) => name.length))) : kind === "dots" ? 24 + 13 * lines : 40;
     const ink = (row) => colours[row.group];
@@ -126,7 +127,7 @@ class Exploration {
     if (kind === "dots")
       marks.push(
         Plot.axisX(here.map((place) => this.places.indexOf(place)), {
-          tickFormat: (k) => cut(String(this.places[k])), tickRotate: turned ? -35 : 0, lineWidth: turned ? Infinity : slot / 12, label: null, tickSize: 0,
+          tickFormat: (k) => cut(String(this.places[k])), tickRotate: turned ? -35 : 0, lineWidth: turned ? Infinity : (slot - 8) / 12, label: null, tickSize: 0,
         }),
         Plot.dot(rows, { x: "at", y: "y", fill: ink, fillOpacity: 0.3, r: 2.5 }),
         Plot.ruleX(means.filter((mean) => mean.low !== null), { x: "at", y1: "low", y2: "high", stroke: ink, strokeWidth: 2 }),

@@ -15,6 +15,16 @@ def test_the_interval_covers_the_mean_as_often_as_it_says():
     assert covered == pytest.approx(0.95, abs=0.015)
 
 
+@pytest.mark.parametrize("values, least, most", [(5, 0.86, 0.935), (10, 0.91, 0.97)])
+def test_the_interval_of_the_interquartile_mean_is_too_narrow_for_five_values_and_hardly_for_ten(
+    monkeypatch, values, least, most
+):
+    monkeypatch.setattr(statistics, "RESAMPLES", 499)
+    rng = np.random.default_rng(0)
+    intervals = [statistics.interquartile_mean(rng.normal(3, 2, values)) for _ in range(1000)]
+    assert least < np.mean([i.low <= 3 <= i.high for i in intervals]) < most
+
+
 def test_few_or_equal_values():
     one = statistics.mean_interval([0.7])
     assert one.mean == 0.7 and math.isnan(one.low) and math.isnan(one.high)

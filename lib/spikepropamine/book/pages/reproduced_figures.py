@@ -61,10 +61,11 @@ def _card(item: Mapping[str, Any], root: Path) -> str:
 
 
 def _preview(table: str) -> str:
-    """The first rows and columns of a table, as it is read."""
+    """The first rows of a table, as it is read: its first columns, and its last, which tells what was found."""
     lines = [line for line in table.splitlines() if line.startswith("|")]
-    cells = [[cell.strip() for cell in line.strip("|").split("|")][:COLUMNS] for line in lines[: ROWS + 2]]
-    return "\n".join("| " + " | ".join(_plain(cell) for cell in row) + " |" for row in cells) + "\n\n"
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[: ROWS + 2]]
+    shown = [[*row[: COLUMNS - 1], *row[COLUMNS - 1 :][-1:]] for row in cells]
+    return "\n".join("| " + " | ".join(_plain(cell) for cell in row) + " |" for row in shown) + "\n\n"
 
 
 def _plain(cell: str) -> str:
