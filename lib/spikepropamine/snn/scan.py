@@ -78,7 +78,8 @@ def scan(
         neuron: the neurons.
         spikes: (T, B, P), of the weights' dtype and on their device, finite; T may be 0.
         state: where to start; zero where not given.
-        path: "auto" takes the fused path where it applies; "reference" and "fused" insist.
+        path: "auto" takes the fused path where it applies; "reference" and "fused" insist. On a GPU the fused path has first
+            derivatives alone.
 
     Returns:
         The spikes of the neurons, (T, B, Q), and the state after the last tick. Both carry

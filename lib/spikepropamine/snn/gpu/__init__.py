@@ -2,7 +2,8 @@
 
 :func:`obstacle` and :func:`run` are what :func:`spikepropamine.snn.scan.scan` asks of a backend; both trust that the
 layer and the neurons compute by their class's own methods, which ``scan`` has checked. Triton comes with PyTorch's
-builds for CUDA and is imported where it is needed, not before.
+builds for CUDA and is imported where it is needed, not before. First derivatives alone: PyTorch refuses a second one here
+(``path="reference"`` has them, and so has the CPU).
 """
 
 from importlib.util import find_spec
