@@ -217,6 +217,21 @@ def test_without_gradients_nothing_is_kept_and_the_caller_s_state_is_left_alone(
     assert all(torch.equal(a, b) for a, b in zip(start, (state.v, *state.plastic)))
 
 
+def test_what_comes_out_may_be_written_to():
+    layer, neuron = layer_of("ndp-oja", 6, 4)
+    found = []
+    for scale in (lambda x: 0.5 * x, lambda x: x.mul_(0.5)):
+        layer.zero_grad()
+        spikes, state = spikes_of(7, 2, 6), state_of(2, 6, 4)
+        out, _ = gpu.run(layer, neuron, spikes, HiddenState(state[0], PlasticState(*state[1:])))
+        readout = snntorch.Leaky(beta=0.9, reset_mechanism="none").double().to(DEVICE)
+        _, potential, _ = gpu.integrate(scale(out), torch.zeros(2, 4, dtype=out.dtype, device=DEVICE), readout)
+        scale(potential).square().sum().backward()
+        found.append({name: p.grad.clone() for name, p in layer.named_parameters() if p.grad is not None})
+    assert found[0].keys() == found[1].keys() and found[0]["alpha"].any()
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+
+
 def test_the_same_bits_every_time():
     layer, neuron = layer_of("ndp-oja", 6, 5, torch.float32)
     arguments = layer, neuron, spikes_of(6, 3, 6, dtype=torch.float32), [x.float() for x in state_of(3, 6, 5)]
