@@ -47,7 +47,7 @@ def grid(judgements: Sequence[Judgement]) -> Markdown:
         tables.append(_table(rows, columns, judgements))
     legend = " · ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
     told = [
-        f"{legend}. A count says how many networks meet the criterion; the number that decided stands against its threshold. "
+        f"{legend}. A count says how many networks meet the criterion; the number that decided, mostly an end of an interval, stands against its threshold. "
         "[What dp-oja and its kin are](#names-of-the-networks)." + _rounds(judgements)
     ]
     waiting = [f"[{j.claim.title}](#{anchor(j)})" for j in newest if not _columns(j)]
@@ -303,7 +303,7 @@ def _verdict(j: Judgement, judgements: Sequence[Judgement]) -> str:
 
 def _decided(j: Judgement) -> str:
     """The number that decided against its threshold, without what the scorecard adds in words."""
-    what, told = j.deciding.what, against(j.deciding)
+    what, told = j.deciding.what, against(j.deciding, end=False)
     return told.replace(in_words(what), ", ".join(in_words(what).split(", ")[:2]), 1)
 
 

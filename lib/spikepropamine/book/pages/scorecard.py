@@ -63,15 +63,15 @@ def _end(measure: Measure) -> str:
     return _DECIDES[measure.decides] if has_ends or measure.decides != "mean" else ""
 
 
-def against(measure: Measure) -> str:
-    """What decided, in the shortest form: "dp-oja on cue-reward, accuracy: lower end 0.934 < 0.950"."""
+def against(measure: Measure, end: bool = True) -> str:
+    """What decided, in the shortest form: "dp-oja on cue-reward, accuracy: lower end 0.934 < 0.950", or without its ``end``."""
     if not measure.what:
         return ""
     signs = "≥<" if measure.at_least else "≤>"
     if measure.strict:
         signs = ">≤" if measure.at_least else "<≥"
     sign = signs[0 if measure.holds else 1]
-    return f"{in_words(measure.what)}: {_end(measure)}{number(measure.number)} {sign} {number(measure.threshold)}"
+    return f"{in_words(measure.what)}: {_end(measure) if end else ''}{number(measure.number)} {sign} {number(measure.threshold)}"
 
 
 def decided_by(measure: Measure) -> str:
