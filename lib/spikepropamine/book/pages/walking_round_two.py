@@ -82,9 +82,7 @@ def _on_one_robot(robot: str, tried: pd.DataFrame) -> str:
     if len(after):
         near = after[after.share_of_ordinary >= CLOSED_AT].sort_values("share_of_ordinary", ascending=False)
         each = enumerated(f"{r.network} with *{r.change}* ({r.share_of_ordinary:.0%})" for r in near.itertuples())
-        told += (
-            f"With a change {len(near)} of {len(after)} runs reach {CLOSED_AT:.0%} of what it has under the same change"
-        )
+        told += f"With a change {len(near) or 'none'} of {len(after)} runs reach{'es' * (len(near) < 2)} {CLOSED_AT:.0%} of what it has under the same change"
         told += f": {each}. " if len(near) else ". "
     gains = gain_of(tried).drop(UNCHANGED, errors="ignore").sort_values(ascending=False)
     if len(gains):
