@@ -31,8 +31,8 @@ def load_pretrained(
 
     Args:
         task: a name of TASKS, on which it was trained.
-        network: a name of NETWORKS or CONTROLS; in round two of
-            :data:`~spikepropamine.experiments.temporal_round_two.COMPARED`, traditional networks among them.
+        network: a name of NETWORKS or CONTROLS; in round two one of those that it compares, ``lsnn``, ``lsnn-100``,
+            ``rsnn-long`` and ``stp`` among them.
         seed: of the run; None takes the round's first. Weights are published of that one alone, unless a page needs more.
         noise: the noise level it was trained at. Controls were trained at "low" alone, weak cues at "high".
         results: the folder of published results; None looks for ``book/results`` from here up, then beside the package.
