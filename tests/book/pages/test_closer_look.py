@@ -155,6 +155,7 @@ def test_a_curriculum_tells_items_from_bindings():
         and "0 of 6 cases" in told
         and "One pair is learned by `rsnn-long`, `stp` and `lsnn-100`, two pairs are not" in told
     )
+    assert "without a curriculum." not in page.with_a_curriculum(table, straight[:0])
     assert len(page.shown_taught(table)) == 7 and set(table.cues) == {1, 2, 3, 4}
 
 

@@ -521,7 +521,8 @@ def with_a_curriculum(table: pd.DataFrame, straight: pd.DataFrame) -> str:
     for (cell, name, start), part in table.groupby(["cell", "network", "start"], sort=False):
         by_cues = part.groupby("cues")
         mean, rates = by_cues.accuracy.agg(lambda of: interquartile_mean(of).mean), by_cues.firing_rate.mean()
-        before = interquartile_mean(straight[(straight.cell == cell) & (straight.network == name)].accuracy).mean
+        without = straight[(straight.cell == cell) & (straight.network == name)].accuracy
+        before = interquartile_mean(without).mean if len(without) else float("nan")
         unit = "pairs" if cell.startswith("key-value-pairs") else "cues"
         if before < 0.6:
             stuck.append(mean.iloc[-1] > 0.6)
@@ -529,8 +530,8 @@ def with_a_curriculum(table: pd.DataFrame, straight: pd.DataFrame) -> str:
             items.append(name)
         each = ", ".join(f"{value:.3f} with {cues}" for cues, value in mean.items())
         lines.append(
-            f"- `{name}` ({start}) on {two.CELLS[cell].label}: {each} {unit} ({rates.min():.0f} to {rates.max():.0f} Hz); {before:.3f} without a "
-            "curriculum."
+            f"- `{name}` ({start}) on {two.CELLS[cell].label}: {each} {unit} ({rates.min():.0f} to {rates.max():.0f} Hz)"
+            + (f"; {before:.3f} without a curriculum." if len(without) else ".")
         )
     held = (
         f" One pair is learned by {enumerated(f'`{name}`' for name in dict.fromkeys(items))}, two pairs are not. One value can be remembered without its "
