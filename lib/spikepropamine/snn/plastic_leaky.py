@@ -9,8 +9,6 @@ from .layers import PlasticLinear, as_spikes, leaky
 from .plasticity import Rule
 from .scan import HiddenState, initial_state, scan
 
-_TAU, _SLOPE = 20.0, 25.0
-
 
 class PlasticLeaky(nn.Module):
     """A :class:`~spikepropamine.snn.layers.PlasticLinear` layer and its ``snntorch.Leaky`` neurons.
@@ -58,14 +56,11 @@ class PlasticLeaky(nn.Module):
     ):
         super().__init__()
         require(isinstance(batch_first, bool), "batch_first", batch_first, "True or False")
-        for name, value in (("tau", tau), ("slope", slope)):
-            require(neuron is None or value is None, name, value, "None where neuron is given, which has its own")
+        given = {name: value for name, value in (("tau", tau), ("slope", slope)) if value is not None}
+        for name, value in given.items():
+            require(neuron is None, name, value, "None where neuron is given, which has its own")
         with with_values(device):
-            made = (
-                leaky(_TAU if tau is None else tau, dt, _SLOPE if slope is None else slope)
-                if neuron is None
-                else neuron
-            )
+            made = leaky(**{"tau": 20.0, **given}, dt=dt) if neuron is None else neuron
         require(isinstance(made, snntorch.Leaky), "neuron", type(made).__name__, "a snntorch.Leaky, or None")
         require(not made.init_hidden, "init_hidden of neuron", made.init_hidden, "False: state is passed, never kept")
         with with_values(device):
