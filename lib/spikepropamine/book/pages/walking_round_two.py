@@ -92,8 +92,9 @@ def _on_one_robot(robot: str, tried: pd.DataFrame) -> str:
             f"return: {figures.minus(ranked)}, an order that one seed of each leaves uncertain. "
         )
     name = next(name for name, environment in EXPERIMENTS.items() if environment == robot)
-    if name not in TAKEN:
-        return f"{told}{len(tried)} of {len(gap_search(name).runs)} runs are done, and none is chosen before all are."
+    planned = len(gap_search(name).runs)
+    if len(tried) < planned:
+        return f"{told}{len(tried)} of {planned} runs are done, and none is chosen before all are."
     chosen = "keeps the settings of round one" if TAKEN[name] == UNCHANGED else "takes the first"
     return f"{told}Round two {chosen}, by the rule in `book/claims.yml`."
 
@@ -201,7 +202,7 @@ def headlines(
         if found.shares and len(found.tests):
             count, differ = len(found.tests), len(found.differ)
             told.append(
-                f"**Round two, {EXPERIMENTS[name]}, {one.configs[0].training.steps:,} steps, {TAKEN.get(name, UNCHANGED)}**: spiking "
+                f"**Round two, {EXPERIMENTS[name]}, {one.configs[0].training.steps:,} steps, {TAKEN[name]}**: spiking "
                 f"policies reach {between(list(found.shares.values()))} of the MLP's return, {len(found.walk)} of {count} plastic "
                 f"networks walk, and {differ or 'none'} of {count} differ{'s' * (differ < 2)} significantly from the plain snn."
             )
@@ -217,7 +218,7 @@ def _of_robot(
     names: Sequence[str],
 ) -> str:
     robot, steps = EXPERIMENTS[name], planned.configs[0].training.steps
-    settings = f"**{robot}** ({steps:,} steps, {TAKEN.get(name, UNCHANGED)})"
+    settings = f"**{robot}** ({steps:,} steps, {TAKEN[name]})"
     runs = runs[runs.environment == robot] if len(runs) else runs
     if runs.empty:
         return f"{settings}: *not yet run*."
