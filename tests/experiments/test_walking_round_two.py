@@ -44,12 +44,22 @@ def test_round_two_has_the_change_that_the_published_search_found(repository, ro
     assert two.TAKEN[robot] == two.best_change(found)
 
 
-def test_a_change_changes_what_it_names_and_nothing_else(monkeypatch):
-    before = [config.hash for config in locomotion("ant").configs]
-    monkeypatch.setattr(two, "TAKEN", {"ant": two.UNCHANGED})
-    assert [config.hash for config in two.round_two("ant").configs] == before
-    monkeypatch.setattr(two, "TAKEN", {"ant": "256 neurons, a third of the learning rate"})
-    wide = two.round_two("ant").configs
-    assert {c.network.n_hidden for c in wide} == {256} and not {c.hash for c in wide} & set(before)
-    rates = [c.training.learning_rate / b.training.learning_rate for c, b in zip(wide, locomotion("ant").configs)]
-    assert rates == pytest.approx([1 / 3] * len(rates))
+@pytest.mark.parametrize("change", two.GAP_CHANGES)
+def test_a_change_changes_what_it_names_and_nothing_else(change, monkeypatch):
+    monkeypatch.setattr(two, "TAKEN", {"ant": change})
+    network, training = two.GAP_CHANGES[change]
+    asked = {**network, **network.get("options", {}), **training}
+    asked.pop("options", None)
+    for before, after in zip(locomotion("ant").configs, two.round_two("ant").configs):
+        old, new = (flat(dataclasses.asdict(config)) for config in (before, after))
+        assert {name for name in new if new[name] != old[name]} == set(asked)
+        for name, value in asked.items():
+            assert new[name] == pytest.approx(value * (old[name] if name == "learning_rate" else 1))
+
+
+def flat(fields):
+    """The innermost fields by name."""
+    inner = {name: value for name, value in fields.items() if not isinstance(value, dict)}
+    for value in fields.values():
+        inner |= flat(value) if isinstance(value, dict) else {}
+    return inner

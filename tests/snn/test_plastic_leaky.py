@@ -159,7 +159,7 @@ def test_hooks_of_the_synapses_are_not_called_and_that_is_said(caplog):
     layer, calls = PlasticLeaky(6, 5, Oja()), []
     before = layer(sequence())[0]
     for register in ("register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook"):
-        scan_module._tell_of_hooks.cache_clear()
+        scan_module.tell_once.cache_clear()
         handle = getattr(layer.synapses, register)(lambda *_: calls.append(1))
         with caplog.at_level("WARNING"):
             assert torch.equal(layer(sequence())[0], before)

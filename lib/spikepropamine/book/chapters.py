@@ -21,7 +21,7 @@ from ..experiments.sweeps import Store, only, sweep
 from ..records.atomic import load_yaml
 from ..records.origin import find_root as find_root
 from ..tasks import TASKS
-from . import rerun
+from . import claims, rerun
 from .build import STAGE
 from .figures import Item, Provenance, Shelf
 from .injected import check_given, end_with_papermill, skip_what_follows
@@ -158,6 +158,14 @@ class Chapter:
         results = self.root / "book" / "results"
         missing = [f"`{task}`" for task in TASKS if not any(results.glob(f"{task}*/runs.parquet"))]
         return f"Not yet run: {', '.join(missing)}." if missing else ""
+
+    def rounds(self) -> list[claims.Round]:
+        """The registered rounds, as :func:`spikepropamine.book.claims.load_rounds` reads them."""
+        return claims.load_rounds(self.root / "book" / "claims.yml")
+
+    def round(self, number: int = 1, part: str = "") -> claims.Round:
+        """One registered round, or one part of it, as :func:`spikepropamine.book.claims.load_round` reads it."""
+        return claims.load_round(self.root / "book" / "claims.yml", number, part)
 
     def weights(self, experiment: Experiment, config: Config, seed: int) -> dict[str, torch.Tensor]:
         """The trained weights of one run."""

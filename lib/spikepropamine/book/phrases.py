@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+import pandas as pd
+
 
 def enumerated(names: Iterable[str]) -> str:
     """``names`` in a sentence: "a, b and c"; empty where there are none."""
@@ -13,3 +15,9 @@ def between(values: Sequence[float], form: str = ".0%") -> str:
     """The least and the greatest of ``values``: "2 to 3%", or one number where they read alike."""
     low, high = format(min(values), form), format(max(values), form)
     return low if low == high else f"{low.removesuffix('%')} to {high}"
+
+
+def networks_a_case(table: pd.DataFrame, case: Sequence[str]) -> str:
+    """How many trained networks, one a seed, stand behind each ``case``, which are columns of ``table``."""
+    seeds = table.groupby(list(case)).seed.nunique().max()
+    return "one trained network a case" if seeds == 1 else f"{seeds} trained networks a case"

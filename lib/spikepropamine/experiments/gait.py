@@ -16,7 +16,7 @@ from ..walking.policies import SpikingPolicy
 from ..walking.robots import ENVIRONMENTS, Locomotion, Normalised
 from .choices import PUBLISHED_NETWORKS
 from .films import FRAMES_PER_SECOND, SEED, Walker, films, median_walker
-from .plasticity_in_walking import AT_BOUND
+from .mechanism import AT_BOUND
 from .sweeps import Store
 
 FEET = {

@@ -17,12 +17,12 @@ from ..walking.evaluation import summary, walk, with_fixed, without_reading
 from ..walking.policies import PolicyState
 from .choices import PUBLISHED_PLASTIC
 from .locomotion import LocomotionConfig, locomotion, revive, untrained_weights
+from .mechanism import AT_BOUND
 from .novel_conditions import SIZES, Size, jobs
 from .sweeps import Store
 
 MEASUREMENT = "plasticity-in-walking"
 EPISODES = 5  # of each policy and way
-AT_BOUND = 0.99  # of E_max: an efficacy from there on counts as at its bound
 # by way: a bound of E in place of the E_max that policies are trained with, and the time constant, in seconds, of an E that
 # fades besides what its rule does
 BOUNDS = {f"E bounded at {bound:g}": bound for bound in (1.0, 10.0)}

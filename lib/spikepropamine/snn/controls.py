@@ -22,7 +22,7 @@ from .fused.neurons import adaptive, recurrent
 from .layers import Spike, integrator, leaky, made
 from .networks import NetworkOptions, Run, SpikingNetwork, build, check_arguments, nothing
 from .reference import tidy
-from .scan import fire, integrate, tell_once
+from .scan import fire, integrate, tell_not_fused
 from .surrogates import slope_of
 
 # Time constants in milliseconds and other values; this project's choice where no source is named.
@@ -57,7 +57,7 @@ class Cell(nn.Module):
             or self.obstacle()
         )
         if obstacle:
-            tell_once(obstacle)
+            tell_not_fused(obstacle)
         return obstacle is None
 
     def each(self, current: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -92,7 +92,9 @@ def scan(
     """
     require_choice("path", path, PATHS)
     if put_weights_in_place(layer):
-        _tell_of_hooks()
+        tell_once(
+            "hooks of a PlasticLinear are not called, since it runs tick by tick: hook a PlasticLeaky, the neurons or the network"
+        )
     parameters = require_layer(layer)
     require_neuron(neuron)
     weight = layer.weight
@@ -113,7 +115,7 @@ def scan(
         return _backend(spikes).run(layer, neuron, spikes, state)
     if path == "fused":
         raise ValueError(f"path = 'fused': must be 'auto' or 'reference' where {reason}")
-    tell_once(reason)
+    tell_not_fused(reason)
     return reference.run(layer, neuron, spikes, state)
 
 
@@ -175,21 +177,19 @@ def _neurons(
     if reason is None:
         return backend.integrate(current, v, neuron)
     require(path == "auto", "path", path, f"'auto' or 'reference' where {reason}")
-    tell_once(reason)
+    tell_not_fused(reason)
     return reference.integrate(current, v, neuron)
 
 
 @cache
-def tell_once(reason: str) -> None:
+def tell_once(warning: str) -> None:
+    """Log ``warning``, each once."""
+    log.warning(warning)
+
+
+def tell_not_fused(reason: str) -> None:
     """Log why the fused path is not taken, each reason once."""
-    log.warning("the fused path does not apply, taking the reference path: %s", reason)
-
-
-@cache
-def _tell_of_hooks() -> None:
-    log.warning(
-        "hooks of a PlasticLinear are not called, since it runs tick by tick: hook a PlasticLeaky, the neurons or the network"
-    )
+    tell_once(f"the fused path does not apply, taking the reference path: {reason}")
 
 
 def _backend(spikes: Tensor) -> Any:

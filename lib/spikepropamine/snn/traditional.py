@@ -29,7 +29,7 @@ from .fused.recurrent_memory import (
 )
 from .layers import Spike, Step, integrator
 from .networks import Run, nothing
-from .scan import integrate, tell_once
+from .scan import integrate, tell_not_fused
 
 SURROGATES = ("fast sigmoid", "triangle")
 
@@ -348,7 +348,7 @@ class TraditionalNetwork(nn.Module):
             or obstacles.of_methods(cell, kinds, "tick", "rest", "constants", "each")
         )
         if obstacle:
-            tell_once(obstacle)
+            tell_not_fused(obstacle)
         return cell.each if obstacle else cell.run
 
     def forward(self, spikes: Tensor) -> Tensor:

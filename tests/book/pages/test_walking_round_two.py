@@ -40,6 +40,10 @@ def test_the_sentences_say_how_much_is_done_and_what_came_nearest():
     assert "reach 40 to 60% of the MLP's return. With a change none of 5 runs reaches 90%" in told
     assert "this adds most to their mean return: *128 neurons* (+500)" in told
     assert "12 of 48 runs are done, and none is chosen" in told
+    whole = page.tried_to_close(
+        {"half-cheetah": searched("half-cheetah", {c: float(k) for k, c in enumerate(two.GAP_CHANGES)})}
+    )
+    assert "Round two takes the first, by the rule" in page.does_it_close(whole, 48)
     near = table.assign(share_of_ordinary=table.share_of_ordinary.where(table.network != "snn", 0.95))
     told = page.does_it_close(near, 96)
     assert told.startswith("**In single runs only, and with no change") and "1 of 5 runs reaches 90%" in told

@@ -15,7 +15,7 @@ from ..chapters import how_it_ended, show_how_it_ended
 from ..figures import Drawing
 from ..judges.judge import Definitions
 from ..network_styles import Style
-from ..phrases import between
+from ..phrases import between, networks_a_case
 from .temporal_tasks import labelled
 
 WAYS: dict[str, Style] = {
@@ -28,6 +28,7 @@ FOLLOWED: dict[str, Style] = {
     "E": {"color": "#D55E00", "marker": "s", "linestyle": "-", "label": "E"},
     "all but E": {"color": "#0072B2", "marker": "^", "linestyle": "-", "label": "all but E"},
 }
+CASE = ("task", "noise", "network")
 CAN_DO_IT = 0.6  # accuracy above which a network is said to do a task at all, where something is taken from it
 
 
@@ -53,14 +54,8 @@ def goes_with(swapped: pd.DataFrame) -> str:
     )
     return (
         f"{answer}: exchanged between two trials that ask for different answers, the answer follows E in {of['E'].min():.0%} to "
-        f"{of['E'].max():.0%} of cases, and everything else in at most {of['all but E'].max():.0%} ({_networks(swapped)})."
+        f"{of['E'].max():.0%} of cases, and everything else in at most {of['all but E'].max():.0%} ({networks_a_case(swapped, CASE)})."
     )
-
-
-def _networks(table: pd.DataFrame) -> str:
-    """How many trained networks stand behind each case of ``table``."""
-    seeds = table.groupby(["task", "noise", "network"]).seed.nunique().max()
-    return "one trained network a case" if seeds == 1 else f"{seeds} trained networks a case"
 
 
 def draw_swap(found: pd.DataFrame) -> Drawing:
@@ -118,7 +113,7 @@ def latch(bound: pd.DataFrame) -> str:
     return (
         f"{'Most' if len(used) > len(bound) / 2 else 'Some'} networks use E as a latch: {used.share_at_bound.min():.0%} to "
         f"{used.share_at_bound.max():.0%} of efficacies stand at their bound at the decision and carry up to {used.carried.max():.0%} of "
-        f"the plastic current, in {len(used)} of {len(bound)} cases ({_networks(bound)})."
+        f"the plastic current, in {len(used)} of {len(bound)} cases ({networks_a_case(bound, CASE)})."
     )
 
 

@@ -20,7 +20,7 @@ from .. import figures, plots
 from ..chapters import Chapter
 from ..figures import Drawing
 from ..judges.judge import Definitions
-from ..phrases import enumerated
+from ..phrases import enumerated, networks_a_case
 from .locomotion import SEEDS_FOR_INTERVALS
 from .round_two import TRADITIONAL, Found
 
@@ -388,13 +388,8 @@ def without_background(found: pd.DataFrame) -> str:
         f"{len(silent)} cases). E is stored in the synapses from the left and the right inputs, and a synapse acts only when its "
         "input spikes; during the decision these inputs are silent but for the background. Extra spikes on both groups alike, which "
         f"carry no information on the side, bring the answer back in {len(back)} of {len(most)} cases (up to {most.max():.2f})"
-        f"{'; ' + lost if lost else ''}. {_networks_a_case(found)}"
+        f"{'; ' + lost if lost else ''} ({networks_a_case(found, ('noise', 'network'))})."
     )
-
-
-def _networks_a_case(found: pd.DataFrame) -> str:
-    seeds = found.groupby(["noise", "network"]).seed.nunique().max()
-    return f"Behind each case {'stands one trained network' if seeds == 1 else f'stand {seeds} trained networks'}."
 
 
 def what_we_found(
