@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..records.atomic import load_yaml, write_text
+from ..records.atomic import write_text
+from .claims import load_round
 
 BEGIN, END = "<!-- results: written by `make figures` -->", "<!-- end of results -->"
 # by chapter, what makes the records behind its claims
@@ -25,14 +26,14 @@ def results_table(root: Path) -> str:
     for number, claim, verdict in zip(rounds, judged["claim"], judged["verdict"]):
         verdicts.setdefault(claim, []).append(f"round {number}: {verdict}")
     rows = []
-    for one in load_yaml(root / "book" / "claims.yml")["rounds"][0]["claims"]:
-        if not one.get("ours") and one["id"] in verdicts:
+    for one in load_round(root / "book" / "claims.yml").claims:
+        if not one.ours and one.id in verdicts:
             rows.append(
                 {
-                    "the paper claims": one["statement"],
-                    "here": "; ".join(verdicts[one["id"]]),
-                    "page": f"[{one['chapter']}](book/{one['chapter']}.ipynb)",
-                    "made by": f"`python -m spikepropamine {COMMANDS[one['chapter']]}`",
+                    "the paper claims": one.statement,
+                    "here": "; ".join(verdicts[one.id]),
+                    "page": f"[{one.chapter}](book/{one.chapter}.ipynb)",
+                    "made by": f"`python -m spikepropamine {COMMANDS[one.chapter]}`",
                 }
             )
     return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
