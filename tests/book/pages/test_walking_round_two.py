@@ -44,6 +44,7 @@ def test_the_sentences_say_how_much_is_done_and_what_came_nearest():
         {"half-cheetah": searched("half-cheetah", {c: float(k) for k, c in enumerate(two.GAP_CHANGES)})}
     )
     assert "Round two takes the first, by the rule" in page.does_it_close(whole, 48)
+    assert "Over both robots" not in page.does_it_close(whole, 48)
     near = table.assign(share_of_ordinary=table.share_of_ordinary.where(table.network != "snn", 0.95))
     told = page.does_it_close(near, 96)
     assert told.startswith("**In single runs only, and with no change") and "1 of 5 runs reaches 90%" in told
@@ -52,6 +53,16 @@ def test_the_sentences_say_how_much_is_done_and_what_came_nearest():
     assert page.does_it_close(page.tried_to_close({}), 96).startswith("*Not yet run*")
     shown = page.shown_tried(table).set_index("change")
     assert shown.loc[two.UNCHANGED, "mlp"] == "2,000" and shown.loc["128 neurons", "gain of the mean"] == "+500"
+
+
+def test_over_both_robots_the_change_with_the_greatest_mean_gain_is_named():
+    gains = {
+        "ant": {"128 neurons": 500.0, "clip of 0.1": 300.0},
+        "half-cheetah": {"128 neurons": -200.0, "clip of 0.1": 100.0},
+    }
+    table = page.tried_to_close({r: searched(r, {two.UNCHANGED: 0.0} | gains[r]) for r in EXPERIMENTS})
+    told = page.does_it_close(table, 96)
+    assert "**Over both robots** *clip of 0.1* adds most, +200 on average and +100 where it adds least" in told
 
 
 def test_the_figure_has_the_changes_in_the_order_of_the_list_and_a_panel_a_robot():
