@@ -70,6 +70,8 @@ class Judgement:
 
     def read(self, verdict: str | None = None) -> str:
         """A verdict in words: what the paper does not say cannot be reproduced, it holds or does not."""
+        if verdict is None and self.parts:
+            return "not yet judged"  # part of it was run
         verdict = verdict or self.verdict
         return _OF_OURS[verdict] if self.claim.ours else verdict
 

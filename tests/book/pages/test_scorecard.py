@@ -34,6 +34,23 @@ def test_the_number_that_decides_stands_against_its_threshold():
         "below 0.950"
     )
     assert scorecard.against(strict._replace(threshold=0.9)).endswith("0.940 ≥ 0.900")
+    assert scorecard.against(low, noise="high").startswith("dp-oja on one-shot recall (high noise), accuracy")
+
+
+def test_claims_and_our_questions_stand_in_the_order_of_the_page(judgements):
+    called = scorecard.labels(judgements)
+    assert list(called.values()) == ["1", "2", "3", "3a", "4", "5", "5a", "6", "6a", "6b", "A1", "A2", "A3"]
+    assert called["claim-3-other-memory"] == "3a" and called["claim-adaptation"] == "A1"
+    table = scorecard.shown(judgements)
+    signs = table.set_index(["claim", "round"])["decided by"]
+    assert signs["[1](#claim-1-round-1)", 1].endswith("< 0.010 ✗") and signs["[6](#claim-6-round-1)", 1].endswith("✓")
+    assert "(low noise)" in signs["[3](#claim-3-round-1)", 1] and "(high noise)" in signs["[4](#claim-4-round-1)", 1]
+
+
+def test_what_solving_means_is_said_with_the_thresholds_of_the_rounds(judgements):
+    told = scorecard.solving(judgements)
+    assert "at least 0.95, and *fails* it when the upper end is at most 0.60; on weak cues, 0.914 and 0.592." in told
+    assert scorecard.solving([j for j in judgements if j.round.part == "walking"]) == ""
 
 
 def test_a_task_is_called_by_its_label():
@@ -91,7 +108,7 @@ def test_a_card_says_what_its_round_asked_and_which_records_it_rests_on(judgemen
 def test_a_claim_not_yet_run_says_so(judgements, repository):
     empty = claims.judge([j.round for j in judgements[:1]], {})
     text = scorecard.section(empty, "claim-1", repository).data
-    assert "– not yet run" in text and "Nothing yet: no runs, or too few seeds." in text
+    assert "– not yet run" in text and "**No verdict yet:** no runs, or too few seeds." in text
     assert set(scorecard.shown(empty)["decided by"]) == {"–"}
 
 
@@ -103,7 +120,9 @@ def test_a_claim_that_waits_for_one_robot_says_what_the_other_comes_to(repositor
     assert {j.verdict for j in judgements} == {"not yet run"}
     told = scorecard.section(judgements, "claim-5", repository).data
     assert told.count("**HalfCheetah-v5 by itself, which is no verdict:** ○ not reproduced, 0 of 4 cells.") == 1
-    assert "**Decided by** Nothing yet: HalfCheetah-v5 alone has its seeds." in told
+    assert (
+        "**No verdict yet:** only HalfCheetah-v5 is measured with all its seeds." in told and "– not yet judged" in told
+    )
     assert " on HalfCheetah-v5, return: " in told and "Ant-v5 by itself" not in told
     nothing = claims.judge([round_two], {"novel-conditions-round-two": cheetah})
     assert all(j.parts == {} for j in nothing)

@@ -97,7 +97,7 @@ def _rests_on(claim: Claim, round: Round, parts: tuple[str, ...] = ("",)) -> lis
 def _learned_together(by_task: Mapping[str, Cells], round: Round) -> Decision:
     d, found, measures = round.definitions, {}, []
     for task, cells in by_task.items():
-        met, unmoved = [], []
+        met, missed = [], []
         for name in round.plastic:
             measures += [solves(task, name, cells, d)]
             part, least = _least_change(name, cells[name])
@@ -106,9 +106,11 @@ def _learned_together(by_task: Mapping[str, Cells], round: Round) -> Decision:
             if measures[-2].holds and change.holds:
                 met.append(name)
             elif measures[-2].holds:
-                unmoved.append(f"{name} solves it, but {part} moved by {least:.1%} in one seed")
+                missed.append(f"{name} solves it, but {part} moved by {least:.1%} in one seed")
+            else:
+                missed.append(f"{name} does not solve it")
         both = {name in round.networks["modulated"] for name in met} == {True, False}
-        reason = "; ".join([f"met by {named(met)}", *unmoved])
+        reason = "; ".join([f"met by {named(met)}", *missed])
         found[task] = Finding(verdict(len(met) == len(round.plastic), both), reason, len(met), len(round.plastic))
     return Decision(overall(found), deciding(measures), found)
 

@@ -72,18 +72,23 @@ def mean_changes(name: str, runs: pd.DataFrame, confidence: float) -> dict[str, 
 def _learned_on_average(evidence: Mapping[str, Cells], round: Round) -> Decision:
     d, found, measures = round.definitions, {}, []
     for cell, networks in evidence.items():
-        met = []
+        met, missed = [], []
         for name in round.plastic:
             each = [solves(cell, name, networks, d, thresholds)]
             for part, change in mean_changes(name, networks[name], d.confidence).items():
                 what = f"{name} on {cell}, mean relative change of {part}"
                 each.append(Measure(what, change, "low", d.changed_at_least))
             measures += each
-            if all(one.holds for one in each):
+            short = [one for one in each if not one.holds]
+            if not short:
                 met.append(name)
+            elif short[0] is each[0]:
+                missed.append(f"{name} does not solve it")
+            else:
+                missed.append(f"{name} solves it, but not every part that it learns moved")
         both = {name in round.networks["modulated"] for name in met} == {True, False}
         all_of_them = verdict(len(met) == len(round.plastic), both)
-        found[cell] = Finding(all_of_them, f"met by {named(met)}", len(met), len(round.plastic))
+        found[cell] = Finding(all_of_them, "; ".join([f"met by {named(met)}", *missed]), len(met), len(round.plastic))
     return Decision(overall(found), deciding(measures), found)
 
 

@@ -48,9 +48,17 @@ def _efficacies_carry_it(cells: Cells, round: Round) -> Decision:
     d, found, measures = round.definitions, {}, []
     for name in round.plastic:
         able = _right(name, cells, round)
-        alone = _right(name, cells, round, "right.E alone kept")._replace(what=f"{name}, with E alone kept")
+        alone = _right(name, cells, round, "right.E alone kept")._replace(
+            what=f"{name}, share that went the right way with E alone kept"
+        )
         swapped = interquartile_mean(cells[name]["right.E swapped"], confidence=d.confidence)
-        astray = Measure(f"{name}, with E swapped", swapped, "high", 1 - d.remembers_at_least, at_least=False)
+        astray = Measure(
+            f"{name}, share that went the right way with E swapped",
+            swapped,
+            "high",
+            1 - d.remembers_at_least,
+            at_least=False,
+        )
         measures += [able, alone, astray]
         met = able.holds and alone.holds and astray.holds
         reason = f"{alone.interval:.2f} with E alone kept, {swapped:.2f} with E swapped"
@@ -63,7 +71,9 @@ def _no_worse_than_memories(cells: Cells, round: Round) -> Decision:
     best = max(round.networks["memories"], key=lambda name: interquartile_mean(cells[name]["score"]).mean)
     for name in round.plastic:
         gain = interquartile_difference([cells[name]["score"]], [cells[best]["score"]], d.confidence)
-        measures.append(Measure(f"{name}, metres further than {best}", gain, "low", -d.metres_worse_at_most))
+        measures.append(
+            Measure(f"{name}, metres further than {best}", gain, "low", -d.metres_worse_at_most, strict=True)
+        )
         found[name] = Finding(verdict(measures[-1].holds, False), f"{gain:+.2f} m", int(measures[-1].holds), 1)
     return Decision(overall(found), deciding(measures), found)
 

@@ -117,7 +117,7 @@ def _loses_no_more(evidence: Evidence, round: Round, role: str, margin: str | No
     def one(robot: str, name: str) -> tuple[list[Measure], str]:
         gain = kept.kept_more(evidence.shares, robot, name, other)
         what = f"{name} on {robot}, progress kept more than {other}"
-        measure = Measure(what, gain, "low", threshold, strict=margin is None)
+        measure = Measure(what, gain, "low", threshold, strict=True)
         return [measure], verdict(measure.holds, False)
 
     return _by_cell(round.plastic, evidence.robots, one, "+.2f")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from string import ascii_lowercase
 
 import pandas as pd
 from IPython.display import Markdown
@@ -14,6 +15,8 @@ from ...walking.policies import POLICIES
 from ..claims import VERDICTS, Judgement, number
 from ..figures import minus
 from ..judges.judge import Decision, Measure, Round
+from ..judges.temporal import Thresholds, registered
+from ..judges.temporal_round_two import thresholds
 from ..phrases import enumerated
 
 MARKS = dict(zip(VERDICTS, "●◐○–"))  # told apart without colour
@@ -32,17 +35,19 @@ def anchor(judgement: Judgement, key: str = "") -> str:
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
 
 
-def label_of(key: str) -> str:
-    """What a column of the grid is called: the label of a task, or a network's name."""
+def label_of(key: str, noise: str = "") -> str:
+    """What a column of the grid is called: the label of a task, with its level of ``noise``, or a network's name."""
     if key in CELLS:
         task, _, noise = CELLS[key].label.partition(", ")
         return f"{task} ({noise})" if noise else task
-    return TASKS[key].label if key in TASKS else key
+    if key not in TASKS:
+        return key
+    return f"{TASKS[key].label} ({noise} noise)" if noise else TASKS[key].label
 
 
-def in_words(what: str) -> str:
+def in_words(what: str, noise: str = "") -> str:
     """What was measured with the label of its task: "dp-oja on cue-reward (high noise), accuracy"."""
-    return re.sub(r"(?<=\bon )[a-z0-9-]+", lambda found: label_of(found[0]), what)
+    return re.sub(r"(?<=\bon )[a-z0-9-]+", lambda found: label_of(found[0], noise), what)
 
 
 def deciding_number(measure: Measure) -> str:
@@ -63,7 +68,7 @@ def _end(measure: Measure) -> str:
     return _DECIDES[measure.decides] if has_ends or measure.decides != "mean" else ""
 
 
-def against(measure: Measure, end: bool = True) -> str:
+def against(measure: Measure, end: bool = True, noise: str = "") -> str:
     """What decided, in the shortest form: "dp-oja on cue-reward, accuracy: lower end 0.934 < 0.950", or without its ``end``."""
     if not measure.what:
         return ""
@@ -71,31 +76,51 @@ def against(measure: Measure, end: bool = True) -> str:
     if measure.strict:
         signs = ">≤" if measure.at_least else "<≥"
     sign = signs[0 if measure.holds else 1]
-    return f"{in_words(measure.what)}: {_end(measure) if end else ''}{number(measure.number)} {sign} {number(measure.threshold)}"
+    return f"{in_words(measure.what, noise)}: {_end(measure) if end else ''}{number(measure.number)} {sign} {number(measure.threshold)}"
 
 
-def decided_by(measure: Measure) -> str:
+def decided_by(measure: Measure, noise: str = "") -> str:
     """What decided, in one sentence: the number with its interval, and its threshold."""
-    if not measure.what:
-        return "Nothing yet: no runs, or too few seeds."
     mean, low, _ = map(number, measure.interval)
     interval = "" if low == "–" else f"{mean} ({low} to {number(measure.interval.high)}); "
-    return f"{in_words(measure.what)}: {interval}{deciding_number(measure)}."
+    return f"{in_words(measure.what, noise)}: {interval}{deciding_number(measure)}."
+
+
+def _noise(j: Judgement) -> str:
+    """The level of noise that a claim on tasks is about, where its entry names one."""
+    return j.claim.options.get("noise", "")
+
+
+def labels(judgements: Iterable[Judgement]) -> dict[str, str]:
+    """By claim, in the order of the page, what to call it: "3", and "3a" for our first question beside it; "A1" where it stands alone."""
+    ours: dict[str, list[str]] = {}  # by what they belong to, the abstract's claims first
+    for j in sorted(judgements, key=lambda j: (j.claim.ours, j.round.number)):
+        ids = ours.setdefault("-".join(j.id.split("-")[:2]), [])
+        ids += [j.id] * (j.id not in ids)
+    called = {}
+    for to, ids in ours.items():
+        name = to.removeprefix("claim-")
+        letters = [name, *(f"{name}{letter}" for letter in ascii_lowercase)]
+        called |= dict(zip(ids, letters if name.isdigit() else (f"{name[0].upper()}{n + 1}" for n in range(len(ids)))))
+    return called
 
 
 def shown(judgements: Iterable[Judgement]) -> pd.DataFrame:
-    """The table of all claims as it is read, a row a claim and round; the rounds of a claim stand together."""
+    """The table of all claims as it is read, a row a claim and round, in the order of the page."""
     judgements = list(judgements)
-    order = list(dict.fromkeys(j.id for j in judgements))
+    called = labels(judgements)
+    order = list(called)
     return pd.DataFrame(
         [
             {
-                "claim": f"[{j.label}](#{anchor(j)})",
+                "claim": f"[{called[j.id]}](#{anchor(j)})",
                 "round": j.round.number,
                 "statement": j.claim.title,
                 "verdict": f"{MARKS[j.verdict]} {j.read()}"
                 + (f", {cells_in_words(j.decision)}" if j.decision.found else ""),
-                "decided by": against(j.deciding) or "–",
+                "decided by": f"{against(j.deciding, noise=_noise(j))} {'✓' if j.deciding.holds else '✗'}"
+                if j.deciding.what
+                else "–",
             }
             for j in sorted(judgements, key=lambda j: (order.index(j.id), j.round.number))
         ]
@@ -106,11 +131,36 @@ def caption(judgements: Sequence[Judgement]) -> str:
     """The caption of the table: how many claims of the abstract came to which verdict, in each round."""
     told = []
     for n in dict.fromkeys(j.round.number for j in judgements):
-        verdicts = [j.verdict for j in judgements if j.round.number == n and not j.claim.ours]
-        counts = {verdict: verdicts.count(verdict) for verdict in VERDICTS}
-        each = [f"{count} {'is' if count == 1 else 'are'} {verdict}" for verdict, count in counts.items() if count]
-        told.append(f"In round {n}, {enumerated(each)}")
-    return f"{'. '.join(told)}. The abstract's claims, paraphrased, and the number that decided each."
+        of_it = sorted((j for j in judgements if j.round.number == n and not j.claim.ours), key=_verdict)
+        verdicts = [j.read() for j in of_it]
+        told.append(f"round {n}, {enumerated(f'{verdicts.count(one)} {one}' for one in dict.fromkeys(verdicts))}")
+    return (
+        f"Of the abstract's claims: {'; '.join(told)}. They are paraphrased; numbers with a letter are our own questions. The number that "
+        "decided each meets its threshold (✓) or does not (✗)."
+    )
+
+
+def _verdict(j: Judgement) -> int:
+    return VERDICTS.index(j.verdict)
+
+
+def solving(judgements: Sequence[Judgement]) -> str:
+    """From which accuracy on a task is solved and up to which it is failed, in a sentence; empty where no round says."""
+    ends: dict[Thresholds, list[str]] = {}  # by thresholds, the tasks, the most common first
+    for j in judgements:
+        d = j.round.definitions
+        if "solved_at_least" in d:
+            tasks = ends.setdefault(thresholds(d) if "observer" in d else registered(d), [])
+            tasks += [label_of(task) for task in j.round.tasks if label_of(task) not in tasks]
+    if not ends:
+        return ""
+    first, *others = ends.items()
+    told = (
+        f"A network *solves* a task when the lower end of the interval of its accuracy is at least {first[0].solved:.2f}, and *fails* it when the "
+        f"upper end is at most {first[0].failed:.2f}"
+    )
+    each = [f"on {enumerated(tasks)}, {limit.solved:.3f} and {limit.failed:.3f}" for limit, tasks in others]
+    return "; ".join([told, *each]) + "."
 
 
 def section(judgements: Sequence[Judgement], claim: str, root: Path) -> Markdown:
@@ -160,14 +210,21 @@ def _card(j: Judgement, root: Path, asked: str) -> str:
     lines = [
         f":::::{{grid-item-card}} Round {j.round.number}: {MARKS[j.verdict]} {j.read()}",
         *([f"*Asked in round {j.round.number}:* {asked}"] if asked else []),
-        f"({anchor(j)})=\n**Decided by** {f'Nothing yet: {enumerated(j.parts)} alone has its seeds.' if j.parts else decided_by(j.deciding)}",
+        f"({anchor(j)})=\n"
+        + (
+            f"**No verdict yet:** only {enumerated(j.parts)} is measured with all its seeds."
+            if j.parts
+            else f"**Decided by** {decided_by(j.deciding, _noise(j))}"
+            if j.deciding.what
+            else "**No verdict yet:** no runs, or too few seeds."
+        ),
     ]
     if j.decision.found:
         lines.append(f"**Met by** {cells_in_words(j.decision)}.")
     for key, one in j.decision.found.items():
         count = f", {_of(one.met, one.of)} cells" if one.of > 1 else ""
         lines.append(
-            f"({anchor(j, key)})=\n{MARKS[one.verdict]} **{label_of(key)}**: {j.read(one.verdict)}{count}. {_sentence(one.reason)}"
+            f"({anchor(j, key)})=\n{MARKS[one.verdict]} **{label_of(key, _noise(j))}**: {j.read(one.verdict)}{count}. {_sentence(one.reason)}"
         )
     for part, decision in j.parts.items():
         lines.append(
