@@ -116,3 +116,41 @@ def test_policies_are_what_is_resampled(round_two):
     lost = walks["seed"].lt(4) & walks["condition"].ne("training") & walks["environment"].eq(CHEETAH)
     apart = decided("keeps_progress", walks.assign(**{"return": walks["return"].mask(lost, 0.0)}), round_two)
     assert apart.verdict == PARTLY and apart.deciding.what.endswith("on HalfCheetah-v5, progress kept")
+
+
+def test_who_makes_no_way_in_training_keeps_nothing(round_two):
+    """An ant that stands and then falls is not one that keeps all of its little less than nothing."""
+    walks = walked(round_two)
+    stands = walks["environment"].eq(ANT) & walks["network"].eq("ndp-bcm")
+    trained, novel = stands & walks["condition"].eq("training"), stands & walks["condition"].ne("training")
+    walks.loc[trained, ["return", "length"]] = [490.0, 500.0]
+    walks.loc[novel, ["return", "length"]] = [-50.0, 30.0]
+    found = decided("keeps_progress", walks, round_two).found
+    assert found["ndp-bcm"].verdict == PARTLY and found["ndp-bcm"].reason.startswith("Ant-v5 0.00")
+    assert found["dp-bcm"].verdict == YES
+
+
+@pytest.mark.parametrize("judge", judges.JUDGES)
+def test_a_condition_under_which_every_episode_diverged_is_nothing_kept(judge, round_two):
+    walks = walked(round_two, kept=lambda robot, name: 0.93)
+    policy = walks["environment"].eq(ANT) & walks["network"].eq("dp-oja")
+    before = decided(judge, walks, round_two)
+    walks.loc[policy & walks["condition"].isin(["slope", "pushes"]), ["return", "length"]] = np.nan
+    after = decided(judge, walks, round_two)
+    if judge == "keeps_progress":
+        assert before.found["dp-oja"].met == 2 and after.found["dp-oja"].met == 1
+        assert after.deciding.interval.mean == pytest.approx(0.93 * 10 / 12, abs=0.01)
+    walks.loc[policy & walks["seed"].eq(3) & walks["condition"].eq("training"), ["return", "length"]] = np.nan
+    assert decided(judge, walks, round_two) is not None
+
+
+def test_another_strength_than_the_registered_one_does_not_count(round_two):
+    walks = walked(round_two)
+    other = walks["condition"].eq("heavy") & walks["seed"].eq(0) & walks["network"].eq("mlp")
+    assert decided("walks_on_both", walks.assign(strength=walks.strength.mask(other, 9.0)), round_two) is None
+
+
+def test_two_measurements_of_one_policy_are_refused(round_two):
+    walks = walked(round_two)
+    with pytest.raises(ValueError, match="many-to-one"):
+        decided("keeps_progress", pd.concat([walks, walks]), round_two)

@@ -44,15 +44,16 @@ def shares(
         capped: whether a share above 1 counts as 1, so that what is gained under one condition makes up for no loss.
 
     Returns:
-        Rows of environment, network, seed, condition, share.
+        Rows of environment, network, seed, condition, share. A policy that made no way under the training condition keeps
+        nothing, nor does one all of whose episodes diverged.
     """
     require_choice("of", of, ("return", "progress"))
     walks = with_progress(walks)
     trained = walks[walks["condition"] == TRAINING].set_index(KEYS)[of].rename("trained")
     at = walks[walks["strength"].eq(walks["condition"].map(strengths)) & walks["condition"].isin(strengths)]
     require(len(at) > 0, "strengths", dict(strengths), "conditions and strengths that were measured")
-    at = at.merge(trained, left_on=KEYS, right_index=True)
-    share = at[of] / at["trained"]
+    at = at.merge(trained, left_on=KEYS, right_index=True, validate="many_to_one")
+    share = (at[of] / at["trained"]).where(at["trained"] > 0, 0.0).fillna(0.0)
     return at.assign(share=share.clip(upper=1.0) if capped else share)[[*KEYS, "condition", "share"]]
 
 

@@ -32,16 +32,18 @@ def _gather(records: Records, claim: Claim, round: Round) -> Evidence | None:
 
 
 def _evidence(walks: pd.DataFrame, round: Round, robots: tuple[str, ...]) -> Evidence | None:
-    """The measurements of every network on every robot, or None where one of them has too few seeds."""
+    """The policies that are measured under every condition, or None where a network on one of ``robots`` has too few of them."""
     if walks.empty:
         return None
+    judged = walks["condition"].eq(TRAINING) | walks["strength"].eq(walks["condition"].map(round.conditions))
+    measured = walks[judged].groupby(kept.KEYS, as_index=False)["condition"].nunique()
+    whole = measured.loc[measured["condition"] == len(round.conditions) + 1, kept.KEYS]
+    seeds = whole.groupby(["environment", "network"]).size()
     for robot in robots:
         for name in (round.plain, *round.plastic, *round.networks["ordinary"]):
-            cell = walks[(walks["environment"] == robot) & (walks["network"] == name)]
-            measured = cell[cell["condition"].isin([TRAINING, *round.conditions])]
-            whole = measured.groupby("seed")["condition"].nunique() == len(round.conditions) + 1
-            if whole.sum() < round.definitions.walking_seeds_at_least:
+            if seeds.get((robot, name), 0) < round.definitions.walking_seeds_at_least:
                 return None
+    walks = walks.merge(whole, on=kept.KEYS)
     return Evidence(robots, walks, kept.shares(walks, round.conditions, capped=True))
 
 
@@ -60,7 +62,7 @@ def _robots_that_are_whole(records: Records, claim: Claim, round: Round) -> dict
 def _return(evidence: Evidence, robot: str, name: str) -> Interval:
     walks = evidence.walks
     trained = walks[walks["condition"].eq(TRAINING) & walks["environment"].eq(robot) & walks["network"].eq(name)]
-    return interquartile_mean(trained["return"])
+    return interquartile_mean(trained["return"].fillna(0.0))  # nothing where every episode diverged
 
 
 def _by_cell(names: tuple[str, ...], robots: tuple[str, ...], judge_one, form: str) -> Decision:
