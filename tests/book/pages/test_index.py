@@ -2,6 +2,7 @@ import re
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 
 from spikepropamine.book import claims
@@ -27,7 +28,7 @@ def test_the_answer_counts_verdicts_and_cells(judgements, results):
         in answer
     )
     assert "3 of 4 plastic networks walk" in answer and "none significantly better than the plain one" in answer
-    assert "dp-bcm keeps the least, 93%" in answer
+    assert "by a [mild measure](novel_conditions.ipynb) (what decides is dp-bcm, 93%)" in answer
     assert len(answer.split("\n\n")) == 4
 
 
@@ -119,3 +120,23 @@ def test_weak_cues_are_told_apart_from_other_noise_and_have_thresholds_of_their_
         if len(path.vertices) == 2 and path.vertices[0, 0] == path.vertices[1, 0]
     }
     assert {0.95, 0.914, 0.6, 0.592} <= solved
+
+
+def test_walking_is_told_of_the_round_that_judged_it(repository, results):
+    rounds = claims.load_rounds(repository / "book" / "claims.yml")
+    walks = results["novel-conditions"]
+    ten = pd.concat([walks, walks.assign(seed=walks.seed + 5)], ignore_index=True)
+    better = ten.environment.eq("HalfCheetah-v5") & ten.network.eq("ndp-oja")
+    ten["return"] = ten["return"].mask(better, ten["return"] + 9000)
+    measured = {**results, "novel-conditions-round-two": ten}
+    judgements = claims.judge(rounds, measured)
+    assert next(j for j in judgements if j.id == "claim-5" and j.round.number == 2).cells[1] == 8
+    fourth = index.answer(judgements, measured).data.split("\n\n")[3]
+    assert "of 8 cases (network × robot), ndp-oja on HalfCheetah significantly better than the plain one" in fourth
+    assert "[strict measure]" in fourth and "simulated ant" not in fourth
+    drawing = index.draw_overview(measured, judgements)
+    plt.close(drawing.figure)
+    returns = drawing.data[drawing.data.measure == "return"]
+    assert returns.groupby("place").network.nunique().to_dict() == {"Ant": 6, "HalfCheetah": 6}
+    assert "ndp-oja on HalfCheetah walks significantly better than snn" in drawing.caption
+    assert "novel-conditions-round-two" in index.shown_in_overview(measured, judgements)

@@ -10,13 +10,14 @@ from matplotlib.axes import Axes
 from ...checks import require
 from ...records.statistics import interquartile_difference, interquartile_mean
 from ...walking.conditions import TRAINING
+from ...walking.robots import ENVIRONMENTS
 from .. import figures, plots
 from ..claims import VERDICTS, Judgement, latest, number
 from ..figures import Drawing, Item
 from ..judges.judge import Records
 from ..judges.temporal import Thresholds, registered
 from ..judges.temporal_round_two import by_network, thresholds
-from ..judges.walking import MEASUREMENTS, ROBOT
+from ..judges.walking import ROBOT
 from ..phrases import enumerated
 from .scorecard import MARKS, against, anchor, in_words, label_of
 
@@ -47,7 +48,7 @@ def grid(judgements: Sequence[Judgement]) -> Markdown:
         tables.append(_table(rows, columns, judgements))
     legend = " · ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
     told = [
-        f"{legend}. A count says how many networks meet the criterion; the number that decided, mostly an end of an interval, stands against its threshold. "
+        f"{legend}. A count says how many networks on a task, or robots of a network, meet the criterion; the number that decided, mostly an end of an interval, stands against its threshold. "
         "[What dp-oja and its kin are](#names-of-the-networks)." + _rounds(judgements)
     ]
     waiting = [f"[{j.claim.title}](#{anchor(j)})" for j in newest if not _columns(j)]
@@ -66,19 +67,23 @@ def shown_in_overview(results: Records, judgements: Sequence[Judgement]) -> list
     """The published results that :func:`draw_overview` draws; none before a round was run on temporal tasks."""
     if not _on_temporal_tasks(judgements):
         return []
-    return [name for name in (*_widest(judgements).records, MEASUREMENTS) if name in results]
+    walk = _walk(judgements)
+    return [name for name in (*_widest(judgements).records, *(walk.records if walk else ())) if name in results]
 
 
 def draw_overview(results: Records, judgements: Sequence[Judgement]) -> Drawing:
-    """Accuracy on the temporal tasks of the latest round that was run, and what the policies earn on Ant."""
-    widest = _widest(judgements)
+    """Accuracy on the temporal tasks of the latest round that was run, and what the policies earn of that on walking."""
+    widest, walk = _widest(judgements), _walk(judgements)
     d = {name: value for j in judgements if j.round.number == widest.round.number for name, value in j.round.definitions.items()}  # fmt: skip
-    data = pd.concat([*_accuracies(results, widest), _returns(results)], ignore_index=True)
+    data = pd.concat([*_accuracies(results, widest), _returns(results, walk)], ignore_index=True)
     names = _shown(data, widest)
     data = data[data.network.isin(names)].reset_index(drop=True)
     walks = {name: value for name, value in (("walks", d.get("walks_at_least")),) if value}
     labels = {"accuracy": "accuracy on held-out trials", "return": "return of an episode"}
-    figure, axes = plt.subplots(2, 1, figsize=(4.6, 2.2), height_ratios=(len(widest.decision.found), 1.3))
+    robots = data[data.measure == "return"].place.nunique()
+    figure, axes = plt.subplots(
+        2, 1, figsize=(4.6, 1.9 + 0.3 * robots), height_ratios=(len(widest.decision.found), 0.3 + robots)
+    )
     for axis, measure in zip(axes, labels):
         part = data[data.measure == measure].assign(place=lambda t: t.place.map(label_of))
         plots.seeds_and_interval(axis, part, "value", figures.network_styles(names), at="place", horizontal=True)
@@ -93,7 +98,7 @@ def draw_overview(results: Records, judgements: Sequence[Judgement]) -> Drawing:
         f"{label_of(place)}: " + ", ".join(f"{r.network} {number(r.mean)}" for r in part.itertuples())
         for place, part in middle.groupby("place", sort=False)
     )
-    alt = f"Dot plot of {len(names)} networks on temporal tasks and on Ant. Interquartile means: {told}."
+    alt = f"Dot plot of {len(names)} networks on temporal tasks and as they walk. Interquartile means: {told}."
     return Drawing(figure, data, _caption(data, judgements), alt)
 
 
@@ -158,12 +163,20 @@ def _accuracies(results: Records, j: Judgement) -> Iterator[pd.DataFrame]:
                 yield runs.assign(place=task, measure="accuracy", value=runs["accuracy"])[_COLUMNS]
 
 
-def _returns(results: Records) -> pd.DataFrame:
-    walks = results.get(MEASUREMENTS)
+def _walk(judgements: Sequence[Judgement]) -> Judgement | None:
+    """The latest judgement on who walks."""
+    return {j.id: j for j in latest(judgements)}.get("claim-5")
+
+
+def _returns(results: Records, walk: Judgement | None) -> pd.DataFrame:
+    """What every policy behind a judgement earns on each of its robots: Ant alone in round one, and both after it."""
+    walks = None if walk is None else results.get(walk.records[0])
     if walks is None:
         return pd.DataFrame(columns=_COLUMNS)
-    walks = walks[(walks.environment == ROBOT) & (walks.condition == TRAINING)]
-    return walks.rename(columns={"return": "value"}).assign(place="Ant", measure="return")[_COLUMNS]
+    robots = (ROBOT,) if walk.round.number == 1 else ENVIRONMENTS
+    walks = walks[walks.environment.isin(robots) & (walks.condition == TRAINING)]
+    places = walks.environment.str.removesuffix("-v5")
+    return walks.rename(columns={"return": "value"}).assign(place=places, measure="return")[_COLUMNS]
 
 
 _COLUMNS = ["measure", "place", "network", "seed", "value"]
@@ -242,13 +255,18 @@ def _walking(newest: Mapping[str, Judgement], results: Records) -> str:
     if walk is None or keep is None or not (walk.decision.found and keep.decision.found):
         return ""
     met, of = walk.cells
-    better = _earn_more(_returns(results), walk.round.plastic)
+    better = _earn_more(_returns(results, walk), walk.round.plastic)
     gain = f"{enumerated(better) or 'none'} significantly better than the plain one"
-    kept, least = keep.cells, keep.deciding.interval
+    first = walk.round.number == 1
     told = (
-        f"{met} of {of} plastic networks walk with a simulated ant, {gain}, and {kept[0]} of {kept[1]} keep their walk under "
-        f"novel conditions by a [mild measure](novel_conditions.ipynb) ({keep.deciding.what.split(',')[0]} keeps the least, "
-        f"{least.mean:.0%})"
+        f"{met} of {of} plastic networks walk with a simulated ant, {gain}"
+        if first
+        else f"Plastic networks walk in {met} of {of} cases (network × robot), {gain}"
+    )
+    told += (
+        f", and {keep.cells[0]} of {keep.cells[1]} keep their walk under novel conditions by a "
+        f"[{'mild' if keep.round.number == 1 else 'strict'} measure](novel_conditions.ipynb) (what decides is {keep.deciding.what.split(',')[0]}, "
+        f"{keep.deciding.interval.mean:.0%})"
     )
     remember = newest.get("claim-adaptation")
     if remember is not None and remember.decision.found:
@@ -257,9 +275,16 @@ def _walking(newest: Mapping[str, Judgement], results: Records) -> str:
 
 
 def _earn_more(returns: pd.DataFrame, plastic: Sequence[str]) -> list[str]:
-    """The plastic networks whose return is above the plain one's by an interval that excludes zero."""
-    of = {name: part.value for name, part in returns.groupby("network")}
-    return [n for n in plastic if {n, PLAIN} <= set(of) and interquartile_difference([of[n]], [of[PLAIN]]).low > 0]
+    """The plastic networks whose return is above the plain one's by an interval that excludes zero; where there are robots, on which."""
+    of = {key: part.value for key, part in returns.groupby(["place", "network"], sort=False)}
+    places = list(dict.fromkeys(returns.place))
+    return [
+        name if len(places) == 1 else f"{name} on {place}"
+        for name in plastic
+        for place in places
+        if {(place, name), (place, PLAIN)} <= set(of)
+        and interquartile_difference([of[place, name]], [of[place, PLAIN]]).low > 0
+    ]
 
 
 def _together(judgements: Sequence[Judgement]) -> list[tuple[str, ...]]:
