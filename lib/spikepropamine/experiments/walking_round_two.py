@@ -1,4 +1,4 @@
-"""Walking, round two: more steps and seeds on both robots, and the search that has to come before them.
+"""Walking, round two: ten seeds on both robots, more steps on HalfCheetah, and the search that comes before them.
 
 The criteria stand in ``book/claims.yml``. What is kept is measured as in round one, from the trained policies
 (:mod:`spikepropamine.experiments.novel_conditions`), and published as ``MEASUREMENT``.

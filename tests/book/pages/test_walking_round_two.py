@@ -109,7 +109,7 @@ def test_round_two_says_who_walks_who_is_near_and_whose_curve_is_flat(definition
     found = longer(BASE | {"mlp": 2000.0, "snn": 1900.0, "dp-oja": 2100.0}, {"dp-bcm": 1.2, "snn": 1.02})
     planned = {robot: two.round_two(robot) for robot in EXPERIMENTS}
     told = page.in_words(planned, *together({"half-cheetah": found}), definitions, list(BASE))
-    assert told.startswith("60 of 120 runs are done; its claims are judged when all are.")
+    assert told.startswith("60 of 120 runs are done; its claims are judged when all are done and measured.")
     ant, cheetah = told.split("\n- ")[1:]
     assert "Ant-v5" in ant and "*not yet run*" in ant
     assert "1 of 4 plastic networks walk" in cheetah and "dp-oja 2,100" in cheetah
@@ -127,8 +127,12 @@ def test_round_two_says_who_walks_who_is_near_and_whose_curve_is_flat(definition
     told = page.in_words(planned, runs, curves, definitions, list(BASE))
     assert page.headlines(planned, runs, definitions, list(BASE)) == []
     assert page.headlines(planned, runs[:0], definitions, list(BASE)) == []
-    assert "12 of 60 runs, 2 seeds of each policy, too few to judge." in told and "walk" not in told
+    assert "12 of 60 runs, seeds of each policy: 2, too few to judge." in told and "walk" not in told
     assert "So far they return snn 1,900, dp-oja 2,100" in told and "spiking policies 40 to 105% of the MLP's" in told
+    snn = [table[(table.seed < 1) & (table.config_hash == found[0].config_hash[0])] for table in found]
+    assert "1 of 60 runs, seeds of each policy: 0 to 1, too few" in page.in_words(
+        planned, *together({"half-cheetah": snn}), definitions, list(BASE)
+    )
     whole, _ = together({"half-cheetah": found})
     assert len(with_enough(whole)) == len(whole) and with_enough(runs).empty and with_enough(runs[:0]).empty
     ant = runs.assign(environment="Ant-v5")

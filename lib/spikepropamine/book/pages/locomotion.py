@@ -102,7 +102,7 @@ def what_we_found(
         better = tests[(tests.adjusted_p < definitions.significant_at) & (tests.difference > 0)]
         plain = ", ".join(f"{middle[e, 'snn'].mean:,.0f} on {e}" for e in robots if (e, "snn") in middle)
         lines.append(
-            f"**Plasticity {'helps in some cases' if len(better) else 'does not help'}.** The plain snn reaches {plain}, "
+            f"**Plasticity {'helps in some cases' if len(better) else 'is not shown to help'}.** The plain snn reaches {plain}, "
             f"{_place_of_plain(middle, robots, names)}; a plastic network is significantly better in {len(better)} of "
             f"{len(tests)} comparisons"
             + (f" ({', '.join(f'{r.network} on {r.environment}' for r in better.itertuples())})" if len(better) else "")
@@ -176,7 +176,11 @@ def still_rising(curves: pd.DataFrame) -> str:
     """Which robots' policies still gained in the last fifth of training, in words; empty where there is nothing to say."""
     gains = last_fifth(curves).groupby("environment", sort=False)
     told = [f"{between(list(values), '+.0%')} on {environment}" for environment, values in gains]
-    return f" Training was not finished: in its last fifth mean returns changed by {', '.join(told)}." if told else ""
+    return (
+        f" In the last fifth of training, over which the learning rate goes to zero, mean returns changed by {', '.join(told)}."
+        if told
+        else ""
+    )
 
 
 def against_plain(runs: pd.DataFrame, plastic: Sequence[str]) -> pd.DataFrame:
@@ -219,7 +223,7 @@ def described(configs: Mapping[str, LocomotionConfig]) -> str:
         f"through it earns about {lasts}. "
         + " ".join(f"{name} has {o} observations and {a} torques." for name, (o, a) in sizes.items())
         + f" Steps of training: {each(lambda t: format(t.steps, ','))}.\n\n"
-        f"A spiking policy is two populations of {policy.n_hidden} neurons. The observations, normalised by their running "
+        f"A spiking policy of round one is two populations of {policy.n_hidden} neurons. The observations, normalised by their running "
         f"statistics, are a current into the first for {policy.ticks} ticks of {policy.options.dt:g} ms a control step. Its spikes "
         "reach the second through the synapses that in the `dp` and `ndp` networks are plastic; the potential of a leaky readout "
         "is the mean of the action. Potentials, traces and efficacies run on through the whole episode and start at zero in the "
