@@ -141,7 +141,10 @@ def test_round_two_says_by_its_criteria_who_keeps_what(walks, round_two):
     assert f"and {page._who(in_part, 'meet')} it in part (from 75%)" in ant
     assert page._who([], "keep") == "none keeps" and page._who(["a"], "keep") == "1 (a) keeps"
     assert page._who(["a", "b"], "lose") == "2 (a, b) lose"
-    assert "are ahead of the MLP most under action delay" in ant and "Among 50 of them, all networks together, the rank" in ant
+    assert (
+        "are ahead of the MLP most under action delay" in ant
+        and "Among 50 of them, all networks together, the rank" in ant
+    )
     headlines = page.headlines(doubled, NAMES, round_two)
     assert (
         len(headlines) == 2 and f"of 4 plastic networks {page._who(holds, 'meet')} the criterion of 90%" in headlines[0]

@@ -70,7 +70,7 @@ def test_the_figure_has_the_changes_in_the_order_of_the_list_and_a_panel_a_robot
     drawing = page.draw_tried(page.tried_to_close({r: searched(r, gains) for r in EXPERIMENTS}), list(BASE))
     assert [axis.get_title() for axis in drawing.figure.axes] == list(EXPERIMENTS.values())
     assert [label.get_text() for label in drawing.figure.axes[0].get_yticklabels()] == list(two.GAP_CHANGES)
-    assert "on Ant-v5 ndp-oja comes nearest" in drawing.caption.replace("On", "on")
+    assert "under the same change is 70% on Ant-v5 (ndp-oja, as in round one)" in drawing.caption
 
 
 @pytest.fixture

@@ -304,9 +304,14 @@ def _by_pairs(table: pd.DataFrame) -> pd.DataFrame:
     return table[(table.value_bits == USUAL.value_bits) & (table.delay_ms == USUAL.delay_ms)]
 
 
-def _most(table: pd.DataFrame) -> str:
+def _peaks(table: pd.DataFrame) -> pd.DataFrame:
+    """Of each network the number of pairs at which it stores most bits, the best network first."""
     found = plots.intervals(_by_pairs(table), "bits", ["network", "pairs"])
-    peak = found.loc[found.groupby("network", sort=False)["mean"].idxmax()].sort_values("mean", ascending=False)
+    return found.loc[found.groupby("network", sort=False)["mean"].idxmax()].sort_values("mean", ascending=False)
+
+
+def _most(table: pd.DataFrame) -> str:
+    peak = _peaks(table)
     return "; ".join(f"{r.network} {r.mean:.1f} (at {r.pairs})" for r in peak.itertuples())
 
 
@@ -334,11 +339,11 @@ def draw_trained_with(table: pd.DataFrame) -> Drawing:
         plots.band(axis, usual, "pairs", column, styles)
         axis.set(xlabel="pairs trained with", ylabel=label, xticks=sorted(usual.pairs.unique()))
     plots.legend_above(figure, styles)
-    told = _most(table)
+    told, first = _most(table), _peaks(table).iloc[0]
     return Drawing(
         figure,
         table.drop(columns=["config_hash", "git_commit"]),
-        f"Most bits stored by a network trained for the number of pairs that it is tested with: {told}. {look.PAIRS_TRAINING.steps} steps "
+        f"Trained for the number of pairs that they are tested with, networks store at most {first['mean']:.1f} bits, by {first.network}: {told}. {look.PAIRS_TRAINING.steps} steps "
         f"each, {between(usual.groupby(['network', 'pairs']).seed.nunique(), 'd')} seeds. All networks have as many hidden neurons but "
         "lsnn-100, which has more parameters than any other. Interquartile mean with bootstrap intervals.",
         f"Four panels against the number of pairs. Most bits: {told}.",

@@ -1,5 +1,6 @@
 """The gallery: a card for every figure and table of the book, by chapter."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from IPython.display import Markdown
 from ...records.atomic import load_yaml, read_json
 
 ROWS, COLUMNS = 3, 3  # of a table that its card shows
+BRACKET = 40  # characters of a bracket that is too long for a card
 MESSAGE = 4  # a message has more words; what stands before a colon may be fewer, such as "The network"
 
 
@@ -23,23 +25,31 @@ def gallery(root: Path) -> Markdown:
 
 
 def message(caption: str) -> str:
-    """The first sentence of a caption, which is its message, without brackets, up to a colon that tells what is drawn."""
-    words, bracket = " ".join(caption.split()), re.compile(r" \([^()]*\)")
-    while bracket.search(words):  # the innermost first
-        words = bracket.sub("", words)
+    """The first sentence of a caption, which is its message, up to a colon that tells what is drawn.
+
+    Of what stands in brackets only short ones with numbers stay.
+    """
+    words = re.sub(r" \((?:[^()]|\([^()]*\))*\)", _short, " ".join(caption.split()))
     first = re.split(r"\. (?=[A-Zα-ωΑ-Ω|])", words, maxsplit=1)[0]
     head, _, drawn = first.partition(": ")
     message = head if drawn and len(head.split()) > MESSAGE else first
     return message.rstrip(".") + "."
 
 
+def _short(bracket: re.Match[str]) -> str:
+    """A bracket as a card has it: as it is where it is one short number or two, else nothing."""
+    text = bracket[0]
+    return text if re.fullmatch(r" \([^():.]*\d(?:[^():.]|\.\d)*\)", text) and len(text) <= BRACKET else ""
+
+
 def _in_order(root: Path, page: str, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The items of a page, in the order in which it shows them."""
     path = root / "book" / f"{page}.ipynb"
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"] if path.exists() else []
+    text = "\n".join("".join(cell["source"]) for cell in cells)  # not what cells put out, in whatever order
     of_page = [item for item in items if item["chapter"] == page]
     # with its closing quote, where it is made: not where prose refers to it, nor in an id that begins with it
-    made = {item["id"]: re.search(re.escape(item["id"]) + r"\\?[\"']", text) for item in of_page}
+    made = {item["id"]: re.search(re.escape(item["id"]) + "[\"']", text) for item in of_page}
     return sorted(of_page, key=lambda item: at.start() if (at := made[item["id"]]) else len(text))
 
 

@@ -142,7 +142,9 @@ def draw_accuracy(found: Found, solved: Mapping[str, float]) -> Drawing:
         axis.set(xlim=(0.4, 1.02), xlabel="held-out accuracy")
         axis.set_title(CELLS[cell].label, pad=14)
         low = {name: interquartile_mean(runs.accuracy).low for name, runs in part.groupby("network")}
-        reached.append((CELLS[cell].label, [name for name in names if low.get(name, 0) >= solved.get(cell, 0.95)]))
+        runs, planned = len(part), len(found.experiments[cell].runs)
+        label = CELLS[cell].label if cell in found.whole else f"{CELLS[cell].label} ({runs} of {planned} runs so far)"
+        reached.append((label, [name for name in names if low.get(name, 0) >= solved.get(cell, 0.95)]))
     message = "; ".join(f"{label}: {', '.join(who) or 'no network'}" for label, who in reached)
     middle = plots.intervals(found.runs, "accuracy", ["cell", "network"])
     seeds = between(found.runs.groupby(["cell", "network"]).seed.nunique(), "d")

@@ -131,7 +131,9 @@ def draw_tried(table: pd.DataFrame, names: Sequence[str]) -> Drawing:
     most = {
         robot: part.loc[part.share_of_ordinary.idxmax()] for robot, part in spiking.groupby("environment", sort=False)
     }
-    message = "; ".join(f"on {robot} {r.network} comes nearest to the MLP ({r.change})" for robot, r in most.items())
+    message = " and ".join(
+        f"{r.share_of_ordinary:.0%} on {robot} ({r.network}, {r.change})" for robot, r in most.items()
+    )
     told = "; ".join(
         f"{robot}, {change}: " + ", ".join(f"{name} {value:,.0f}" for name, value in zip(part.network, part["return"]))
         for (robot, change), part in table.groupby(["environment", "change"], sort=False)
@@ -139,7 +141,7 @@ def draw_tried(table: pd.DataFrame, names: Sequence[str]) -> Drawing:
     return Drawing(
         figure,
         table[["environment", "network", "change", "seed", "return", "share_of_ordinary"]],
-        (f"{message[0].upper()}{message[1:]}: " if message else "")
+        (f"The highest share of the MLP's return under the same change is {message}: " if message else "")
         + f"return after {GAP_STEPS:,} steps, mean of {EPISODES} episodes of one policy (seed {table.seed.iloc[0]}), by what was "
         "changed. One seed each: small distances between marks mean little.",
         f"Dot plot of returns, changes down the side. {told}.",
