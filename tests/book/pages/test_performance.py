@@ -58,7 +58,7 @@ def test_the_findings_say_how_much_faster_than_what_and_what_plasticity_costs(ta
     )
     assert "20 times faster than JAX" in found and "torch.compile" not in found
     assert (
-        "At batch 64, from 100 to 400 ticks, it is 20 times faster; at 400 ticks it takes 200 MB, the loop 4,000 MB."
+        "Of dp-oja at batch 64, from 100 to 400 ticks, it is 20 times faster; at 400 ticks it takes 200 MB, the loop 4,000 MB."
         in found
     )
     assert (
@@ -103,12 +103,25 @@ def test_the_published_record_on_a_gpu_tells_its_runs_apart(on_gpu):
     assert set(table.beside) == {"nothing", "13 busy processes"} and table.commit.str.fullmatch("[0-9a-f]{40}").all()
     side = page.compared(table)
     assert side.run.nunique() == 1 and {"JAX", "fused path", "CUDA graph"} <= set(side.implementation)
-    (found,) = page.gpu_findings(table)
-    assert "while 13 busy processes ran" in found and "With nothing else running" in found
-    assert len(page.gpu_shown(table)) == len(table)
+    loaded, idle, owed = page.gpu_findings(table)
+    assert (
+        "launched from Python, while 13 busy processes ran" in loaded
+        and "Recorded as a CUDA graph themselves" in loaded
+    )
+    assert "In another run, of commit `370f2f2`" in idle and "one core (commit `e7c4b6f`)" in idle
+    assert "timings that are planned on a GPU" in owed
+    shown = page.gpu_shown(table)
+    sizes = list(shown[["network", "B", "synapses", "T"]].itertuples(index=False, name=None))
+    assert len(shown) == len(table) and len(set(sizes)) == sum(a != b for a, b in zip(sizes, sizes[1:])) + 1
+    assert {"Triton kernels", "fused path, one CPU core"} <= set(shown.implementation) and "0.58" in set(
+        shown["time (ms)"]
+    )
     assert "3 runs on machines of one kind" in page.gpu_caption(table, made)
     drawn = page.draw_gpu(table)
-    assert drawn.caption.startswith("The Triton kernels are")
+    assert re.match(
+        r"The Triton kernels are [\d.]+ to [\d.]+ times faster than JAX, the best of the others", drawn.caption
+    )
+    assert "and recorded as a CUDA graph another 2.3 to 8.8 times" in drawn.caption
     names = {label.get_text() for label in drawn.figure.axes[0].get_yticklabels()}
     assert {"Triton kernels", "Triton kernels, CUDA graph", "fused path, one CPU core"} <= names
 
@@ -136,7 +149,7 @@ def test_what_is_not_measured_yet_on_a_gpu_is_listed_by_size(on_gpu):
     owed = (shown == "**not yet**").sum().sum()
     assert re.search(rf"{owed} of \d+ planned timings are not made yet", page.gpu_owed(table).markdown)
     assert (
-        "dp-oja, B=512, 64×64, T=200" not in shown.index and "timings that are planned" in page.gpu_findings(table)[0]
+        "dp-oja, B=512, 64×64, T=200" not in shown.index and "timings that are planned" in page.gpu_findings(table)[-1]
     )
     planned = [
         dict(asdict(one), implementation=name, failure="", run="one", beside="nothing", commit="")
@@ -174,3 +187,12 @@ def test_the_groups_of_what_the_book_costs_sum_to_all():
         "8 of 8",
         "15 of 15",
     ]
+
+
+def test_how_far_from_the_floor_is_said_with_the_numbers_of_the_list(table):
+    facts = {"flops": 1e12, "bytes": 1e12}
+    rows = page.headline(table)
+    own = [r for r in rows.itertuples() if r.implementation == page.OWN and r.network != "snn"]
+    times = sorted(r.milliseconds_per_step / page.floor(r, facts) for r in own)
+    assert f"takes {times[0]:.0f} to {times[-1]:.0f} times as long" in page.over_floor(rows, facts)
+    assert page.floors(rows, facts).count("Its floor is") == len(own)

@@ -70,7 +70,7 @@ def _times_by_panel(panels: Mapping[str, pd.Series], rows: int, called: Mapping[
             axis.plot(x, at, color=colour, marker=marker, ms=5, linestyle="none")
             if x == x:
                 axis.annotate(
-                    f"{x:,.0f}" if x >= 10 else f"{x:.1f}",
+                    f"{x:,.0f}" if x >= 10 else f"{x:.1f}" if x >= 1 else f"{x:.2f}",
                     (x, at),
                     xytext=(0, 4),
                     textcoords="offset points",
@@ -190,7 +190,7 @@ def what_we_found(table: pd.DataFrame, on_gpu: pd.DataFrame) -> str:
         ratio = (both["milliseconds_per_step"][LOOP] / both["milliseconds_per_step"][OWN]).dropna()
         memory = both["peak_megabytes"].dropna().iloc[-1]
         said.append(
-            f"At batch {table[table.series == 'ticks'].batch.iloc[0]}, from {ratio.index[0]:,} to {ratio.index[-1]:,} ticks, it is {span(ratio.tolist(), 0)} times "
+            f"Of {table[table.series == 'ticks'].network.iloc[0]} at batch {table[table.series == 'ticks'].batch.iloc[0]}, from {ratio.index[0]:,} to {ratio.index[-1]:,} ticks, it is {span(ratio.tolist(), 0)} times "
             f"faster; at {ratio.index[-1]:,} ticks it takes {memory[OWN]:.0f} MB, the loop {memory[LOOP]:,.0f} MB."
         )
     said += filter(None, [beside_libraries(rows)])
@@ -203,13 +203,18 @@ def failures(rows: pd.DataFrame) -> str:
     return "\n".join(f"- {r.implementation} on `{r.network}` could not run: {r.failure}" for r in failed.itertuples())
 
 
+def over_floor(rows: pd.DataFrame, facts: Mapping[str, float]) -> str:
+    """How far the fused path is from what one core must at least take, in a sentence."""
+    times = [r.milliseconds_per_step / floor(r, facts) for r in _own_plastic(rows).itertuples()]
+    return f"The fused path takes {span(times, 0)} times as long as one core must at least take."
+
+
 def floors(rows: pd.DataFrame, facts: Mapping[str, float]) -> str:
-    """How far the fused path is from what one core must at least take."""
-    own = rows[(rows.implementation == OWN) & (rows.network != "snn")]
+    """What a step asks of one core at least, of each network."""
     lines = [
         f"- `{r.network}`: {r.milliseconds_per_step:.0f} ms. Its floor is {floor(r, facts):.1f} ms, by {benchmark.operations(workload(r)) / 1e9:.2f} "
         "billion operations on synapses."
-        for r in own.itertuples()
+        for r in _own_plastic(rows).itertuples()
     ]
     return "\n".join(
         [
@@ -218,6 +223,10 @@ def floors(rows: pd.DataFrame, facts: Mapping[str, float]) -> str:
             *lines,
         ]
     )
+
+
+def _own_plastic(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[(rows.implementation == OWN) & (rows.network != "snn")]
 
 
 # ---------------------------------------------------------------- growth
@@ -240,6 +249,8 @@ def draw_growth(table: pd.DataFrame) -> Drawing:
     """How time grows with ticks, batch and synapses, and memory with ticks."""
     table = table.assign(synapses=table.inputs * table.hidden)
     figure, axes = figures.grid(1, 4, height=2.5)
+    for axis in axes[1:3]:
+        axis.sharey(axes[0])
     for axis, (name, column, label) in zip(axes, SERIES):
         for implementation in (LOOP, OWN):
             colour, marker = LOOKS[implementation]
@@ -254,6 +265,7 @@ def draw_growth(table: pd.DataFrame) -> Drawing:
     figure.legend(*axes[3].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     time = {name: exponent(table, name, column, "milliseconds_per_step") for name, column, _ in SERIES}
     memory = exponent(table, "ticks", "ticks", "peak_megabytes")
+    first, ticks = table[table.series == "ticks"].iloc[0], table[table.series == "batch"].ticks.iloc[0]
     powers = ", ".join(f"{power:.2f}" for power in time.values())
     grows = f"Time grows {_linearly([*time.values()])} with ticks, batch and synapses (exponents {powers})"
     at_last = {name: exponent(table, name, column, "milliseconds_per_step", last=2) for name, column, _ in SERIES}
@@ -263,7 +275,8 @@ def draw_growth(table: pd.DataFrame) -> Drawing:
         figure,
         table[table.series != "headline"][["series", *COLUMNS, "batch", "inputs", "hidden", "ticks"]],
         f"{grows}, and memory with ticks {_beside(memory, time['ticks'])} ({memory:.2f}). "
-        f"One step of {table[table.series == 'ticks'].network.iloc[0]} on one core.",
+        f"One step of {first.network} on one core; exponents are those of the fused path. Where it is not varied, the batch is {first.batch} and the "
+        f"layer {first.inputs}×{first.hidden}, over {ticks} ticks.",
         f"Four log-log panels, each with a line for the straightforward loop and one for the fused path. {grows} on the fused path.",
     )
 
@@ -330,8 +343,13 @@ def _ratio(times: pd.DataFrame, of: str, to: str) -> str:
 
 
 def _busy(rows: pd.DataFrame) -> str:
-    beside = [name for name in dict.fromkeys(rows.beside) if name != QUIET]
+    """What else ran on the processor while the rows on a GPU were measured."""
+    beside = [name for name in dict.fromkeys(rows[rows.implementation != CPU].beside) if name != QUIET]
     return f", while {' and '.join(beside)} ran on the same processor" if beside else ""
+
+
+def _commits(rows: pd.DataFrame) -> str:
+    return f"commit {enumerated(f'`{commit[:7]}`' for commit in dict.fromkeys(rows.commit))}"
 
 
 def gpu_findings(on_gpu: pd.DataFrame) -> list[str]:
@@ -343,12 +361,15 @@ def gpu_findings(on_gpu: pd.DataFrame) -> list[str]:
     times = times[[key[1:] == first for key in times.index]]
     slower = [(name, name) for name in ("CUDA graph", "JAX") if name in times] + [(CPU, "one core of that machine")]
     than = ", ".join(f"{_ratio(times, name, OWN)} times faster than {called}" for name, called in slower)
-    said = (
-        f"**On a GPU** the same step takes {span(times[OWN].tolist())} ms by the Triton kernels{_busy(side)}: {_ratio(times, 'reference path', OWN)} times faster than "
+    found = [
+        f"**On a GPU** the same step takes {span(times[OWN].tolist())} ms by the Triton kernels, launched from Python{_busy(side)}: {_ratio(times, 'reference path', OWN)} times faster than "
         f"the reference path there, {than.replace('CUDA graph', 'that path as a CUDA graph')}."
-    )
-    if GRAPH in times:
-        said += f" Recorded as a CUDA graph themselves they take {span(times[GRAPH].tolist(), 2)} ms."
+        + (
+            f" Recorded as a CUDA graph themselves they take {span(times[GRAPH].tolist(), 2)} ms."
+            if GRAPH in times
+            else ""
+        )
+    ]
     quiet = on_gpu[(on_gpu.implementation == OWN) & (on_gpu.beside == QUIET)]
     large = quiet[(quiet.batch == quiet.batch.max()) & (quiet.ticks == first[3]) & (quiet.inputs == first[1])]
     core = on_gpu[
@@ -356,14 +377,16 @@ def gpu_findings(on_gpu: pd.DataFrame) -> list[str]:
     ]
     if len(large) and len(core):
         same = quiet[(quiet[SIZE[1:]] == list(first)).all(axis=1)]
-        said += (
-            f" With nothing else running they took {span(same.milliseconds_per_step.tolist())} ms, and {span(large.milliseconds_per_step.tolist(), 0)} ms at batch "
-            f"{large.batch.iloc[0]:,}, for which one core takes {core.milliseconds_per_step.iloc[0]:,.0f} ms."
+        one = core.iloc[0]
+        found.append(
+            f"In another run, of {_commits(same)} on an idle machine of the same kind, the kernels launched from Python took "
+            f"{span(same.milliseconds_per_step.tolist())} ms, and {span(large.milliseconds_per_step.tolist(), 0)} ms at batch {large.batch.iloc[0]:,}; one core "
+            f"({_commits(core)}) takes {one.milliseconds_per_step:,.0f} ms for that batch of {one.network}."
         )
     planned, owed = _planned_and_owed(on_gpu)
     if owed:
-        said += f" Of {planned} timings that are planned on a GPU {owed} are [not made yet](on-a-gpu)."
-    return [said]
+        found.append(f"Of {planned} timings that are planned on a GPU {owed} are [not made yet](on-a-gpu).")
+    return found
 
 
 def _plan() -> gpu.Plan:
@@ -422,12 +445,16 @@ def draw_gpu(on_gpu: pd.DataFrame) -> Drawing:
     fastest = fastest.replace(ON_GPU)
     message = f"No implementation is the fastest at every size: {', '.join(dict.fromkeys(fastest))}"
     if OWN in own and (drawn[OWN] <= drawn.drop(columns=own).min(axis=1)).all():
-        ahead = drawn.drop(columns=own).min(axis=1) / drawn[OWN]
-        message = f"The Triton kernels are {span(ahead.tolist())} times faster than the next best implementation at every size drawn"
+        ahead, best = drawn.drop(columns=own).min(axis=1) / drawn[OWN], drawn.drop(columns=own).idxmin(axis=1)
+        message = f"The Triton kernels are {span(ahead.tolist())} times faster than {enumerated(dict.fromkeys(best))}, the best of the others, at every size drawn"
+        if GRAPH in own:
+            message += (
+                f", and recorded as a CUDA graph another {span((drawn[OWN] / drawn[GRAPH]).dropna().tolist())} times"
+            )
     return Drawing(
         _times_by_panel({sized(key): row for key, row in drawn.iterrows()}, 1, ON_GPU),
         kept[[*SIZE, "implementation", "milliseconds_per_step", "peak_megabytes"]],
-        f"{message}: one training step on a GPU{_busy(side)}, and the fused path on one core of that machine, on logarithmic axes.",
+        f"{message}: one training step on a GPU{_busy(side)}, and the fused path on one core of that machine, with nothing beside, on logarithmic axes.",
         "Panels, one a size, each with a mark per implementation along a logarithmic time axis; "
         + "; ".join(f"{sized(key)}: fastest {name}".replace("\n", ", ") for key, name in fastest.items())
         + ".",
@@ -436,14 +463,24 @@ def draw_gpu(on_gpu: pd.DataFrame) -> Drawing:
 
 def gpu_shown(on_gpu: pd.DataFrame) -> pd.DataFrame:
     """Time and memory on a GPU as they are read, a line for each size, implementation and run."""
+    order = {name: n for n, name in enumerate(gpu.IMPLEMENTATIONS)}
+    sizes = {size: n for n, size in enumerate(dict.fromkeys(on_gpu[SIZE].apply(tuple, axis=1)))}
+    at = [
+        (sizes[tuple(row)], order.get(name, len(order)))
+        for *row, name in on_gpu[[*SIZE, "implementation"]].itertuples(index=False)
+    ]
+    on_gpu = on_gpu.iloc[sorted(range(len(at)), key=at.__getitem__)]
     return pd.DataFrame(
         {
             "network": on_gpu.network,
             "B": on_gpu.batch,
             "synapses": [f"{r.inputs}×{r.hidden}" for r in on_gpu.itertuples()],
             "T": on_gpu.ticks,
-            "implementation": on_gpu.implementation,
-            "time (ms)": [r.failure or _said(r.milliseconds_per_step, ".1f") for r in on_gpu.itertuples()],
+            "implementation": on_gpu.implementation.replace(ON_GPU),
+            "time (ms)": [
+                r.failure or _said(r.milliseconds_per_step, ".2f" if r.milliseconds_per_step < 1 else ".1f")
+                for r in on_gpu.itertuples()
+            ],
             "memory (MB)": [_said(x, ",.0f") for x in on_gpu.peak_megabytes],
             "beside": on_gpu.beside,
             "commit": [f"`{commit[:7]}`" for commit in on_gpu.commit],
@@ -502,12 +539,13 @@ def gpu_memory(on_gpu: pd.DataFrame) -> str:
     if ours.empty:
         return ""
     longest = ours.groupby("run").ticks.nunique().idxmax()
-    ours = ours[ours.run == longest].set_index("ticks").peak_megabytes.sort_index()
+    ours = ours[ours.run == longest]
+    commit, ours = _commits(ours), ours.set_index("ticks").peak_megabytes.sort_index()
     loop = here[here.implementation == "reference path"].groupby("ticks").peak_megabytes.first()
     if len(ours) < 2 or loop.empty:
         return ""
     said = (
-        f"\n\nMemory, of {first[0]} at batch {first[1]}: {ours.iloc[0]:.0f} MB at {ours.index[0]:,} ticks and {ours.iloc[-1]:.0f} MB at {ours.index[-1]:,}. "
+        f"\n\nMemory, of {first[0]} at batch {first[1]}, by the kernels of {commit}: {ours.iloc[0]:.0f} MB at {ours.index[0]:,} ticks and {ours.iloc[-1]:.0f} MB at {ours.index[-1]:,}. "
         f"The reference path takes {loop.iloc[0]:,.0f} MB at {loop.index[0]:,} ticks"
     )
     if ours.index[-1] in loop.index:
@@ -631,6 +669,13 @@ def cost_shown(rows: pd.DataFrame, groups: Mapping[str, tuple[str, ...]], again:
     shown.append(line("**all**", paper))
     shown += [line(f"*profile `{profile}`*", part) for profile, part in rows.groupby("profile") if profile != "paper"]
     return pd.DataFrame(shown)
+
+
+def cost_in_all(rows: pd.DataFrame) -> str:
+    """What everything published took, in a sentence."""
+    paper = rows[rows.profile == "paper"]
+    least = "" if paper.core_hours.notna().all() else "more than "
+    return f"The {paper.runs.sum():,} published runs and tests took {least}{paper.core_hours.sum():.0f} core hours as recorded."
 
 
 def cost_says(again: Again, group: str, whose: str, without: Callable[[str], bool], less: str) -> str:

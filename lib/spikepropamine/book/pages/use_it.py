@@ -50,8 +50,8 @@ def learning(table: pd.DataFrame) -> Drawing:
         axis.set(xlabel="epoch", ylabel="held-out accuracy", ylim=(0, 1))
         axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     caption = (
-        f"The book's {NETWORK} network names {last[NETWORK]:.0%} of the held-out digits, and {last[MISTAKEN]:.0%} when the batch is read "
-        "as time. Held-out accuracy after each epoch, one run each: an example, not evidence."
+        f"One plastic layer names {last[LAYER]:.0%} of the held-out digits, {last[STILL]:.0%} without plasticity; the book's {NETWORK} network "
+        f"names {last[NETWORK]:.0%}, and {last[MISTAKEN]:.0%} when the batch is read as time. Held-out accuracy after each epoch, one run each: an example, not evidence."
     )
     return Drawing(figure, table, caption, "Held-out accuracy against epoch, a line for each network. " + caption)
 
@@ -73,7 +73,6 @@ def found(curves: Mapping[str, Sequence[float]], seconds: float, recalled: float
     """
     last = {name: f"{curve[-1]:.0%}" for name, curve in curves.items()}
     return Markdown(
-        "## What we found\n\n"
         f"- A network with one plastic layer, trained in a loop of one's own, names **{last[LAYER]}** of the "
         f"held-out digits after {seconds:.0f} s on one core; guessing names {CHANCE:.0%}.\n"
         f"- With α held at zero, which leaves no plasticity, the same network names {last[STILL]}.\n"
