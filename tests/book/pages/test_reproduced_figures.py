@@ -21,8 +21,11 @@ def test_every_item_has_a_card_on_the_section_of_its_chapter(tmp_path):
     ]
     (folder / "table.md").write_text("\n".join(rows), encoding="utf-8")
     text = page.gallery(tmp_path).data
-    first, second = text.split("## [](/book/recall)")
-    assert first.startswith("## [](/book/index)") and "empty" not in text
+    first, second = text.split("(gallery-recall)=\n## [](/book/recall)")
+    assert first.startswith(
+        "[index](#gallery-index) · [recall](#gallery-recall)\n\n(gallery-index)=\n## [](/book/index)"
+    )
+    assert "empty" not in text
     assert "{numref}`fig-index-one`" in first and ":img-alt: A line that rises." in first and "A message.\n:::" in first
     assert "| x0 | 1 | 3 |" in second and "x3" not in second and "claim-1" not in second and "| 2 |" not in second
 
@@ -50,9 +53,10 @@ def test_items_stand_in_the_order_of_their_page(tmp_path):
         item(tmp_path, name, "recall", alt="x")
     (tmp_path / "book").mkdir()
     source = ['{numref}`fig-a` "fig-b-stored", "fig-c", then "fig-a", "fig-b"']
-    notebook = {"cells": [{"source": source, "outputs": [{"text": '"fig-b"'}]}]}
+    notebook = {"cells": [{"source": ["# Recall\n"]}, {"source": source, "outputs": [{"text": '"fig-b"'}]}]}
     (tmp_path / "book" / "recall.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
     text = page.gallery(tmp_path).data
+    assert text.startswith("[Recall](#gallery-recall)")
     assert text.index("fig-c") < text.index("fig-a") < text.index("fig-b")
 
 

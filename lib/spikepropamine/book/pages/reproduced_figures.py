@@ -20,8 +20,12 @@ def gallery(root: Path) -> Markdown:
     pages = [entry["file"].removeprefix("book/") for entry in load_yaml(root / "_toc.yml")["chapters"]]
     pages.insert(0, "index")
     items = [read_json(path) for path in sorted((root / "figures").glob("*/provenance.json"))]
-    sections = [_section(page, _in_order(root, page, items), root) for page in pages]
-    return Markdown("\n\n".join(filter(None, sections)) or "No figure has been made here yet.")
+    sections = {page: _section(page, _in_order(root, page, items), root) for page in pages}
+    shown = {page: section for page, section in sections.items() if section}
+    if not shown:
+        return Markdown("No figure has been made here yet.")
+    leads = " · ".join(f"[{_title(root, page)}](#gallery-{page.replace('_', '-')})" for page in shown)
+    return Markdown("\n\n".join([leads, *shown.values()]))
 
 
 def message(caption: str) -> str:
@@ -44,20 +48,33 @@ def _short(bracket: re.Match[str]) -> str:
 
 def _in_order(root: Path, page: str, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The items of a page, in the order in which it shows them."""
-    path = root / "book" / f"{page}.ipynb"
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"] if path.exists() else []
-    text = "\n".join("".join(cell["source"]) for cell in cells)  # not what cells put out, in whatever order
+    text = _source(root, page)
     of_page = [item for item in items if item["chapter"] == page]
     # with its closing quote, where it is made: not where prose refers to it, nor in an id that begins with it
     made = {item["id"]: re.search(re.escape(item["id"]) + "[\"']", text) for item in of_page}
     return sorted(of_page, key=lambda item: at.start() if (at := made[item["id"]]) else len(text))
 
 
+def _source(root: Path, page: str) -> str:
+    """What the cells of a page say, without what they put out, which may name items in another order; "" where there is no page."""
+    path = root / "book" / f"{page}.ipynb"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"] if path.exists() else []
+    return "\n".join("".join(cell["source"]) for cell in cells)
+
+
+def _title(root: Path, page: str) -> str:
+    """The first heading of a page; its name where it has none."""
+    heading = re.search(r"^# (.+)$", _source(root, page), flags=re.M)
+    return heading[1] if heading else page
+
+
 def _section(page: str, items: Sequence[Mapping[str, Any]], root: Path) -> str:
     if not items:
         return ""
     cards = "\n\n".join(_card(item, root) for item in items)
-    return f"## [](/book/{page})\n\n::::{{grid}} 1 2 2 3\n:gutter: 2\n\n{cards}\n::::"
+    return (
+        f"(gallery-{page.replace('_', '-')})=\n## [](/book/{page})\n\n::::{{grid}} 1 2 2 3\n:gutter: 2\n\n{cards}\n::::"
+    )
 
 
 def _card(item: Mapping[str, Any], root: Path) -> str:
