@@ -28,7 +28,7 @@ def test_the_answer_counts_verdicts_and_cells(judgements, results):
         in answer
     )
     assert "3 of 4 plastic networks walk" in answer and "none significantly better than the plain one" in answer
-    assert "by a [mild measure](novel_conditions.ipynb) (what decides is dp-bcm, 93%)" in answer
+    assert "by a [mild measure](novel_conditions.ipynb) (93% by dp-bcm, the number that decides)" in answer
     assert len(answer.split("\n\n")) == 4
 
 
@@ -72,7 +72,7 @@ def test_a_claim_that_was_never_run_is_told_below_the_tables(judgements):
     grid = index.grid(
         [*judgements, replace(j, claim=new, round=replace(j.round, tasks=()), decision=claims.NOT_YET_RUN)]
     ).data
-    assert "Registered and not yet run: [Plastic policies adapt](#claim-adaptation-round-1)." in grid
+    assert "Registered and not yet judged: [Plastic policies adapt](#claim-adaptation-round-1)." in grid
     assert grid.count("| claim |") == 2
 
 

@@ -43,7 +43,9 @@ def test_claims_and_our_questions_stand_in_the_order_of_the_page(judgements):
     assert called["claim-3-other-memory"] == "3a" and called["claim-adaptation"] == "A1"
     table = scorecard.shown(judgements)
     signs = table.set_index(["claim", "round"])["decided by"]
-    assert signs["[1](#claim-1-round-1)", 1].endswith("< 0.010 ✗") and signs["[6](#claim-6-round-1)", 1].endswith("✓")
+    assert signs["[1](#claim-1-round-1)", 1].endswith("< 0.010\N{NO-BREAK SPACE}✗") and signs[
+        "[6](#claim-6-round-1)", 1
+    ].endswith("✓")
     assert "(low noise)" in signs["[3](#claim-3-round-1)", 1] and "(high noise)" in signs["[4](#claim-4-round-1)", 1]
 
 

@@ -53,7 +53,7 @@ def grid(judgements: Sequence[Judgement]) -> Markdown:
     ]
     waiting = [f"[{j.claim.title}](#{anchor(j)})" for j in newest if not _columns(j)]
     if waiting:
-        told.append(f"Registered and not yet run: {'; '.join(waiting)}.")
+        told.append(f"Registered and not yet judged: {'; '.join(waiting)}.")
     return Markdown(figures.minus("\n\n".join([*tables, *(f":::{{container}} claims-grid\n{text}\n:::" for text in told)])))  # fmt: skip
 
 
@@ -265,8 +265,8 @@ def _walking(newest: Mapping[str, Judgement], results: Records) -> str:
     )
     told += (
         f", and {keep.cells[0]} of {keep.cells[1]} keep their walk under novel conditions by a "
-        f"[{'mild' if keep.round.number == 1 else 'strict'} measure](novel_conditions.ipynb) (what decides is {keep.deciding.what.split(',')[0]}, "
-        f"{keep.deciding.interval.mean:.0%})"
+        f"[{'mild' if keep.round.number == 1 else 'strict'} measure](novel_conditions.ipynb) ({keep.deciding.interval.mean:.0%} by {keep.deciding.what.split(',')[0]}, "
+        "the number that decides)"
     )
     remember = newest.get("claim-adaptation")
     if remember is not None and remember.decision.found:

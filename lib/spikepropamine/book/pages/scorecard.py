@@ -118,7 +118,7 @@ def shown(judgements: Iterable[Judgement]) -> pd.DataFrame:
                 "statement": j.claim.title,
                 "verdict": f"{MARKS[j.verdict]} {j.read()}"
                 + (f", {cells_in_words(j.decision)}" if j.decision.found else ""),
-                "decided by": f"{against(j.deciding, noise=_noise(j))} {'✓' if j.deciding.holds else '✗'}"
+                "decided by": f"{against(j.deciding, noise=_noise(j))}\N{NO-BREAK SPACE}{'✓' if j.deciding.holds else '✗'}"
                 if j.deciding.what
                 else "–",
             }

@@ -278,7 +278,7 @@ def _whole(runs: pd.DataFrame, definitions: Definitions, names: Sequence[str]) -
             f"{r.network} ({r.difference:+,.0f}, adjusted p {r.adjusted_p:.2g})" for r in found.differ.itertuples()
         )
         told += (
-            f" From the plain snn {len(found.differ)} of {len(found.tests)} plastic networks differ significantly"
+            f" From the plain snn {len(found.differ) or 'none'} of {len(found.tests)} plastic networks differ{'s' * (len(found.differ) < 2)} significantly"
             f"{f': {each}' if each else ''} (Mann-Whitney U, Benjamini-Hochberg; not among the criteria)."
         )
     return told
