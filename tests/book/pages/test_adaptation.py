@@ -96,15 +96,27 @@ def test_the_longest_gap_that_was_trained_is_told():
     assert page.trained_gap({"": runs_of({})}, NAMES) == ""
 
 
-def test_variants_show_who_relies_on_its_state():
+def test_how_many_remember_is_told_of_each_variant_in_which_there_is_a_wrong_way(definitions):
+    runs = {"-blind-critic": runs_of({"dp-bcm": 0.95}), "-limb": runs_of({}), "-gap-1s": runs_of({})}
+    told = page.holds_elsewhere(runs, NAMES, definitions)
+    assert "1 of 4 where it is trained with a critic that does not read what is hidden and 0 of 4 where" in told
+    assert "limb" not in told and page.holds_elsewhere({"-limb": runs_of({})}, NAMES, definitions) == ""
+
+
+def test_variants_show_who_relies_on_its_state(definitions):
     runs = {"": runs_of({"dp-bcm": 0.95}), "-limb": runs_of({"gru": 0.95}, seeds=1).query("network != 'snn'")}
     drawing = page.draw_variants(runs, NAMES)
     assert "as above: dp-bcm; which limb is lame is hidden: gru" in drawing.caption
     swapped = drawing.data.query("network == 'dp-bcm' and trained_as == 'as above' and state == 'swapped'")
     assert swapped.score.mean() == pytest.approx(-0.9)
     assert set(drawing.data[drawing.data.trained_as != "as above"].network) == set(NAMES) - {"snn"}
-    found = page.variants_found(runs, NAMES)
-    assert "As above** (5 seeds): dp-bcm relies on its state. dp-bcm goes farthest, 0.90 m; " in found
-    assert "hidden** (one seed): gru relies on its state" in found
+    found = page.variants_found(runs, NAMES, definitions)
+    assert (
+        "As above** (5 seeds): the right way is taken by" in found
+        and "By more than 0.5 m dp-bcm runs less once the state is swapped. dp-bcm goes farthest, 0.90 m; " in found
+    )
+    assert "hidden** (one seed): by more than 0.5 m gru runs less once the state is swapped" in found
     assert "the better of the other memories" in found and "; mlp, which has no memory, " in found
-    assert "no policy relies on its state" in page.variants_found({"-gap-1s": runs_of({})}, NAMES)
+    assert "no policy runs less once the state is swapped" in page.variants_found(
+        {"-gap-1s": runs_of({})}, NAMES, definitions
+    )

@@ -64,7 +64,8 @@ def test_what_is_not_run_is_said_to_be():
     nothing = pd.DataFrame({"network": [], "change": [], "accuracy": []})
     for told in (page.parts_needed(nothing), page.bound_needed(nothing, nothing), page.gate_needed(nothing)):
         assert told == page.NOT_YET
-    assert page.why_hard(pd.DataFrame()) == page.how_much(pd.DataFrame()) == page.NOT_YET
+    first = page.in_round_one(pd.DataFrame())
+    assert page.why_hard(pd.DataFrame(), first) == page.how_much(pd.DataFrame()) == page.NOT_YET
     assert page.with_a_curriculum(pd.DataFrame(), pd.DataFrame()) == page.NOT_YET
 
 
@@ -81,7 +82,9 @@ def test_drawings_show_every_run_of_the_changes_asked_for():
     )
     assert set(gates.data.network) == set(look.MODULATED) and "no gate (M = 1)" in set(gates.data.change)
     bounds = page.draw_bounds(table)
-    assert "changes accuracy little (by up to 0.009)" in bounds.caption and "bound 1" in set(bounds.data.change)
+    assert bounds.caption.startswith(
+        "Moving or removing the bound of E changes accuracy by at most 0.009: key"
+    ) and "bound 1" in set(bounds.data.change)
 
 
 def test_bits_stored_grow_with_the_pairs_that_are_remembered():
@@ -123,7 +126,15 @@ def test_the_slope_is_the_reason_where_the_steep_one_costs_much():
         for slope, accuracy in ((5.0, 0.95), (25.0, 0.75 if name == "dp-oja" else 0.94))
         for seed in range(3)
     ]  # fmt: skip
-    told = page.why_hard(pd.DataFrame(rows))
+    early = [
+        {"network.name": name, "task.noise": noise, "accuracy": 0.7 + seed / 1000 if noise == "high" else 0.1}
+        for name in ("dp-oja", "ndp-oja")
+        for noise in ("low", "high")
+        for seed in range(3)
+    ]
+    told = page.why_hard(pd.DataFrame(rows), page.in_round_one(pd.DataFrame(early)))
+    assert "adds to what round one reached +0.050" in told and "in `dp-oja`, +0.240" in told
+    assert "adds to what" not in page.why_hard(pd.DataFrame(rows), page.in_round_one(pd.DataFrame()))
     assert (
         told.startswith("Because the surrogate gradient was too steep for `dp-oja`. Trained")
         and "half within 0.02" in told
@@ -133,7 +144,9 @@ def test_the_slope_is_the_reason_where_the_steep_one_costs_much():
     assert drawn.startswith(
         "With a steep surrogate (slope 25) accuracy falls by 0.200 in dp-oja, and by at most 0.010 in ndp-oja"
     )
-    assert page.why_hard(pd.DataFrame(rows).assign(accuracy=0.9)).startswith("Not because")
+    assert page.why_hard(pd.DataFrame(rows).assign(accuracy=0.9), page.in_round_one(pd.DataFrame())).startswith(
+        "Not because"
+    )
 
 
 def test_a_curriculum_tells_items_from_bindings():
@@ -152,9 +165,10 @@ def test_a_curriculum_tells_items_from_bindings():
     told = page.with_a_curriculum(table, straight)
     assert (
         told.startswith("No: ")
-        and "0 of 6 cases" in told
+        and "0 of 4 cases that stayed at chance in round two, and 0 of 2 with another start end above 0.6" in told
         and "One pair is learned by `rsnn-long`, `stp` and `lsnn-100`, two pairs are not" in told
     )
+    assert told.count("without a curriculum.") == 5  # the other start was never run without one
     assert "without a curriculum." not in page.with_a_curriculum(table, straight[:0])
     assert len(page.shown_taught(table)) == 7 and set(table.cues) == {1, 2, 3, 4}
 
@@ -162,8 +176,17 @@ def test_a_curriculum_tells_items_from_bindings():
 def test_the_findings_are_the_answers_and_leave_out_what_is_not_run():
     told = page.findings(changed(W_held=0.8, V_held=0.9, M_constant=0.93))
     assert told.startswith(
-        "- Exploratory: W must be learned in every network (holding them costs at least 0.15); α need not"
+        "- Exploratory, on key–value pairs: W must be learned in every network (holding them costs at least 0.15); α need not"
     )
-    assert "the bound of E matters little" in told and "the gate has to be learned and to change in time" in told
+    assert (
+        "with E bounded elsewhere accuracy changes by" in told
+        and "with a bound of 10" in told
+        and "with no bound" in told
+    )
+    assert (
+        "with a simpler gate accuracy changes by" in told and "−0.019 with a gate that is learned but constant" in told
+    )
+    better = page.findings(changed(α_held=0.99))
+    assert "α need not be in 4 of 4 (holding it adds +0.0" in better
     assert told.count("\n- ") == 2
     assert page.findings(pd.DataFrame({"network": [], "change": [], "accuracy": []})) == ""

@@ -57,8 +57,10 @@ def mechanism(value):
 def test_the_probe_is_told_as_it_was_measured():
     found = mechanism(lambda hz: 0.95 if hz else 0.5)
     assert len(found) == 8
-    assert page.without_background(found).startswith("In 4 of 4 cases because noise")
-    assert "bring it back in 4 of 4 cases (up to 0.95)" in page.draw_probe(found).caption
+    assert page.without_background(found).startswith(
+        "Perhaps because noise spikes read the memory out, which fits 4 of 4 cases."
+    )
+    assert "raise it to at least 0.6 in 4 of 4 cases (up to 0.95)" in page.draw_probe(found).caption
     nothing = mechanism(lambda hz: 0.5)
     told = page.without_background(nothing)
     assert told.startswith("That is not known") and "in 0 of 4 cases" in told and "they do not (0.50)" in told
@@ -68,7 +70,11 @@ def test_what_we_found_follows_the_records(published, definitions):
     runs, _ = published
     found = mechanism(lambda hz: 0.95 if hz else 0.5)
     told = page.what_we_found(runs, definitions, {"dp-oja": 0.29}, found)
-    assert "in 8 of 8 cases" in told and "at most 29%" in told and "noise spikes read E out there." in told
+    assert (
+        "in 8 of 8 cases" in told
+        and "at most 29%" in told
+        and "which fits a read-out of E through noise spikes." in told
+    )
     half = runs.assign(accuracy=runs.accuracy.where(runs.noise == "low", 0.6))
     assert "in 4 of 8 cases" in page.what_we_found(half, definitions, {}, found[:0])
 
@@ -83,9 +89,9 @@ def test_skipped_updates_are_told_where_there_are_any():
 def test_who_learns_is_counted_and_how_soon(published, definitions):
     runs, curves = published
     told = page.learned(curves, runs, definitions)
-    assert told.startswith("8 of 10 cases") and "Not above chance by the criterion: `snn`." in told
+    assert told.startswith("8 of 10 cases") and "Failed by the criterion: `snn`." in told
     assert page.learned(curves, runs.assign(accuracy=0.5), definitions).startswith(
-        "0 of 10 cases (networks × noise levels) are solved. Not"
+        "0 of 10 cases (networks × noise levels) are solved. Failed"
     )
 
 

@@ -169,9 +169,29 @@ def _efficacies(runs: pd.DataFrame, able: Sequence[str]) -> str:
     kept, swapped, forgotten, unread = ([_right(runs, name, how) for name in able] for how in ways)
     worst = able[int(np.argmax(swapped))]
     return (
-        f"**What is remembered lies in E.** With all but E forgotten between the trials {between(kept)} of the episodes of these "
+        f"**E is enough, and decides when it is swapped.** With all but E forgotten between the trials {between(kept)} of the episodes of these "
         f"networks still go the right way; with E swapped with an episode of the other direction {between(swapped)} do (most in "
         f"{worst}), with E alone forgotten {between(forgotten)}, and without reading E (α = 0) {between(unread)}."
+        + _also_outside(runs, able)
+    )
+
+
+OUTSIDE = 0.6  # share that goes the right way with E forgotten, above which something outside E must tell it
+
+
+def _also_outside(runs: pd.DataFrame, able: Sequence[str]) -> str:
+    """Which networks still go the right way too often without E for E to be all there is, seed by seed; empty where none does."""
+    told = []
+    for name in able:
+        shares = runs[runs.network == name]["right.E forgotten"].dropna()
+        if interquartile_mean(shares).mean > OUTSIDE:
+            told.append(
+                f"{name} ({interquartile_mean(shares):.0%}; its seeds {enumerated(f'{x:.0%}' for x in sorted(shares))})"
+            )
+    return (
+        f" Not all of it lies in E: with E forgotten the right way is still taken by {enumerated(told)}."
+        if told
+        else ""
     )
 
 
@@ -410,16 +430,42 @@ def trained_gap(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> str:
     return f"- **{variant_in_words(gaps[-1]).capitalize()}** (exploratory), the share of episodes that go the right way is: {told}."
 
 
-def variants_found(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> str:
-    """One sentence for each variant that has been run: who relies on its state, and who goes farthest."""
+NO_WRONG_WAY = "-limb"  # where what is hidden is no direction, nothing goes the wrong way
+
+
+def holds_elsewhere(runs: Mapping[str, pd.DataFrame], names: Sequence[str], definitions: Definitions) -> str:
+    """How many plastic networks remember the way in each variant that has been run, in a sentence; empty where none has."""
+    plastic, told = plastic_of(names), []
+    for variant, of_it in runs.items():
+        if variant != NO_WRONG_WAY:
+            found = remembers(of_it, plastic, definitions)
+            able = sum(how == "remembers" for _, how in found.values())
+            told.append(f"{able} of {len(found)} where it is {VARIANTS_IN_A_SENTENCE[variant]}")
+    return (
+        f"Of the plastic networks, by the criterion above, these remember the way: {enumerated(told)}." if told else ""
+    )
+
+
+def variants_found(runs: Mapping[str, pd.DataFrame], names: Sequence[str], definitions: Definitions) -> str:
+    """A line for each variant that has been run: who takes the right way, who relies on its state, and who goes farthest."""
     lines = []
     for variant, of_it in runs.items():
         scores = {name: _score(of_it, name) for name in names if (of_it.network == name).any()}
         able, first = relying(of_it, list(scores)), max(scores, key=scores.__getitem__)
         other = max(_other_memories(scores), key=scores.__getitem__, default=None)
+        ways = (
+            ""
+            if variant == NO_WRONG_WAY
+            else "the right way is taken by "
+            + enumerated(
+                f"{name} in {share:.0%}"
+                for name, (share, _) in remembers(of_it, [n for n in scores if n != "mlp"], definitions).items()
+            )
+            + " of the episodes. By more than "
+        )
         lines.append(
-            f"- **{variant_in_words(variant).capitalize()}** ({_seeds(of_it)}): {enumerated(able) or 'no policy'} "
-            f"rel{'y on their' if len(able) > 1 else 'ies on its'} state. {first} goes farthest, {scores[first]:.2f} m"
+            f"- **{variant_in_words(variant).capitalize()}** ({_seeds(of_it)}): {ways or 'by more than '}{RELIES_M:g} m {enumerated(able) or 'no policy'} "
+            f"run{'s' * (len(able) < 2)} less once the state is swapped. {first} goes farthest, {scores[first]:.2f} m"
             + (
                 f"; {other}, the better of the other memories, {scores[other]:.2f} m"
                 if other not in (None, first)
@@ -484,6 +530,13 @@ def draw_variants(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> Dra
         "interquartile mean over seeds with 95% bootstrap interval.",
         f"Dot plots, policies down the side, a panel for each way of training. Policies that rely on their state: {told}.",
     )  # fmt: skip
+
+
+VARIANTS_IN_A_SENTENCE = {
+    "-blind-critic": "trained with a critic that does not read what is hidden",
+    "-gap-1s": "trained with a gap of 1 s",
+    "-gap-5s": "trained with a gap of 5 s",
+}
 
 
 def variant_in_words(variant: str) -> str:

@@ -69,21 +69,17 @@ def findings(changed: pd.DataFrame) -> str:
             else "no part must be learned in every network"
         )
         rest = "".join(
-            f"; {change.removesuffix(' held')} need not be in {of[change] - worse[change]} of {of[change]}"
+            f"; {change.removesuffix(' held')} need not be in {of[change] - worse[change]} of {of[change]}{_helps(parts, change)}"
             for change in of.index
             if change not in needed
         )
         lines.append(f"{must}{rest}.")
     if len(bounds):
-        most = bounds["mean"].abs().max()
-        of = {change: rows["mean"] for change, rows in bounds.groupby("change", sort=False)}
         each = [
-            f"a tighter bound ({look.E_MAX[change]:g}) changes accuracy by {between(of[change], '+.3f')}"
-            for change in of
-            if look.E_MAX[change] < look.UNCHANGED_BOUND
+            f"by {between(rows['mean'], '+.3f')} with {'no bound' if change == 'no bound' else f'a bound of {look.E_MAX[change]:g}'}"
+            for change, rows in bounds.groupby("change", sort=False)
         ]
-        each += [f"no bound costs up to {max(-of['no bound'].min(), 0):.3f}"] if "no bound" in of else []
-        lines.append(f"the bound of E matters {'little' if most < 0.05 else 'much'}: {enumerated(each)}.")
+        lines.append(f"with E bounded elsewhere accuracy changes {enumerated(each)}.")
     if len(gates):
         fell = {change: -rows["mean"] for change, rows in gates.groupby("change", sort=False)}
         told = {
@@ -91,10 +87,15 @@ def findings(changed: pd.DataFrame) -> str:
             "M constant": "with a gate that is learned but constant",
             "V held": "with a gate that is not learned",
         }
-        each = ", ".join(f"{told[change]} by {between(fell[change], '.2f')}" for change in told if change in fell)
-        has = _has_to_be(gates)
-        lines.append(f"{has}; accuracy falls {each}." if has else f"accuracy falls {each}.")
-    return figures.minus("\n".join(f"- Exploratory: {line}" for line in lines))
+        each = ", ".join(f"by {between(-fell[change], '+.3f')} {told[change]}" for change in told if change in fell)
+        lines.append(f"with a simpler gate accuracy changes {each}.")
+    return figures.minus("\n".join(f"- Exploratory, on key–value pairs: {line}" for line in lines))
+
+
+def _helps(found: pd.DataFrame, change: str) -> str:
+    """Which networks are better with a change by the interval of the difference, in brackets; empty where none is."""
+    better = found[(found.change == change) & (found.low > 0)]
+    return f" (holding it adds {_said(better)})" if len(better) else ""
 
 
 def _worse(found: pd.DataFrame) -> dict[str, int]:
@@ -190,7 +191,7 @@ def draw_bounds(table: pd.DataFrame) -> Drawing:
     found, finding = differences(table, BOUNDS), ""
     if len(found):
         most = found["mean"].abs().max()
-        finding = f"Moving or removing the bound of E changes accuracy {'little' if most < 0.05 else 'much'} (by up to {most:.3f})"
+        finding = f"Moving or removing the bound of E changes accuracy by at most {most:.3f}"
     usual = f"E clipped at ±{look.UNCHANGED_BOUND:g} (nothing changed)"
     return draw_changes(table, BOUNDS, finding, f"key–value pairs with {usual}, at other bounds, and not at all.")
 
@@ -237,7 +238,7 @@ def bound_needed(table: pd.DataFrame, smooth: pd.DataFrame) -> str:
     each = "; ".join(f"{DRAWN[change]} {_said(rows)}" for change, rows in found.groupby("change", sort=False))
     told = f"{answer}: against the usual bound of {look.UNCHANGED_BOUND:g}, accuracy changes by: {each}."
     if answer != "Yes":
-        told += " The latch is how E is used where it is clipped, and not what the networks need in order to learn."
+        told += " So networks learn without a bound that E could rest at."
     other = differences(smooth, ("no bound", "smooth bound"), "clip")
     for row in other[other.change == "smooth bound"].itertuples():
         reached = interquartile_mean(smooth[smooth.change == "smooth bound"].accuracy)
@@ -264,12 +265,16 @@ def gate_needed(table: pd.DataFrame) -> str:
     count = {change: f"{worse[change]} of {len(of[change])}" for change in of}
     mean = found.pivot(index="network", columns="change", values="mean")
     random = " A gate that is not learned is worse than none." if (mean["V held"] < mean["M = 1"]).all() else ""
+    beside = differences(table, ("M constant",), "M = 1")
+    better = beside[beside.low > 0]
+    constant = f" A constant gate {'is better than none' if len(better) else 'is not shown to be better than none'} ({_said(beside)})."
     has = _has_to_be(found)
     both = "Yes, both: " if " and " in has else f"In part: {has}. " if has else "No. "
     return figures.minus(
         f"{both}{'h' if both.endswith(': ') else 'H'}eld where it starts, the gate costs accuracy in {count['V held']} networks; learned but constant in time, in "
-        f"{count['M constant']}; left out, in {count['M = 1']}, by the interval of the difference.{random} What a constant gate does not give "
-        "back is due to the gate's signal, and not to its parameters.\n\n" + "\n".join(each)
+        f"{count['M constant']}; left out, in {count['M = 1']}, by the interval of the difference.{random}{constant if len(beside) else ''} It has "
+        "fewer parameters than the whole gate, so what the signal adds and what the parameters add are not told apart here.\n\n"
+        + "\n".join(each)
     )
 
 
@@ -440,8 +445,20 @@ def draw_slopes(table: pd.DataFrame) -> Drawing:
     return draw_changes(table, [steep], finding, message, usual)
 
 
-def why_hard(table: pd.DataFrame) -> str:
-    """What the slope did, in sentences; the answer first."""
+def in_round_one(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of round one at high noise, with the columns network and accuracy; empty where there are none."""
+    if runs.empty:
+        return pd.DataFrame(columns=["network", "accuracy"])
+    return runs[runs["task.noise"] == "high"].rename(columns={"network.name": "network"})
+
+
+def why_hard(table: pd.DataFrame, first: pd.DataFrame) -> str:
+    """What the slope did, and what longer training did by itself, in sentences; the answer first.
+
+    Args:
+        table: runs of round two with both slopes.
+        first: the runs of round one, which had the steep slope and a shorter training, with the columns network and accuracy.
+    """
     if table.empty:
         return NOT_YET
     usual, steep = (f"slope {slope:g}" for slope in (table.slope.min(), look.STEEP))
@@ -461,15 +478,24 @@ def why_hard(table: pd.DataFrame) -> str:
         return figures.minus(f"Not because the surrogate gradient was too steep. {trained}, {lost[False]} of accuracy.")
     rest = f"; {lost[False]}" if False in lost else ""
     reached = [interquartile_mean(runs.accuracy).mean for _, runs in table[table.change == usual].groupby("network")]
+    longer = differences(pd.concat([table, first.assign(change="round one")]), (steep,), "round one")
+    alone = (
+        f"Round two's training alone, with the steep slope, adds to what round one reached {_said(longer)}. "
+        if len(longer)
+        else ""
+    )
     return figures.minus(
         f"Because the surrogate gradient was too steep for {enumerated(f'`{name}`' for name in parts[True].network)}. {trained}, {lost[True]} of "
-        f"accuracy{rest} ({found.seeds.min()} seeds with the steep slope, 95% bootstrap intervals). Longer training does not make up for the "
-        f"slope. With a steep surrogate the gradient falls to half within {reach[steep]:.2f} of the threshold, with {usual} within "
+        f"accuracy{rest} ({found.seeds.min()} seeds with the steep slope, 95% bootstrap intervals). {alone}"
+        f"With a steep surrogate the gradient falls to half within {reach[steep]:.2f} of the threshold, with {usual} within "
         f"{reach[usual]:.2f}. The same networks reach {min(reached):.2f} to {max(reached):.2f} with {usual}, so E can hold the answer."
     )
 
 
 # ---------------------------------------------------------------- traditional networks with a curriculum
+
+
+AS_SEARCHED, LEARNED = "as searched", 0.6
 
 
 def taught(runs: pd.DataFrame) -> pd.DataFrame:
@@ -480,7 +506,7 @@ def taught(runs: pd.DataFrame) -> pd.DataFrame:
     for run in runs[runs.config_hash.isin(list(configs))].to_dict("records") if len(runs) else []:
         config = configs[run["config_hash"]]
         name = two.compared_as(config.network.name, config.network.n_hidden)
-        start = "as searched" if config.network == two.network(name, two.CHOSEN[name]) else other_start
+        start = AS_SEARCHED if config.network == two.network(name, two.CHOSEN[name]) else other_start
         reached = {
             cues: (run[f"taught.{cues}.accuracy"], run[f"taught.{cues}.firing_rate"])
             for cues in config.training.earlier
@@ -522,18 +548,23 @@ def with_a_curriculum(table: pd.DataFrame, straight: pd.DataFrame) -> str:
     """What a curriculum did for networks that stay at chance, in sentences; ``straight`` are the runs of round two."""
     if table.empty:
         return NOT_YET
-    lines, items, stuck = [], [], []
+    lines, items, stuck, others = [], [], [], []
     for (cell, name, start), part in table.groupby(["cell", "network", "start"], sort=False):
         by_cues = part.groupby("cues")
         mean, rates = by_cues.accuracy.agg(lambda of: interquartile_mean(of).mean), by_cues.firing_rate.mean()
-        without = straight[(straight.cell == cell) & (straight.network == name)].accuracy
+        # round two's runs have the start that was searched, and no other was run without a curriculum
+        without = straight[(straight.cell == cell) & (straight.network == name) & (start == AS_SEARCHED)].accuracy
         before = interquartile_mean(without).mean if len(without) else float("nan")
         unit = "pairs" if cell.startswith("key-value-pairs") else "cues"
-        if before < 0.6:
-            stuck.append(mean.iloc[-1] > 0.6)
-        if unit == "pairs" and mean.iloc[0] > 0.9 and mean.iloc[1] < 0.6:
+        if before < LEARNED:
+            stuck.append(mean.iloc[-1] > LEARNED)
+        elif start != AS_SEARCHED:
+            others.append(mean.iloc[-1] > LEARNED)
+        if unit == "pairs" and mean.iloc[0] > 0.9 and mean.iloc[1] < LEARNED:
             items.append(name)
-        each = ", ".join(f"{value:.3f} with {cues}" for cues, value in mean.items())
+        last = interquartile_mean(part[part.cues == part.cues.max()].accuracy)
+        each = ", ".join(f"{value:.3f} with {cues}" for cues, value in mean.iloc[:-1].items())
+        each += f", {f'{last:.3f}' if part.seed.nunique() > 1 else f'{last.mean:.3f}'} with {mean.index[-1]}"
         lines.append(
             f"- `{name}` ({start}) on {two.CELLS[cell].label}: {each} {unit} ({rates.min():.0f} to {rates.max():.0f} Hz)"
             + (f"; {before:.3f} without a curriculum." if len(without) else ".")
@@ -543,8 +574,9 @@ def with_a_curriculum(table: pd.DataFrame, straight: pd.DataFrame) -> str:
         "key; with two pairs the network must know which value belongs to which key. These networks store items but do not learn to bind "
         "them, as far as this training goes."
     )
+    beside = f", and {sum(others)} of {len(others)} with another start" if others else ""
     return (
         f"{'Some do' if any(stuck) else 'No'}: with fewer cues or pairs first, and as many steps in all, {sum(stuck)} of {len(stuck)} cases that "
-        f"stayed at chance in round two end above 0.6."
+        f"stayed at chance in round two{beside} end above {LEARNED:g}, this page's mark for having learned."
         f"{held if items else ''}\n\n" + "\n".join(lines)
     )

@@ -29,6 +29,7 @@ FOLLOWED: dict[str, Style] = {
     "all but E": {"color": "#0072B2", "marker": "^", "linestyle": "-", "label": "all but E"},
 }
 CASE = ("task", "noise", "network")
+AT_BOUND = 0.005  # share of efficacies from which on a network is said to drive them to their bound
 CAN_DO_IT = 0.6  # accuracy above which a network is said to do a task at all, where something is taken from it
 
 
@@ -107,13 +108,13 @@ def latch(bound: pd.DataFrame) -> str:
     """Whether networks drive E to its bound, in a sentence; empty where that was not measured."""
     if bound.empty:
         return ""
-    used = bound[bound.share_at_bound > 0.005]
+    used = bound[bound.share_at_bound > AT_BOUND]
     if used.empty:
         return "No network drives E to its bound."
     return (
-        f"{'Most' if len(used) > len(bound) / 2 else 'Some'} networks use E as a latch: {used.share_at_bound.min():.0%} to "
+        f"{'Most' if len(used) > len(bound) / 2 else 'Some'} networks drive efficacies to their bound: {used.share_at_bound.min():.0%} to "
         f"{used.share_at_bound.max():.0%} of efficacies stand at their bound at the decision and carry up to {used.carried.max():.0%} of "
-        f"the plastic current, in {len(used)} of {len(bound)} cases ({networks_a_case(bound, CASE)})."
+        f"the plastic current, in {len(used)} of {len(bound)} cases (those with more than {AT_BOUND:.1%} there; {networks_a_case(bound, CASE)})."
     )
 
 
@@ -131,14 +132,14 @@ def draw_bound(found: pd.DataFrame) -> Drawing:
     )
     axis.plot([0, found.share_at_bound.max()], [0, found.share_at_bound.max()], color="0.6", lw=0.8, ls=":")
     plots.legend_above(figure, styles)
-    used = found[found.share_at_bound > 0.005]
+    used = found[found.share_at_bound > AT_BOUND]
     never = sorted(set(found.network) - set(used.network))
     lines = "; ".join(
         f"{r.network} on {TASKS[r.task].label} at {r.noise} noise {r.share_at_bound:.1%}, {r.carried:.0%}"
         for r in found.itertuples()
     )
     said = (
-        f"E is used as a latch: in {len(used)} of {len(found)} trained networks {used.share_at_bound.min():.0%} to "
+        f"Many networks drive efficacies to their bound: in {len(used)} of {len(found)} trained networks {used.share_at_bound.min():.0%} to "
         f"{used.share_at_bound.max():.0%} of efficacies stand at their bound and carry {used.carried.min():.0%} to "
         f"{used.carried.max():.0%} of the plastic current"
         if len(used)
