@@ -50,9 +50,9 @@ def test_claims_and_our_questions_stand_in_the_order_of_the_page(judgements):
 
 
 def test_what_solving_means_is_said_with_the_thresholds_of_the_rounds(judgements):
-    told = scorecard.solving(judgements)
+    told = scorecard.solving(j.round for j in judgements)
     assert "at least 0.95, and *fails* it when the upper end is at most 0.60; on weak cues, 0.914 and 0.592." in told
-    assert scorecard.solving([j for j in judgements if j.round.part == "walking"]) == ""
+    assert scorecard.solving(j.round for j in judgements if j.round.part == "walking") == ""
 
 
 def test_a_task_is_called_by_its_label():

@@ -72,3 +72,20 @@ def test_how_large_a_network_must_be_is_the_smallest_that_solves(definitions):
 def test_the_quietest_noise_is_low_or_what_a_question_put_in_its_place():
     assert page.quietest(pd.DataFrame({"noise": ["high", "low"]})) == "low"
     assert page.quietest(pd.DataFrame({"noise": [40.0]})) == 40.0
+
+
+def test_whether_modulation_helps_is_counted():
+    tests = pd.DataFrame(
+        {
+            "network": ["ndp-oja", "ndp-oja", "ndp-bcm"],
+            "task": ["recall", "cue-reward", "recall"],
+            "noise": "low",
+            "difference": [-0.01, 0.2, 0.3],
+            "adjusted_p": [0.001, 0.001, 0.5],
+        }
+    )
+    told = page.modulation_says(tests, 0.05)
+    assert told.startswith(
+        "Neuromodulation helps in 1 of 3 cases (rule × task × noise) and costs in 1 (ndp-oja on one-shot recall at low"
+    )
+    assert told.endswith("in 1 no difference is found.")

@@ -315,7 +315,7 @@ def draw_learning(curves: pd.DataFrame, names: Sequence[str]) -> Drawing:
         data[["network", "seed", "step", "score", "right"]],
         figures.minus(
             (f"{enumerated(learned)} learn{'s' * (len(learned) == 1)} within {int(data.step.max()):,} steps (above {LEARNED_M:g} m): " if learned else "No policy learns: ")
-            + "score of the episodes of an update, mean of three entries, interquartile mean over seeds with 95% bootstrap intervals."
+            + "score, with exploration noise, of the episodes of an update, mean of three entries, interquartile mean over seeds with 95% bootstrap intervals."
         ),
         figures.minus(f"Learning curves of the score in metres. At the end: {told}."),
     )  # fmt: skip

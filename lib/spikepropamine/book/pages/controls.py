@@ -223,7 +223,7 @@ def left_after_reset(table: pd.DataFrame) -> str:
     near = int((left < 0.55).sum())
     return (
         f"Resetting E leaves an accuracy of {left.min():.2f} to {left.max():.2f}, and chance in {near} of {len(left)} cases only. The "
-        "prediction that this page made before, chance everywhere, was wrong, for two reasons. Potentials, traces, thresholds and the "
+        "prediction that this page made before, chance everywhere, was wrong, for two likely reasons. Potentials, traces, thresholds and the "
         "readout were shaped by E until the reset and outlive it by some of their time constants. And a network without E is off the "
         "states that it was trained in: some answer one side in nearly every trial. A reset therefore shows that something is lost, and "
         "not where the memory was; the exchange above does."

@@ -619,8 +619,23 @@ def who_binds(found: Found, solved: Mapping[str, float]) -> str:
     (plastic, of), (others, of_others) = counts
     return (
         f"{'Most do' if plastic > of / 2 else 'Few do'}: {plastic} of {of} cases (plastic networks × tasks) are solved, and {others} of "
-        f"{of_others} of the traditional ones."
+        f"{of_others} of the traditional ones{_nearest(found, cells, solved)}."
     )
+
+
+def _nearest(found: Found, cells: Sequence[str], solved: Mapping[str, float]) -> str:
+    """The traditional network that comes nearest to solving a cell that it does not solve; empty where there is none."""
+    reached = {
+        (name, cell): interquartile_mean(found.networks(cell)[name].accuracy)
+        for cell in cells
+        for name in TRADITIONAL
+        if name in found.networks(cell)
+    }
+    short = {key: one for key, one in reached.items() if one.low < solved[key[1]]}
+    if not short:
+        return ""
+    name, cell = max(short, key=lambda key: short[key].mean - solved[key[1]])
+    return f" (nearest is `{name}` on {CELLS[cell].label}, {short[name, cell]:.3f})"
 
 
 def long_enough(found: Found) -> str:
@@ -631,7 +646,9 @@ def long_enough(found: Found) -> str:
     still = int((ended.last_gain > FLAT).sum())
     most = ended.loc[ended.last_gain.idxmax()]
     chance = int((ended.accuracy < 0.55).sum())
-    flat = f" {chance} of the flat ones never left chance." if chance else ""
+    fell = int((ended.last_gain < -FLAT).sum())
+    flat = f" {fell} of the others fell by more than that." if fell else ""
+    flat += f" {chance} of those that do not gain end at chance." if chance else ""
     if not still:
         return f"Yes, by what the curves show: none of {len(ended)} gains more than {FLAT} in the last fifth of training.{flat}"
     return (
@@ -655,4 +672,20 @@ def under_noise(found: Found, d: Definitions, solved: Mapping[str, float], cell:
         f"{'Yes' if len(plastic) == len(PLASTIC) else 'Some do' if plastic else 'No'}: on {CELLS[cell].label} {len(plastic)} of {len(PLASTIC)} "
         f"plastic networks reach the {limit:.3f} that counts as solved there, and {len(who) - len(plastic)} of the traditional ones. The best "
         f"plastic network, `{first}`, has {reached[first]:.3f}, the best traditional one, `{other}`, {reached[other]:.3f}."
+        + _by_few_seeds(networks)
     )
+
+
+LEARNED = 0.6  # accuracy of a seed from which on it is said to have learned something
+
+
+def _by_few_seeds(networks: Mapping[str, pd.DataFrame]) -> str:
+    """Which networks learn in some seeds though their interquartile mean does not show it, in a sentence each."""
+    told = []
+    for name, runs in networks.items():
+        learned = sorted(runs.accuracy[runs.accuracy >= LEARNED])
+        if 0 < len(learned) < len(runs) and interquartile_mean(runs.accuracy).mean < LEARNED:
+            told.append(
+                f" `{name}` learns in {len(learned)} of {len(runs)} seeds alone ({enumerated(f'{x:.3f}' for x in learned)})."
+            )
+    return "".join(told)

@@ -144,14 +144,14 @@ def _verdict(j: Judgement) -> int:
     return VERDICTS.index(j.verdict)
 
 
-def solving(judgements: Sequence[Judgement]) -> str:
+def solving(rounds: Iterable[Round]) -> str:
     """From which accuracy on a task is solved and up to which it is failed, in a sentence; empty where no round says."""
     ends: dict[Thresholds, list[str]] = {}  # by thresholds, the tasks, the most common first
-    for j in judgements:
-        d = j.round.definitions
+    for one in rounds:
+        d = one.definitions
         if "solved_at_least" in d:
             tasks = ends.setdefault(thresholds(d) if "observer" in d else registered(d), [])
-            tasks += [label_of(task) for task in j.round.tasks if label_of(task) not in tasks]
+            tasks += [label_of(task) for task in one.tasks if label_of(task) not in tasks]
     if not ends:
         return ""
     first, *others = ends.items()
