@@ -8,6 +8,7 @@ from snntorch import surrogate
 from spikepropamine import BCM, STDP, Oja, PlasticLeaky, PlasticLinear, build
 from spikepropamine.snn import scan as scan_module
 from spikepropamine.snn.layers import leaky
+from spikepropamine.snn.plasticity import Rule
 from spikepropamine.snn.scan import scan
 
 
@@ -177,3 +178,56 @@ def test_traces_of_another_shape_have_no_modulator(modulated, shape):
     layer = PlasticLinear(6, 5, Oja(), modulated)
     with pytest.raises(ValueError, match=re.escape(f"x_post.shape = {shape}: must be (B, 5)")):
         layer.modulator(torch.ones(shape))
+
+
+class Shaped(Rule):
+    """A rule whose update returns what ``made`` makes of E."""
+
+    def __init__(self, made):
+        super().__init__(0.5)
+        self.made = made
+
+    def update(self, E, x_pre, x_post, theta, rate):
+        return self.made(E)
+
+
+@pytest.mark.parametrize(
+    "made, error, told",
+    [
+        (
+            lambda E: E.mean(2, keepdim=True),
+            ValueError,
+            r"Shaped.advance\(E\).shape = \(3, 5, 1\): must be \(3, 5, 6\)",
+        ),
+        (lambda E: E.double(), TypeError, r"Shaped.advance\(E\) has dtype torch.float64: must be torch.float32"),
+        (lambda E: None, TypeError, r"Shaped.advance\(E\) is a NoneType"),
+    ],
+)
+def test_what_a_rule_of_ones_own_returns_is_checked_and_the_rule_named(made, error, told):
+    with pytest.raises(error, match=told):
+        PlasticLeaky(6, 5, Shaped(made))(sequence())
+    PlasticLeaky(6, 5, Shaped(lambda E: 0.9 * E))(sequence())
+
+
+def test_a_rule_that_says_nothing_of_e_is_refused_when_it_is_given():
+    with pytest.raises(ValueError, match="rule = Rule.*by its coefficients, or by an update or advance of its own"):
+        PlasticLeaky(6, 5, Rule(1.0))
+    worded = Oja()
+    worded.tau_theta = "500"
+    with pytest.raises((TypeError, ValueError), match="tau_theta of rule"):
+        PlasticLeaky(6, 5, worded)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_neurons_with_a_surrogate_of_snntorchs_run_in_every_dtype(dtype):
+    for spike_grad in (None, surrogate.fast_sigmoid()):
+        layer = PlasticLeaky(6, 5, Oja(), neuron=snntorch.Leaky(beta=0.9, spike_grad=spike_grad), dtype=dtype)
+        out, state = layer(sequence().to(dtype))
+        assert out.dtype == state.v.dtype == state.plastic.E.dtype == dtype and out.sum() > 0
+        out.sum().backward()
+        assert layer.synapses.weight.grad.dtype == dtype and layer.synapses.weight.grad.abs().sum() > 0
+
+
+def test_a_layer_says_what_it_is_made_with():
+    told = repr(PlasticLeaky(6, 5, Oja(), e_max=2.0, dt=1.0, tau_trace=50.0))
+    assert all(part in told for part in ("in_features=6", "e_max=2", "dt=1", "tau_trace=50"))

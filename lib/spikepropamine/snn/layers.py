@@ -145,7 +145,13 @@ class PlasticLinear(nn.Module):
     own activity gates the rule: ``M_j = tanh(Σ_k V_jk x_k + c_j)`` (Miconi et al. 2019).
 
     State is passed, never kept: ``state = layer.initial_state(B)``, then at each tick
-    ``layer.current(s_pre, state)`` and ``state = layer.step(s_pre, s_post, state)``.
+    ``layer.current(s_pre, state)`` and ``state = layer.step(s_pre, s_post, state)``. The current is that of E before the tick.
+
+    Parameters: ``weight`` W and ``alpha`` α, (Q, P); ``bias`` b, (Q,); ``rule.raw_eta``, a scalar; where modulated
+    ``modulator_weight`` V, (Q, Q), and ``modulator_bias`` c, (Q,). W, V start normal with a standard deviation of 1/√P and 1/√Q, α with one of 0.1.
+
+    Traces are ``x[t] = λ x[t−1] + (1 − λ) s[t]`` with λ = exp(−dt/tau_trace), so a spike adds less to them the shorter the tick
+    is, and η is per tick: with another ``dt`` the same η writes another E, and has to be chosen anew.
 
     Args:
         in_features: presynaptic neurons P.
@@ -182,15 +188,24 @@ class PlasticLinear(nn.Module):
             require_matrix(("out_features", out_features), ("out_features", out_features))
         known = ", ".join(f"{kind.__name__}()" for kind in RULES.values())
         require(isinstance(rule, Rule), "rule", rule, f"an instance of a plasticity.Rule: {known}, or your own")
+        kind = type(rule)
+        writes = hasattr(kind, "coefficients") or kind.update is not Rule.update or kind.advance is not Rule.advance
+        require(
+            writes,
+            "rule",
+            rule,
+            "one that says how E changes, by its coefficients, or by an update or advance of its own",
+        )
         require_float32("e_max", e_max)
         require_positive("dt", dt)
         require_positive("tau_trace", tau_trace)
         if rule.tau_theta is not None:
+            require_positive("tau_theta of rule", rule.tau_theta)
             # a longer step than τ_θ overshoots: above 2 τ_θ it grows without bound
             require(rule.tau_theta >= dt, "tau_theta of rule", rule.tau_theta, f"at least dt, {dt:g} ms")
         self.in_features, self.out_features = in_features, out_features
         self.rule, self.modulated, self.e_max, self.dt = rule, modulated, float(e_max), float(dt)
-        self.trace_decay = math.exp(-dt / tau_trace)
+        self.tau_trace, self.trace_decay = float(tau_trace), math.exp(-dt / tau_trace)
         with with_values(device):
             self.weight = nn.Parameter(torch.randn(out_features, in_features) / math.sqrt(in_features))
             self.bias = nn.Parameter(torch.zeros(out_features))
@@ -242,7 +257,10 @@ class PlasticLinear(nn.Module):
         x_post = self.trace_decay * state.x_post + (1 - self.trace_decay) * post_spikes
         # E[t+1] = clip(E[t] + η M Δ, −E_max, E_max)
         seen = Seen(pre_spikes, post_spikes, x_pre, x_post, state.theta, self.modulator(x_post))
-        E = self.rule.advance(state.E, seen).clamp(-self.e_max, self.e_max)
+        E = self.rule.advance(state.E, seen)
+        name, like = f"{type(self.rule).__name__}.advance(E)", state.E
+        require_tensor(name, E, tuple(like.shape), like.dtype, like.device, finite=False)
+        E = E.clamp(-self.e_max, self.e_max)
         # θ[t+1] from x[t], after the rule has used θ[t]
         theta = slide(state.theta, x_post, self.rule.theta_step(self.dt))
         return PlasticState(E, x_pre, x_post, theta)
@@ -269,4 +287,5 @@ class PlasticLinear(nn.Module):
         return spikes
 
     def extra_repr(self) -> str:
-        return f"in_features={self.in_features}, out_features={self.out_features}, modulated={self.modulated}, e_max={self.e_max}"
+        sizes = f"in_features={self.in_features}, out_features={self.out_features}, modulated={self.modulated}"
+        return f"{sizes}, e_max={self.e_max:g}, dt={self.dt:g}, tau_trace={self.tau_trace:g}"

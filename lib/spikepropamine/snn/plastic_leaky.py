@@ -76,8 +76,8 @@ class PlasticLeaky(nn.Module):
         """The spikes of the neurons and the state after the last tick.
 
         Args:
-            spikes: a sequence, (T, B, P) or, where ``batch_first``, (B, T, P); or one tick, (B, P). Of the weights'
-                dtype, or bool or integers, which are converted.
+            spikes: a sequence, (T, B, P) or, where ``batch_first``, (B, T, P); or one tick of B trials, (B, P), which is not, as in
+                PyTorch's recurrent layers, one sequence without a batch. Of the weights' dtype, or bool or integers, which are converted.
             state: where to start; zero where not given.
 
         Raises:

@@ -95,8 +95,9 @@ def _require_axes(E: Tensor, pre: dict[str, Any], post: dict[str, Any], numbers_
 def oja(E: Tensor, x_pre: Tensor, x_post: Tensor, rate: Tensor | float) -> Tensor:
     """One update by Oja's rule, before the clip: ``E + rate · x_j (x_i − x_j E_ji)``.
 
-    Hebbian growth with a decay that holds each neuron's weight vector near unit norm; on
-    stationary input it converges to the leading principal component.
+    Hebbian growth with a decay. For one linear neuron, x_j = Σ_i E_ji x_i, it holds the weight vector near unit norm and converges
+    to the leading principal component of stationary input. In a spiking layer, whose x_j has other causes, E goes towards x_i / x_j.
+    An update overshoots where ``rate · x_j²`` is above 1, and above 2 it moves E away.
 
     Source: E. Oja (1982), A simplified neuron model as a principal component analyzer.
 

@@ -50,7 +50,9 @@ def _tick(neuron: nn.Module, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor
             raise TypeError(
                 f"neuron = {type(neuron).__name__}: must return tensors (spikes, v) of (current, v); its {name} is a {type(x).__name__}"
             )
-    return result
+    # snnTorch's surrogates return float32 whatever they are given
+    spikes, after = (x.to(v.dtype) if x.is_floating_point() else x for x in result)
+    return spikes, after
 
 
 @contextmanager
