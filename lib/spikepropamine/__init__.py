@@ -46,6 +46,10 @@ def __getattr__(name: str):
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    return [*__all__, "load_pretrained"]
+
+
 # where these were before they had a room, and where code of others may look for them still
 for _module in (layers, networks, plasticity, scan):
     sys.modules[f"{__name__}.{_module.__name__.rpartition('.')[2]}"] = _module
