@@ -10,6 +10,7 @@ from docutils import nodes, utils
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_ext"))
 import citation
+import fields
 import films
 import items
 import mathematics
@@ -114,3 +115,18 @@ def test_reference_managers_find_the_book_in_the_head_of_a_page():
     assert found.count("citation_author") == 2 and 'content="A, B"' in found and 'content="2026/11/24"' in found
     assert "citation_doi" not in found and "citation_public_url" not in found
     assert 'citation_doi" content="10.1/2"' in citation.tags(told | {"doi": "10.1/2"})
+
+
+def test_the_reference_tells_the_fields_of_a_class_by_the_comments_behind_them():
+    from spikepropamine.snn.layers import PlasticState
+    from spikepropamine.snn.networks import NetworkOptions, SpikingNetwork
+
+    assert fields.described(PlasticState)["E"] == "(B, Q, P) plastic efficacies, in [−E_max, E_max]"
+    assert set(fields.described(PlasticState)) == set(PlasticState._fields)
+    lines = ["What it is."]
+    fields.add_fields(None, "class", "", NetworkOptions, {}, lines)
+    assert lines[0] == "What it is." and r":ivar e_max: bound of \|E\|" in lines
+    for what, obj in (("class", SpikingNetwork), ("function", NetworkOptions)):
+        lines = ["Other."]
+        fields.add_fields(None, what, "", obj, {}, lines)
+        assert lines == ["Other."]
