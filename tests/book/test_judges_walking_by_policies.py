@@ -141,7 +141,11 @@ def test_a_condition_under_which_every_episode_diverged_is_nothing_kept(judge, r
         assert before.found["dp-oja"].met == 2 and after.found["dp-oja"].met == 1
         assert after.deciding.interval.mean == pytest.approx(0.93 * 10 / 12, abs=0.01)
     walks.loc[policy & walks["seed"].eq(3) & walks["condition"].eq("training"), ["return", "length"]] = np.nan
-    assert decided(judge, walks, round_two) is not None
+    last = decided(judge, walks, round_two)
+    # who returned nothing in one of ten walks less far, and is no less a policy
+    assert (last.found["dp-oja"].reason != before.found["dp-oja"].reason) and last.found["dp-bcm"] == before.found[
+        "dp-bcm"
+    ]
 
 
 def test_another_strength_than_the_registered_one_does_not_count(round_two):

@@ -66,12 +66,12 @@ class Judgement:
     @property
     def label(self) -> str:
         """What to call it in a table: the claim's number, or whose question it is."""
-        return "ours" if self.claim.ours else self.id.removeprefix("claim-")
+        return "Ours" if self.claim.ours else self.id.removeprefix("claim-")
 
     def read(self, verdict: str | None = None) -> str:
-        """A verdict in words: what the paper does not say cannot be reproduced, it holds or does not."""
+        """A verdict in words: what the paper does not say cannot be reproduced, it holds or does not; "not yet judged" where part was run."""
         if verdict is None and self.parts:
-            return "not yet judged"  # part of it was run
+            return "not yet judged"
         verdict = verdict or self.verdict
         return _OF_OURS[verdict] if self.claim.ours else verdict
 

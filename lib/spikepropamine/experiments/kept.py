@@ -21,7 +21,7 @@ STRONGEST = {name: kind.strengths[-1] for name, kind in CONDITIONS.items()}
 def with_progress(walks: pd.DataFrame) -> pd.DataFrame:
     """``walks`` with a column ``progress``: the return less the bonus for staying up, BONUS × ``length``.
 
-    The step of a fall earns no bonus and loses it all the same: progress is low by at most 1 an episode.
+    The step in which the robot falls earns no bonus but counts in ``length``: progress is too low by at most 1 an episode.
 
     Raises:
         ValueError: an environment whose bonus is not known.

@@ -100,6 +100,9 @@ def test_how_many_remember_is_told_of_each_variant_in_which_there_is_a_wrong_way
     runs = {"-blind-critic": runs_of({"dp-bcm": 0.95}), "-limb": runs_of({}), "-gap-1s": runs_of({})}
     told = page.holds_elsewhere(runs, NAMES, definitions)
     assert "1 of 4 where it is trained with a critic that does not read what is hidden and 0 of 4 where" in told
+    assert page.holds_elsewhere(runs, ["snn", "gru"], definitions) == ""
+    alone = page.variants_found({"-gap-1s": runs_of({})}, ["mlp"], definitions)
+    assert "taken by" not in alone and "mlp goes farthest" in alone
     assert "limb" not in told and page.holds_elsewhere({"-limb": runs_of({})}, NAMES, definitions) == ""
 
 
@@ -113,10 +116,10 @@ def test_variants_show_who_relies_on_its_state(definitions):
     found = page.variants_found(runs, NAMES, definitions)
     assert (
         "As above** (5 seeds): the right way is taken by" in found
-        and "By more than 0.5 m dp-bcm runs less once the state is swapped. dp-bcm goes farthest, 0.90 m; " in found
+        and "dp-bcm runs at least 0.5 m less far once the state is swapped. dp-bcm goes farthest, 0.90 m; " in found
     )
-    assert "hidden** (one seed): by more than 0.5 m gru runs less once the state is swapped" in found
+    assert "hidden** (one seed): gru runs at least 0.5 m less far once the state is swapped" in found
     assert "the better of the other memories" in found and "; mlp, which has no memory, " in found
-    assert "no policy runs less once the state is swapped" in page.variants_found(
+    assert "no policy runs at least 0.5 m less far once the state is swapped" in page.variants_found(
         {"-gap-1s": runs_of({})}, NAMES, definitions
     )

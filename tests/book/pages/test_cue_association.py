@@ -61,6 +61,8 @@ def test_the_probe_is_told_as_it_was_measured():
         "Perhaps because noise spikes read the memory out, which fits 4 of 4 cases."
     )
     assert "raise it to at least 0.6 in 4 of 4 cases (up to 0.95)" in page.draw_probe(found).caption
+    twice = pd.concat([found, found.assign(seed=1)], ignore_index=True)
+    assert "(2 trained networks a case)" in page.without_background(twice)
     nothing = mechanism(lambda hz: 0.5)
     told = page.without_background(nothing)
     assert told.startswith("That is not known") and "in 0 of 4 cases" in told and "they do not (0.50)" in told

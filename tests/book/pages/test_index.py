@@ -28,7 +28,7 @@ def test_the_answer_counts_verdicts_and_cells(judgements, results):
         in answer
     )
     assert "3 of 4 plastic networks walk" in answer and "none significantly better than the plain one" in answer
-    assert "by a [mild measure](novel_conditions.ipynb) (93% by dp-bcm, the number that decides)" in answer
+    assert "by a [mild measure](novel_conditions.ipynb) (93% by dp-bcm, which decides)" in answer
     assert len(answer.split("\n\n")) == 4
 
 
@@ -59,7 +59,7 @@ def test_the_latest_round_that_was_run_stands_first_and_the_others_are_linked(ju
     later = replace(j, round=second, decision=claims.NOT_YET_RUN)
     row = next(line for line in index.grid([*judgements, later]).data.splitlines() if "learned together" in line)
     assert "[◐ partly reproduced](#claim-1-round-1) [round 2: –](#claim-1-round-2)" in row
-    assert "0 of the 1 claims and questions of round 2 have been run" in index.grid([*judgements, later]).data
+    assert "0 of the 1 claims and questions of round 2 have been judged" in index.grid([*judgements, later]).data
     run = replace(j, round=second, decision=j.decision._replace(verdict="not reproduced"))
     row = next(line for line in index.grid([*judgements, run]).data.splitlines() if "learned together" in line)
     assert "[○ not reproduced](#claim-1-round-2) [round 1: ◐](#claim-1-round-1)" in row

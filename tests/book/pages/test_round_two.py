@@ -128,11 +128,11 @@ def test_what_we_found_says_who_is_ahead_and_how_much_is_stored():
 
 def test_headings_that_ask_are_answered_by_the_runs():
     assert page.who_binds(found(level(dp_oja=0.93)), {CELL: 0.95}).startswith("Most do: 3 of 4 cases")
-    assert "(nearest is `lsnn-100` on key–value pairs, low noise, 0.9" in page.who_binds(
+    assert "(the nearest is `lsnn-100` on key–value pairs, low noise, 0.9" in page.who_binds(
         found(level(lsnn_100=0.94)), {CELL: 0.95}
     )
     assert page.who_binds(found(level(), seeds=3), {CELL: 0.95}) == ""
-    assert "9 of the others fell by more than that" in page.long_enough(found(level(), last_gain=-0.05))
+    assert "Of those that do not gain, 9 fell by more than 0.005" in page.long_enough(found(level(), last_gain=-0.05))
     assert page.long_enough(found(level())).startswith("Yes, by what the curves show: none of 9")
     assert "`snn`" not in page.long_enough(found(level())) and "0 of 9 curves" in page.long_enough(
         found(level(), last_gain=0.05)
@@ -148,7 +148,7 @@ def test_noise_that_costs_the_observer_is_answered_when_its_runs_are_whole():
     split = found(level(rsnn_long=0.5), of=(weak,))
     lucky = split.runs.network.eq("rsnn-long") & split.runs.seed.isin(sorted(split.runs.seed.unique())[:2])
     split.runs.loc[lucky, "accuracy"] = 0.83
-    assert "`rsnn-long` learns in 2 of 10 seeds alone (0.830 and 0.830)." in page.under_noise(split, D, {weak: 0.914})
+    assert "`rsnn-long` learns in only 2 of 10 seeds (0.830 and 0.830)." in page.under_noise(split, D, {weak: 0.914})
     assert page.under_noise(found(level(), of=(weak,)), D, {weak: 0.914}).startswith("Yes: on weak cues 4 of 4")
     assert page.under_noise(found(level(), seeds=3, of=(weak,)), D, {weak: 0.914}) == "Not yet run to the end."
     assert page.under_noise(found(level()), D, {weak: 0.914}) == ""

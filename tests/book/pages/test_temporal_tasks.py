@@ -86,6 +86,6 @@ def test_whether_modulation_helps_is_counted():
     )
     told = page.modulation_says(tests, 0.05)
     assert told.startswith(
-        "Neuromodulation helps in 1 of 3 cases (rule × task × noise) and costs in 1 (ndp-oja on one-shot recall at low"
+        "With neuromodulation networks are significantly better in 1 of 3 cases (rule × task × noise) and significantly worse in 1 (ndp-oja on one-shot recall at low"
     )
     assert told.endswith("in 1 no difference is found.")

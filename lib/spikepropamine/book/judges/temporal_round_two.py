@@ -21,7 +21,7 @@ from .judge import (
     overall,
     verdict,
 )
-from .temporal import Cells, Thresholds, accuracy, changes, every_rule, solves, solves_where_plain_fails
+from .temporal import Cells, Thresholds, accuracy, changes, every_rule, registered, solves, solves_where_plain_fails
 
 KNOWN_TASKS = tuple(CELLS)
 KNOWN_NETWORKS = ("lsnn", "lsnn-100", "rsnn-long", "stp")
@@ -31,6 +31,11 @@ def thresholds(d: Definitions) -> Thresholds:
     """The round's, or 90 % and 20 % of the way from chance to the ideal observer where these are lower."""
     way = d.observer - 0.5
     return Thresholds(min(d.solved_at_least, 0.5 + 0.9 * way), min(d.failed_at_most, 0.5 + 0.2 * way))
+
+
+def limits_of(d: Definitions) -> Thresholds:
+    """The thresholds of a round of either kind: of one that names an ideal observer, what that observer allows."""
+    return thresholds(d) if "observer" in d else registered(d)
 
 
 def by_network(runs: pd.DataFrame) -> Cells:

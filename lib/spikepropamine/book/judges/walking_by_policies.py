@@ -35,9 +35,7 @@ def _evidence(walks: pd.DataFrame, round: Round, robots: tuple[str, ...]) -> Evi
     """The policies that are measured under every condition, or None where a network on one of ``robots`` has too few of them."""
     if walks.empty:
         return None
-    judged = walks["condition"].eq(TRAINING) | walks["strength"].eq(walks["condition"].map(round.conditions))
-    measured = walks[judged].groupby(kept.KEYS, as_index=False)["condition"].nunique()
-    whole = measured.loc[measured["condition"] == len(round.conditions) + 1, kept.KEYS]
+    whole = whole_policies(walks, round)
     seeds = whole.groupby(["environment", "network"]).size()
     for robot in robots:
         for name in (round.plain, *round.plastic, *round.networks["ordinary"]):
@@ -45,6 +43,13 @@ def _evidence(walks: pd.DataFrame, round: Round, robots: tuple[str, ...]) -> Evi
                 return None
     walks = walks.merge(whole, on=kept.KEYS)
     return Evidence(robots, walks, kept.shares(walks, round.conditions, capped=True))
+
+
+def whole_policies(walks: pd.DataFrame, round: Round) -> pd.DataFrame:
+    """The policies, by kept.KEYS, that are measured in training and under every condition at the strength that is judged."""
+    judged = walks["condition"].eq(TRAINING) | walks["strength"].eq(walks["condition"].map(round.conditions))
+    measured = walks[judged].groupby(kept.KEYS, as_index=False)["condition"].nunique()
+    return measured.loc[measured["condition"] == len(round.conditions) + 1, kept.KEYS]
 
 
 def on_one_robot(judge: str, walks: pd.DataFrame, round: Round, robot: str) -> Decision | None:

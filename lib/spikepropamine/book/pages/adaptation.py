@@ -442,7 +442,9 @@ def holds_elsewhere(runs: Mapping[str, pd.DataFrame], names: Sequence[str], defi
             able = sum(how == "remembers" for _, how in found.values())
             told.append(f"{able} of {len(found)} where it is {VARIANTS_IN_A_SENTENCE[variant]}")
     return (
-        f"Of the plastic networks, by the criterion above, these remember the way: {enumerated(told)}." if told else ""
+        f"Of the plastic networks, by the criterion above, these remember the way: {enumerated(told)}."
+        if told and plastic
+        else ""
     )
 
 
@@ -453,26 +455,20 @@ def variants_found(runs: Mapping[str, pd.DataFrame], names: Sequence[str], defin
         scores = {name: _score(of_it, name) for name in names if (of_it.network == name).any()}
         able, first = relying(of_it, list(scores)), max(scores, key=scores.__getitem__)
         other = max(_other_memories(scores), key=scores.__getitem__, default=None)
-        ways = (
-            ""
-            if variant == NO_WRONG_WAY
-            else "the right way is taken by "
-            + enumerated(
-                f"{name} in {share:.0%}"
-                for name, (share, _) in remembers(of_it, [n for n in scores if n != "mlp"], definitions).items()
-            )
-            + " of the episodes. By more than "
+        shares = (
+            {} if variant == NO_WRONG_WAY else remembers(of_it, [name for name in scores if name != "mlp"], definitions)
         )
-        lines.append(
-            f"- **{variant_in_words(variant).capitalize()}** ({_seeds(of_it)}): {ways or 'by more than '}{RELIES_M:g} m {enumerated(able) or 'no policy'} "
-            f"run{'s' * (len(able) < 2)} less once the state is swapped. {first} goes farthest, {scores[first]:.2f} m"
-            + (
-                f"; {other}, the better of the other memories, {scores[other]:.2f} m"
-                if other not in (None, first)
-                else ""
-            )
-            + (f"; mlp, which has no memory, {scores['mlp']:.2f} m." if "mlp" in scores else ".")
+        ways = enumerated(f"{name} in {share:.0%}" for name, (share, _) in shares.items())
+        told = [f"the right way is taken by {ways} of the episodes"] * bool(ways)
+        told.append(
+            f"{enumerated(able) or 'no policy'} run{'s' * (len(able) < 2)} at least {RELIES_M:g} m less far once the state is swapped"
         )
+        told.append(f"{first} goes farthest, {scores[first]:.2f} m")
+        if other not in (None, first):
+            told[-1] += f"; {other}, the better of the other memories, {scores[other]:.2f} m"
+        if "mlp" in scores:
+            told[-1] += f"; mlp, which has no memory, {scores['mlp']:.2f} m"
+        lines.append(f"- **{variant_in_words(variant).capitalize()}** ({_seeds(of_it)}): {'. '.join(told)}.")
     return figures.minus("\n".join(lines))
 
 

@@ -14,6 +14,7 @@ from .. import figures, plots
 from ..chapters import Chapter
 from ..figures import Drawing
 from ..phrases import between, enumerated
+from .round_two import LEARNED
 
 PARTS = tuple(f"{part} held" for part in look.PARTS)
 BOUNDS = tuple(look.E_MAX)
@@ -79,7 +80,7 @@ def findings(changed: pd.DataFrame) -> str:
             f"by {between(rows['mean'], '+.3f')} with {'no bound' if change == 'no bound' else f'a bound of {look.E_MAX[change]:g}'}"
             for change, rows in bounds.groupby("change", sort=False)
         ]
-        lines.append(f"with E bounded elsewhere accuracy changes {enumerated(each)}.")
+        lines.append(f"with another bound of E, or none, accuracy changes {enumerated(each)}.")
     if len(gates):
         fell = {change: -rows["mean"] for change, rows in gates.groupby("change", sort=False)}
         told = {
@@ -266,13 +267,14 @@ def gate_needed(table: pd.DataFrame) -> str:
     mean = found.pivot(index="network", columns="change", values="mean")
     random = " A gate that is not learned is worse than none." if (mean["V held"] < mean["M = 1"]).all() else ""
     beside = differences(table, ("M constant",), "M = 1")
-    better = beside[beside.low > 0]
-    constant = f" A constant gate {'is better than none' if len(better) else 'is not shown to be better than none'} ({_said(beside)})."
+    constant = (
+        f" A constant gate is better than none in {int((beside.low > 0).sum())} of {len(beside)} ({_said(beside)})."
+    )
     has = _has_to_be(found)
     both = "Yes, both: " if " and " in has else f"In part: {has}. " if has else "No. "
     return figures.minus(
         f"{both}{'h' if both.endswith(': ') else 'H'}eld where it starts, the gate costs accuracy in {count['V held']} networks; learned but constant in time, in "
-        f"{count['M constant']}; left out, in {count['M = 1']}, by the interval of the difference.{random}{constant if len(beside) else ''} It has "
+        f"{count['M constant']}; left out, in {count['M = 1']}, by the interval of the difference.{random}{constant if len(beside) else ''} A constant gate has "
         "fewer parameters than the whole gate, so what the signal adds and what the parameters add are not told apart here.\n\n"
         + "\n".join(each)
     )
@@ -481,7 +483,7 @@ def why_hard(table: pd.DataFrame, first: pd.DataFrame) -> str:
     reached = [interquartile_mean(runs.accuracy).mean for _, runs in table[table.change == usual].groupby("network")]
     longer = differences(pd.concat([table, first.assign(change="round one")]), (steep,), "round one")
     alone = (
-        f"Round two's training alone, with the steep slope, adds to what round one reached {_said(longer)}. "
+        f"Round two's training alone, still with the steep slope, changes round one's accuracy by {_said(longer)}. "
         if len(longer)
         else ""
     )
@@ -496,7 +498,7 @@ def why_hard(table: pd.DataFrame, first: pd.DataFrame) -> str:
 # ---------------------------------------------------------------- traditional networks with a curriculum
 
 
-AS_SEARCHED, LEARNED = "as searched", 0.6
+AS_SEARCHED = "as searched"
 
 
 def taught(runs: pd.DataFrame) -> pd.DataFrame:
@@ -575,9 +577,9 @@ def with_a_curriculum(table: pd.DataFrame, straight: pd.DataFrame) -> str:
         "key; with two pairs the network must know which value belongs to which key. These networks store items but do not learn to bind "
         "them, as far as this training goes."
     )
-    beside = f", and {sum(others)} of {len(others)} with another start" if others else ""
+    counted = [f"{sum(stuck)} of {len(stuck)} cases that stayed at chance in round two"] * bool(stuck)
+    counted += [f"{sum(others)} of {len(others)} with another start"] * bool(others)
     return (
-        f"{'Some do' if any(stuck) else 'No'}: with fewer cues or pairs first, and as many steps in all, {sum(stuck)} of {len(stuck)} cases that "
-        f"stayed at chance in round two{beside} end above {LEARNED:g}, this page's mark for having learned."
+        f"{'Some do' if any([*stuck, *others]) else 'No'}: with fewer cues or pairs first, and as many steps in all, {enumerated(counted) or 'none'} end above {LEARNED:g}, this page's mark for having learned."
         f"{held if items else ''}\n\n" + "\n".join(lines)
     )

@@ -139,7 +139,7 @@ def draw_bound(found: pd.DataFrame) -> Drawing:
         for r in found.itertuples()
     )
     said = (
-        f"Many networks drive efficacies to their bound: in {len(used)} of {len(found)} trained networks {used.share_at_bound.min():.0%} to "
+        f"{'Most' if len(used) > len(found) / 2 else 'Some'} networks drive efficacies to their bound: in {len(used)} of {len(found)} trained networks {used.share_at_bound.min():.0%} to "
         f"{used.share_at_bound.max():.0%} of efficacies stand at their bound and carry {used.carried.min():.0%} to "
         f"{used.carried.max():.0%} of the plastic current"
         if len(used)

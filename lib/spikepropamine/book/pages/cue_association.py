@@ -355,7 +355,7 @@ def draw_probe(found: pd.DataFrame) -> Drawing:
         found,
         f"Without background the answer is at chance ({silent.min():.2f} to {silent.max():.2f}); extra spikes on the inputs of both cues "
         f"during the decision, which carry no information on the side, raise it to at least {BROUGHT_BACK:g} in {len(back)} of {len(most)} cases (up to "
-        f"{most.max():.2f}). Seed 0 of each network.",
+        f"{most.max():.2f}). Here stands {networks_a_case(found, ('noise', 'network'))}.",
         f"Accuracy against the rate of the probe, a panel a noise level of training. Highest with a probe: {told}.",
     )
 
@@ -381,7 +381,7 @@ def without_background(found: pd.DataFrame) -> str:
         if len(back)
         else "That is not known"
     )
-    trained = found[found.probe_hz == found.noise.map(NOISE_HZ)].set_index(["noise", "network"]).accuracy
+    trained = found[found.probe_hz == found.noise.map(NOISE_HZ)].groupby(["noise", "network"]).accuracy.mean()
     trained = trained.reindex(back.index).dropna()
     at_trained = (
         f", and at the rate of the noise that they were trained with to {between(trained, '.2f')}"
@@ -431,7 +431,7 @@ def what_we_found(
         read = ", which fits a read-out of E through noise spikes" if len(back) else ""
         lines.append(
             f"Without background noise every plastic network falls to chance ({silent.min():.2f} to {silent.max():.2f}). In "
-            f"{len(back)} of {len(most)} cases, one trained network each, extra spikes on both cue groups during the decision, which carry no "
+            f"{len(back)} of {len(most)} cases ({networks_a_case(found, ('noise', 'network'))}) extra spikes on both cue groups during the decision, which carry no "
             f"information on the side, raise it to at least {BROUGHT_BACK:g} (up to {most.max():.2f}){read}{'; ' + lost if lost else ''}."
         )
     return figures.minus("\n".join(f"- {line}" for line in lines))

@@ -15,8 +15,8 @@ from .. import figures, plots
 from ..claims import VERDICTS, Judgement, latest, number
 from ..figures import Drawing, Item
 from ..judges.judge import Records
-from ..judges.temporal import Thresholds, registered
-from ..judges.temporal_round_two import by_network, thresholds
+from ..judges.temporal import Thresholds
+from ..judges.temporal_round_two import by_network, limits_of
 from ..judges.walking import ROBOT
 from ..phrases import enumerated
 from .scorecard import MARKS, against, anchor, in_words, label_of
@@ -46,7 +46,7 @@ def grid(judgements: Sequence[Judgement]) -> Markdown:
     for columns in filter(None, _together(newest)):
         rows = [j for j in newest if set(_columns(j)) & set(columns)]
         tables.append(_table(rows, columns, judgements))
-    legend = " · ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
+    legend = " · ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items()) + " or judged"
     told = [
         f"{legend}. A count says how many networks on a task, or robots of a network, meet the criterion; the number that decided, mostly an end of an interval, stands against its threshold. "
         "[What dp-oja and its kin are](#names-of-the-networks)." + _rounds(judgements)
@@ -105,7 +105,7 @@ def draw_overview(results: Records, judgements: Sequence[Judgement]) -> Drawing:
 def _limits(task: str, number: int, judgements: Sequence[Judgement]) -> Thresholds:
     """Where a task is solved and failed in a round: its own thresholds, which allow for what the ideal observer misses."""
     d = next(j.round.definitions for j in judgements if j.round.number == number and task in j.round.tasks and "solved_at_least" in j.round.definitions)  # fmt: skip
-    return (thresholds if "observer" in d else registered)(d)
+    return limits_of(d)
 
 
 def _task_limits(axis: Axes, limits: Sequence[Thresholds]) -> None:
@@ -188,7 +188,7 @@ def _rounds(judgements: Sequence[Judgement]) -> str:
     judged = [bool(j.decision.found) for j in judgements if j.round.number == last]
     if all(judged):
         return ""
-    return f" {sum(judged)} of the {len(judged)} claims and questions of round {last} have been run; elsewhere round {last - 1} stands."  # fmt: skip
+    return f" {sum(judged)} of the {len(judged)} claims and questions of round {last} have been judged; elsewhere round {last - 1} stands."  # fmt: skip
 
 
 def _verdicts(newest: Mapping[str, Judgement]) -> str:
@@ -266,7 +266,7 @@ def _walking(newest: Mapping[str, Judgement], results: Records) -> str:
     told += (
         f", and {keep.cells[0]} of {keep.cells[1]} keep their walk under novel conditions by a "
         f"[{'mild' if keep.round.number == 1 else 'strict'} measure](novel_conditions.ipynb) ({keep.deciding.interval.mean:.0%} by {keep.deciding.what.split(',')[0]}, "
-        "the number that decides)"
+        "which decides)"
     )
     remember = newest.get("claim-adaptation")
     if remember is not None and remember.decision.found:
@@ -275,7 +275,7 @@ def _walking(newest: Mapping[str, Judgement], results: Records) -> str:
 
 
 def _earn_more(returns: pd.DataFrame, plastic: Sequence[str]) -> list[str]:
-    """The plastic networks whose return is above the plain one's by an interval that excludes zero; where there are robots, on which."""
+    """The plastic networks whose return is above the plain one's by an interval that excludes zero; and, where there are several robots, on which."""
     of = {key: part.value for key, part in returns.groupby(["place", "network"], sort=False)}
     places = list(dict.fromkeys(returns.place))
     return [
@@ -308,9 +308,8 @@ def _table(rows: Sequence[Judgement], keys: tuple[str, ...], judgements: Sequenc
     heads = ["claim", "verdict", "decided by", *map(label_of, keys)]
     lines = [f"| {' | '.join(heads)} |", "|---|---|---|" + ":-:|" * len(keys)]
     for j in rows:
-        whose = "Ours" if j.claim.ours else f"{j.label}"
         cells = [
-            f"**{whose}.** {j.claim.title}",
+            f"**{j.label}.** {j.claim.title}",
             _verdict(j, judgements),
             _decided(j),
             *(_cell(j, key) for key in keys),

@@ -15,7 +15,7 @@ from ...walking.robots import ENVIRONMENTS
 from .. import figures, plots
 from ..figures import Drawing
 from ..judges.judge import VERDICTS, Decision, Definitions, Round
-from ..judges.walking_by_policies import on_one_robot
+from ..judges.walking_by_policies import on_one_robot, whole_policies
 from ..phrases import between
 from .locomotion import ANT, plastic_of, with_enough
 
@@ -88,7 +88,7 @@ def conditions_table() -> str:
 # ---------------------------------------------------------------- what we found
 
 
-DIVIDES = "the return is also what the share is divided by, so that chance alone pulls this below zero"
+DIVIDES = "what was learned is also what the share is divided by, so that chance alone pulls this below zero"
 SIGNIFICANT_AT = 0.05  # p of a rank correlation
 HELPS = 1.2  # a share of progress above which a condition is said to help
 
@@ -151,11 +151,13 @@ def by_measure(walks: pd.DataFrame, plastic: Sequence[str], definitions: Definit
 
 
 def learned_and_kept(walks: pd.DataFrame, robot: str, of: str = "return", capped: bool = False) -> pd.DataFrame:
-    """Return under the training condition and mean share kept, as :func:`kept.shares` has it, a row a spiking policy of ``robot``."""
+    """Return, or progress, under the training condition and mean share of it that is kept, as :func:`kept.shares` has it, a row a spiking policy of ``robot``."""
     at = walks[(walks.environment == robot) & walks.network.isin(list(NETWORKS))]
     if at.empty:
         return pd.DataFrame()
-    trained = at[at.condition == TRAINING][[*kept.KEYS, "return"]].rename(columns={"return": "trained"})
+    trained = (
+        kept.with_progress(at[at.condition == TRAINING])[[*kept.KEYS, of]].rename(columns={of: "trained"}).fillna(0.0)
+    )
     return kept.by_policy(kept.shares(at, of=of, capped=capped)).merge(trained, on=kept.KEYS)
 
 
@@ -352,7 +354,8 @@ def _by_criteria(walks: pd.DataFrame, round: Round, robot: str) -> str:
     )
     if keeps is None or beside_ordinary is None or beside_plain is None:
         judged = [round.plain, *round.plastic, ORDINARY]
-        seeds = walks[walks.environment == robot].groupby("network").seed.nunique().reindex(judged, fill_value=0)
+        whole = whole_policies(walks, round)
+        seeds = whole[whole.environment == robot].groupby("network").seed.nunique().reindex(judged, fill_value=0)
         return f"{between(list(seeds), 'd')} of {d.walking_seeds_at_least} seeds of each policy are measured, too few to judge."
 
     return (

@@ -190,7 +190,7 @@ def what_we_found(table: pd.DataFrame, on_gpu: pd.DataFrame) -> str:
         ratio = (both["milliseconds_per_step"][LOOP] / both["milliseconds_per_step"][OWN]).dropna()
         memory = both["peak_megabytes"].dropna().iloc[-1]
         said.append(
-            f"Of {table[table.series == 'ticks'].network.iloc[0]} at batch {table[table.series == 'ticks'].batch.iloc[0]}, from {ratio.index[0]:,} to {ratio.index[-1]:,} ticks, it is {span(ratio.tolist(), 0)} times "
+            f"For {table[table.series == 'ticks'].network.iloc[0]} at batch {table[table.series == 'ticks'].batch.iloc[0]}, from {ratio.index[0]:,} to {ratio.index[-1]:,} ticks, it is {span(ratio.tolist(), 0)} times "
             f"faster; at {ratio.index[-1]:,} ticks it takes {memory[OWN]:.0f} MB, the loop {memory[LOOP]:,.0f} MB."
         )
     said += filter(None, [beside_libraries(rows)])
@@ -204,8 +204,10 @@ def failures(rows: pd.DataFrame) -> str:
 
 
 def over_floor(rows: pd.DataFrame, facts: Mapping[str, float]) -> str:
-    """How far the fused path is from what one core must at least take, in a sentence."""
+    """How far the fused path is from what one core must at least take, in a sentence; empty without a plastic network."""
     times = [r.milliseconds_per_step / floor(r, facts) for r in _own_plastic(rows).itertuples()]
+    if not times:
+        return ""
     return f"The fused path takes {span(times, 0)} times as long as one core must at least take."
 
 
@@ -448,9 +450,7 @@ def draw_gpu(on_gpu: pd.DataFrame) -> Drawing:
         ahead, best = drawn.drop(columns=own).min(axis=1) / drawn[OWN], drawn.drop(columns=own).idxmin(axis=1)
         message = f"The Triton kernels are {span(ahead.tolist())} times faster than {enumerated(dict.fromkeys(best))}, the best of the others, at every size drawn"
         if GRAPH in own:
-            message += (
-                f", and recorded as a CUDA graph another {span((drawn[OWN] / drawn[GRAPH]).dropna().tolist())} times"
-            )
+            message += f", and recorded as a CUDA graph another {span((drawn[OWN] / drawn[GRAPH]).dropna().tolist())} times faster"
     return Drawing(
         _times_by_panel({sized(key): row for key, row in drawn.iterrows()}, 1, ON_GPU),
         kept[[*SIZE, "implementation", "milliseconds_per_step", "peak_megabytes"]],
@@ -675,7 +675,7 @@ def cost_in_all(rows: pd.DataFrame) -> str:
     """What everything published took, in a sentence."""
     paper = rows[rows.profile == "paper"]
     least = "" if paper.core_hours.notna().all() else "more than "
-    return f"The {paper.runs.sum():,} published runs and tests took {least}{paper.core_hours.sum():.0f} core hours as recorded."
+    return f"The {paper.runs.sum():,} published runs and tests took {least}{paper.core_hours.sum():.2f} core hours as recorded."
 
 
 def cost_says(again: Again, group: str, whose: str, without: Callable[[str], bool], less: str) -> str:

@@ -190,6 +190,7 @@ def draw_learning(found: Found) -> Drawing:
 
 
 FLAT = 0.005
+LEARNED = 0.6  # accuracy from which on a network, or a seed of it, is said to have learned something
 
 
 def end_of_training(found: Found) -> pd.DataFrame:
@@ -635,7 +636,7 @@ def _nearest(found: Found, cells: Sequence[str], solved: Mapping[str, float]) ->
     if not short:
         return ""
     name, cell = max(short, key=lambda key: short[key].mean - solved[key[1]])
-    return f" (nearest is `{name}` on {CELLS[cell].label}, {short[name, cell]:.3f})"
+    return f" (the nearest is `{name}` on {CELLS[cell].label}, {short[name, cell]:.3f})"
 
 
 def long_enough(found: Found) -> str:
@@ -645,10 +646,10 @@ def long_enough(found: Found) -> str:
     ended = end_of_training(found.of(*found.cells))
     still = int((ended.last_gain > FLAT).sum())
     most = ended.loc[ended.last_gain.idxmax()]
-    chance = int((ended.accuracy < 0.55).sum())
-    fell = int((ended.last_gain < -FLAT).sum())
-    flat = f" {fell} of the others fell by more than that." if fell else ""
-    flat += f" {chance} of those that do not gain end at chance." if chance else ""
+    flat_ones = ended[ended.last_gain <= FLAT]
+    counts = {f"fell by more than {FLAT}": flat_ones.last_gain < -FLAT, "end at chance": flat_ones.accuracy < 0.55}
+    told = enumerated(f"{int(those.sum())} {what}" for what, those in counts.items() if those.any())
+    flat = f" Of those that do not gain, {told}." if told else ""
     if not still:
         return f"Yes, by what the curves show: none of {len(ended)} gains more than {FLAT} in the last fifth of training.{flat}"
     return (
@@ -676,9 +677,6 @@ def under_noise(found: Found, d: Definitions, solved: Mapping[str, float], cell:
     )
 
 
-LEARNED = 0.6  # accuracy of a seed from which on it is said to have learned something
-
-
 def _by_few_seeds(networks: Mapping[str, pd.DataFrame]) -> str:
     """Which networks learn in some seeds though their interquartile mean does not show it, in a sentence each."""
     told = []
@@ -686,6 +684,6 @@ def _by_few_seeds(networks: Mapping[str, pd.DataFrame]) -> str:
         learned = sorted(runs.accuracy[runs.accuracy >= LEARNED])
         if 0 < len(learned) < len(runs) and interquartile_mean(runs.accuracy).mean < LEARNED:
             told.append(
-                f" `{name}` learns in {len(learned)} of {len(runs)} seeds alone ({enumerated(f'{x:.3f}' for x in learned)})."
+                f" `{name}` learns in only {len(learned)} of {len(runs)} seeds ({enumerated(f'{x:.3f}' for x in learned)})."
             )
     return "".join(told)

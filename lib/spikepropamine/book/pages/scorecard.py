@@ -15,8 +15,8 @@ from ...walking.policies import POLICIES
 from ..claims import VERDICTS, Judgement, number
 from ..figures import minus
 from ..judges.judge import Decision, Measure, Round
-from ..judges.temporal import Thresholds, registered
-from ..judges.temporal_round_two import thresholds
+from ..judges.temporal import Thresholds
+from ..judges.temporal_round_two import limits_of
 from ..phrases import enumerated
 
 MARKS = dict(zip(VERDICTS, "●◐○–"))  # told apart without colour
@@ -133,10 +133,10 @@ def caption(judgements: Sequence[Judgement]) -> str:
     for n in dict.fromkeys(j.round.number for j in judgements):
         of_it = sorted((j for j in judgements if j.round.number == n and not j.claim.ours), key=_verdict)
         verdicts = [j.read() for j in of_it]
-        told.append(f"round {n}, {enumerated(f'{verdicts.count(one)} {one}' for one in dict.fromkeys(verdicts))}")
+        told.append(f"round {n} has {enumerated(f'{verdicts.count(one)} {one}' for one in dict.fromkeys(verdicts))}")
     return (
         f"Of the abstract's claims: {'; '.join(told)}. They are paraphrased; numbers with a letter are our own questions. The number that "
-        "decided each meets its threshold (✓) or does not (✗)."
+        "decided each is on the side of its threshold that the claim asks for (✓) or is not (✗)."
     )
 
 
@@ -146,11 +146,11 @@ def _verdict(j: Judgement) -> int:
 
 def solving(rounds: Iterable[Round]) -> str:
     """From which accuracy on a task is solved and up to which it is failed, in a sentence; empty where no round says."""
-    ends: dict[Thresholds, list[str]] = {}  # by thresholds, the tasks, the most common first
+    ends: dict[Thresholds, list[str]] = {}  # by thresholds, the tasks, in the order of the rounds
     for one in rounds:
         d = one.definitions
         if "solved_at_least" in d:
-            tasks = ends.setdefault(thresholds(d) if "observer" in d else registered(d), [])
+            tasks = ends.setdefault(limits_of(d), [])
             tasks += [label_of(task) for task in one.tasks if label_of(task) not in tasks]
     if not ends:
         return ""

@@ -21,7 +21,7 @@ from ..chapters import how_it_ended, show_how_it_ended
 from ..figures import Drawing
 from ..judges.judge import Definitions
 from ..judges.temporal_round_two import thresholds
-from ..phrases import enumerated
+from ..phrases import between, enumerated
 from .cue_association import overflowed
 
 SHOWN_TRIAL = 2
@@ -391,7 +391,7 @@ def large_enough(sized: pd.DataFrame, d: Definitions) -> str:
         told.append(f"on {TASKS[task].label} {least}")
     return (
         f"The smallest size tried at which a plastic network solves a task at low noise, by its interval's lower end: {', '.join(told)} "
-        "hidden neurons. One seed of five that fails keeps a size out, whatever the others reach."
+        f"hidden neurons. With {between(list(sized.groupby('hidden').seed.nunique()), 'd')} seeds a size, one that fails keeps a size out, whatever the others reach."
     )
 
 
@@ -404,8 +404,8 @@ def modulation_says(tests: pd.DataFrame, significant_at: float) -> str:
         for r in tests[found & (tests.difference < 0)].itertuples()
     )
     return (
-        f"Neuromodulation helps in {better or 'none'} of {len(tests)} cases (rule × task × noise) and costs in {worse or 'none'}"
-        f"{f' ({where})' if where else ''}, significantly; in {len(tests) - better - worse} no difference is found."
+        f"With neuromodulation networks are significantly better in {better or 'none'} of {len(tests)} cases (rule × task × noise) and significantly "
+        f"worse in {worse or 'none'}{f' ({where})' if where else ''}; in {len(tests) - better - worse or 'none'} no difference is found."
     )
 
 

@@ -21,7 +21,7 @@ from .locomotion import against_plain, last_fifth, plastic_of, reached
 CLOSED_AT = 0.9  # of the MLP's return
 SIGNIFICANT_AT = 0.05  # adjusted p of a difference from snn
 BESIDES = {  # what a change is besides what its name says
-    "four ticks of 12.5 ms": "To the MLP ticks are nothing, so what is added is added to the spiking policies alone. It is more than a finer "
+    "four ticks of 12.5 ms": "The MLP has no ticks, so only the spiking policies gain from this change. It is more than a finer "
     "time: η is per tick, so that E is written twice as often, and neurons can fire twice as often."
 }
 FLAT_WITHIN = 0.05  # relative change of the mean return in the last fifth of training
