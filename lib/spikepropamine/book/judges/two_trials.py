@@ -48,12 +48,10 @@ def _efficacies_carry_it(cells: Cells, round: Round) -> Decision:
     d, found, measures = round.definitions, {}, []
     for name in round.plastic:
         able = _right(name, cells, round)
-        alone = _right(name, cells, round, "right.E alone kept")._replace(
-            what=f"{name}, share that went the right way with E alone kept"
-        )
+        alone = _right(name, cells, round, "right.E alone kept")._replace(what=f"{name}, share right with E alone kept")
         swapped = interquartile_mean(cells[name]["right.E swapped"], confidence=d.confidence)
         astray = Measure(
-            f"{name}, share that went the right way with E swapped",
+            f"{name}, share right with E swapped",
             swapped,
             "high",
             1 - d.remembers_at_least,

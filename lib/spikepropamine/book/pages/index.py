@@ -48,7 +48,7 @@ def grid(judgements: Sequence[Judgement]) -> Markdown:
         tables.append(_table(rows, columns, judgements))
     legend = " · ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items()) + " or judged"
     told = [
-        f"{legend}. A count says how many networks on a task, or robots of a network, meet the criterion; the number that decided, mostly an end of an interval, stands against its threshold. "
+        f"{legend}. A count says how many networks on a task, or robots, meet the criterion; the number that decided stands against its threshold. "
         "[What dp-oja and its kin are](#names-of-the-networks)." + _rounds(judgements)
     ]
     waiting = [f"[{j.claim.title}](#{anchor(j)})" for j in newest if not _columns(j)]
