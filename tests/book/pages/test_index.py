@@ -28,7 +28,7 @@ def test_the_answer_counts_verdicts_and_cells(judgements, results):
         in answer
     )
     assert "3 of 4 plastic networks walk" in answer and "none significantly better than the plain one" in answer
-    assert "by a [mild measure](novel_conditions.ipynb) (93% by dp-bcm, which decides)" in answer
+    assert "by a [mild measure](novel_conditions.ipynb) (93% by dp-bcm)" in answer
     assert len(answer.split("\n\n")) == 4
 
 

@@ -48,7 +48,7 @@ def grid(judgements: Sequence[Judgement]) -> Markdown:
         tables.append(_table(rows, columns, judgements))
     legend = " · ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items()) + " or judged"
     told = [
-        f"{legend}. A count says how many networks on a task, or robots, meet the criterion; the number that decided stands against its threshold. "
+        f"{legend}. A count: how many networks on a task, or robots, meet the criterion. "
         "[What dp-oja and its kin are](#names-of-the-networks)." + _rounds(judgements)
     ]
     waiting = [f"[{j.claim.title}](#{anchor(j)})" for j in newest if not _columns(j)]
@@ -265,8 +265,7 @@ def _walking(newest: Mapping[str, Judgement], results: Records) -> str:
     )
     told += (
         f", and {keep.cells[0]} of {keep.cells[1]} keep their walk under novel conditions by a "
-        f"[{'mild' if keep.round.number == 1 else 'strict'} measure](novel_conditions.ipynb) ({keep.deciding.interval.mean:.0%} by {keep.deciding.what.split(',')[0]}, "
-        "which decides)"
+        f"[{'mild' if keep.round.number == 1 else 'strict'} measure](novel_conditions.ipynb) ({keep.deciding.interval.mean:.0%} by {keep.deciding.what.split(',')[0]})"
     )
     remember = newest.get("claim-adaptation")
     if remember is not None and remember.decision.found:
