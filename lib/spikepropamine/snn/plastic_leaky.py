@@ -77,8 +77,8 @@ class PlasticLeaky(nn.Module):
 
         Args:
             spikes: a sequence, (T, B, P) or, where ``batch_first``, (B, T, P); or one tick of B trials, (B, P),
-                where PyTorch's recurrent layers would take two dimensions as one sequence without a batch. Of the weights' dtype, or bool or integers, which are
-                converted; inputs need not be 0 or 1, but traces lie in [0, 1] only where they do.
+                where PyTorch's recurrent layers would take two dimensions as one sequence without a batch. Of the weights'
+                dtype, or bool or integers, which are converted; traces lie in [0, 1] where the input does.
             state: where to start; zero where not given.
 
         Raises:

@@ -89,7 +89,6 @@ def conditions_table() -> str:
 
 
 DIVIDES = "what was learned is also what the share is divided by, so that chance alone pulls this below zero"
-SIGNIFICANT_AT = 0.05  # p of a rank correlation
 HELPS = 1.2  # a share of progress above which a condition is said to help
 
 
@@ -112,7 +111,7 @@ def what_we_found(walks: pd.DataFrame, adapted: pd.DataFrame, names: Sequence[st
         rho, p = stats.spearmanr(learned["trained"], learned.share)
         more = "keep less" if rho < 0 else "keep more"
         lines.append(
-            f"**On Ant policies that learned more {more if p < SIGNIFICANT_AT else 'keep neither more nor less'}**: over {len(learned)} spiking "
+            f"**On Ant policies that learned more {more if p < definitions.significant_at else 'keep neither more nor less'}**: over {len(learned)} spiking "
             f"policies the rank correlation of return and share kept is {rho:.2f} (p = {p:.1g}; {DIVIDES})."
         )
     if len(adapted):
