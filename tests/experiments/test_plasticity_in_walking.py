@@ -1,12 +1,16 @@
 """Efficacies that are not read, held, swapped or another policy's: each does what it says and nothing else."""
 
+import dataclasses
 import math
 
+import pandas as pd
 import pytest
 import torch
 
 from spikepropamine.experiments import plasticity_in_walking as measured
-from spikepropamine.experiments.locomotion import revive
+from spikepropamine.experiments.locomotion import locomotion, revive
+from spikepropamine.experiments.novel_conditions import SIZES
+from spikepropamine.experiments.sweeps import Store, sweep
 from spikepropamine.walking.evaluation import walk, with_fixed, without_reading
 from walkers import untrained
 
@@ -81,3 +85,30 @@ def test_every_way_is_measured_and_the_bound_counted(walker):
     assert mean.shape == (64, 64) and mean.abs().sum() > 0
     # another policy's mean of zero is the same as not reading
     assert rows[4]["return"] == rows[1]["return"]
+
+
+def test_only_robots_whose_policies_are_all_trained_are_measured_and_a_stopped_measurement_goes_on(tmp_path):
+    store = Store(tmp_path)
+    planned = {name: locomotion(name, "smoke", 2, ["dp-oja"]) for name in ("ant", "half-cheetah")}
+    sweep(planned["half-cheetah"], store)
+    sweep(dataclasses.replace(planned["ant"], seeds=(0,)), store)
+
+    def measure(earlier=None):
+        kept = []
+        table, _ = measured.measure(
+            store,
+            SIZES["smoke"],
+            1,
+            keep=lambda rows, _: kept.append(rows),
+            make=lambda name, *_: planned[name],
+            earlier=earlier,
+        )
+        return table, kept
+
+    whole, kept = measure()
+    assert set(whole.environment) == {"HalfCheetah-v5"}
+    assert whole.groupby("seed").way.agg(list).to_dict() == {0: list(measured.WAYS), 1: list(measured.WAYS)}
+    assert len(kept) == 2
+    again, kept = measure(earlier=kept[0])
+    assert len(kept) == 1
+    pd.testing.assert_frame_equal(again, whole)

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -180,6 +181,22 @@ def _at_once(measure: Callable[[Store], tuple]) -> Callable[[Store, int | str, K
     return lambda store, workers, keep: keep(*measure(store))
 
 
+def _exploratory(module: ModuleType, size: dict[str, int]) -> dict[str, Measurement]:
+    """What ``module`` measures, at ``size``, of the policies of both rounds on walking."""
+
+    def measurement(name: str, make: Callable[..., Experiment], needs: tuple[str, ...]) -> Measurement:
+        def measure(store: Store, workers: int | str, keep: Keep) -> None:
+            known = earlier(store, name, size, module.rehearse)
+            keep(*module.measure(store, keep=keep, make=make, earlier=known))
+
+        return Measurement(measure, needs, module.rehearse, partial(module.policies, make=make))
+
+    return {
+        module.MEASUREMENT: measurement(module.MEASUREMENT, locomotion.locomotion, tuple(locomotion.EXPERIMENTS)),
+        module.ROUND_TWO: measurement(module.ROUND_TWO, walking_round_two.round_two, ROUND_TWO_WALKS),
+    }
+
+
 def no_renderer() -> str:
     """What a film of a walk lacks here: MuJoCo draws into a window, or off screen if told how."""
     display = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
@@ -187,6 +204,7 @@ def no_renderer() -> str:
     return "" if display or off_screen else "a display, or MUJOCO_GL=egl or MUJOCO_GL=osmesa and that library"
 
 
+ROUND_TWO_WALKS = tuple(f"{robot}-round-two" for robot in walking_round_two.STEPS)
 # of trained policies: how, and of which
 WALKS = {
     "novel-conditions": (novel_conditions.fare, list(PUBLISHED_POLICIES)),
@@ -203,20 +221,10 @@ MEASUREMENTS: dict[str, Measurement] = {
         novel_conditions.fare,
         list(PUBLISHED_POLICIES),
         walking_round_two.round_two,
-        tuple(f"{robot}-round-two" for robot in walking_round_two.STEPS),
+        ROUND_TWO_WALKS,
     ),
-    plasticity_in_walking.MEASUREMENT: Measurement(
-        _at_once(plasticity_in_walking.measure),
-        tuple(locomotion.EXPERIMENTS),
-        plasticity_in_walking.rehearse,
-        plasticity_in_walking.policies,
-    ),
-    weight_sensitivity.MEASUREMENT: Measurement(
-        _at_once(weight_sensitivity.measure),
-        tuple(locomotion.EXPERIMENTS),
-        weight_sensitivity.rehearse,
-        weight_sensitivity.policies,
-    ),
+    **_exploratory(plasticity_in_walking, {"episodes": plasticity_in_walking.EPISODES}),
+    **_exploratory(weight_sensitivity, {"draws": weight_sensitivity.DRAWS}),
     "mechanism": Measurement(_at_once(mechanism.measure), mechanism.MEASURED),
     "gait": Measurement(_at_once(gait.measure), tuple(locomotion.EXPERIMENTS), lacks=no_renderer),
 }

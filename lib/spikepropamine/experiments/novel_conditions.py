@@ -195,6 +195,7 @@ def jobs(
     store: Store,
     seeds: int | None = None,
     make: Callable[..., Experiment] = locomotion,
+    whole: bool = False,
 ) -> list[tuple[str, LocomotionConfig, int]]:
     """The runs of the paper profile whose weights ``store`` holds, each with the name of its experiment.
 
@@ -204,17 +205,17 @@ def jobs(
         store: where the weights are.
         seeds: whose policies, from seed 0 up.
         make: the experiment on a robot: of its name, a profile, how many seeds and names of policies.
+        whole: leave out a robot some of whose weights are not there yet.
 
     Raises:
         ValueError: no weights.
     """
     experiments = [make(robot, "paper", seeds or size.seeds, policies) for robot in EXPERIMENTS]
-    found = [
-        (experiment.name, config, seed)
-        for experiment in experiments
-        for config, seed in experiment.runs
-        if store.has_weights(experiment.name, config, seed)
-    ]
+    found = []
+    for experiment in experiments:
+        there = [run for run in experiment.runs if store.has_weights(experiment.name, *run)]
+        if there == experiment.runs or not whole:
+            found += [(experiment.name, *run) for run in there]
     require(len(found) > 0, "policies", policies, f"some whose trained weights are published in {store.published}")
     return found
 

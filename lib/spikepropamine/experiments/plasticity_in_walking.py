@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from ..walking.evaluation import summary, walk, with_fixed, without_reading
 from ..walking.policies import PolicyState
 from .choices import PUBLISHED_PLASTIC
+from .config import Experiment
 from .locomotion import LocomotionConfig, locomotion, revive, untrained_weights
 from .mechanism import AT_BOUND
 from .novel_conditions import SIZES, Size, jobs
 from .sweeps import Store
 
-MEASUREMENT = "plasticity-in-walking"
+MEASUREMENT, ROUND_TWO = "plasticity-in-walking", "plasticity-in-walking-round-two"
 EPISODES = 5  # of each policy and way
 # by way: a bound of E in place of the E_max that policies are trained with, and the time constant, in seconds, of an E that
 # fades besides what its rule does
@@ -117,9 +118,24 @@ def ways(
 
 
 def measure(
-    store: Store, size: Size = SIZES["paper"], episodes: int = EPISODES, keep: Callable[..., None] = lambda *_: None
+    store: Store,
+    size: Size = SIZES["paper"],
+    episodes: int = EPISODES,
+    keep: Callable[..., None] = lambda *_: None,
+    make: Callable[..., Experiment] = locomotion,
+    earlier: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, dict]:
-    """Every published plastic policy in each of WAYS; "another" policy is the one with the seed before, of the same network.
+    """Every plastic policy in each of WAYS, on robots all of whose policies are trained.
+
+    "Another" policy is the one with the seed before, of the same network; the first one's is the last.
+
+    Args:
+        store: where the weights are.
+        size: how many control steps an episode has, and whose seeds.
+        episodes: of each policy and way.
+        keep: called after each policy with all there is so far.
+        make: whose runs, as :func:`spikepropamine.experiments.novel_conditions.jobs` takes it.
+        earlier: rows of the same kind; they stay, and no policy is measured again that is there.
 
     Returns:
         Rows of environment, network, seed, way, return, length, diverged and, of the policy as trained, ``at_bound`` (share
@@ -127,19 +143,21 @@ def measure(
     """
     torch.set_num_threads(1)
     rows, facts = [], {"episodes": episodes, "rehearsal": rehearse()}
-    groups: dict[tuple[str, str], list[tuple[str, LocomotionConfig, int]]] = {}
-    for job in jobs(size, list(PUBLISHED_PLASTIC), store):
-        groups.setdefault((job[0], job[1].hash), []).append(job)
-    for group in groups.values():
-        other: Tensor | None = None
-        # the last seed comes first too, so that each policy has one before it
-        for turn, (name, config, seed) in enumerate([group[-1], *group]):
-            weights = store.weights(name, config, seed)
-            if turn == 0:
-                if len(group) > 1:
-                    other = _mean_E(config, weights, episodes, size.steps)
+    if earlier is not None:
+        rows = earlier.to_dict("records")
+    held = {(row["config_hash"], row["seed"]) for row in rows}
+    groups: dict[tuple[str, LocomotionConfig], list[int]] = {}
+    for name, config, seed in jobs(size, list(PUBLISHED_PLASTIC), store, make=make, whole=True):
+        groups.setdefault((name, config), []).append(seed)
+    for (name, config), seeds in groups.items():
+        means: dict[int, Tensor] = {}
+        for before, seed in zip([seeds[-1], *seeds], seeds):
+            if (config.hash, seed) in held:
                 continue
-            found, other = ways(config, weights, other, episodes, size.steps)
+            if before != seed and before not in means:
+                means[before] = _mean_E(config, store.weights(name, config, before), episodes, size.steps)
+            weights = store.weights(name, config, seed)
+            found, means[seed] = ways(config, weights, means.get(before), episodes, size.steps)
             rows += [config.walker(seed) | row for row in found]
             keep(pd.DataFrame(rows), facts)
     return pd.DataFrame(rows), facts
@@ -161,7 +179,7 @@ def rehearse() -> dict[str, float]:
     return {row["way"]: row["return"] for row in rows} | {"mean E": mean.norm().item()}
 
 
-def policies(store: Store) -> Iterator[tuple[LocomotionConfig, int]]:
+def policies(store: Store, make: Callable[..., Experiment] = locomotion) -> Iterator[tuple[LocomotionConfig, int]]:
     """The runs that are measured."""
-    for _, config, seed in jobs(SIZES["paper"], list(PUBLISHED_PLASTIC), store):
+    for _, config, seed in jobs(SIZES["paper"], list(PUBLISHED_PLASTIC), store, make=make, whole=True):
         yield config, seed

@@ -18,11 +18,12 @@ from ..walking.inference import acting
 from ..walking.policies import each
 from ..walking.robots import Normalised
 from .choices import PUBLISHED_POLICIES
+from .config import Experiment
 from .locomotion import LocomotionConfig, locomotion, revive, untrained_weights
 from .novel_conditions import SIZES, Size, jobs
 from .sweeps import Store
 
-MEASUREMENT = "weight-sensitivity"
+MEASUREMENT, ROUND_TWO = "weight-sensitivity", "weight-sensitivity-round-two"
 MOVES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)  # of every weight, as a share of the root mean square of its tensor
 DRAWS = 5  # of each size of move
 STEPS = 320  # control steps of the walk whose observations are replayed
@@ -82,12 +83,25 @@ def sensitivity(
 
 
 def measure(
-    store: Store, size: Size = SIZES["paper"], draws: int = DRAWS, keep: Callable[..., None] = lambda *_: None
+    store: Store,
+    size: Size = SIZES["paper"],
+    draws: int = DRAWS,
+    keep: Callable[..., None] = lambda *_: None,
+    make: Callable[..., Experiment] = locomotion,
+    earlier: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, dict]:
-    """:func:`sensitivity` of every published policy, all of MOVES; and how many draws each rests on."""
+    """:func:`sensitivity` of every policy of ``make`` that is trained, all of MOVES; and how many draws each rests on.
+
+    Policies that ``earlier``, rows of the same kind, tells of are not measured again.
+    """
     torch.set_num_threads(1)
     rows, facts = [], {"draws": draws, "rehearsal": rehearse()}
-    for name, config, seed in jobs(size, list(PUBLISHED_POLICIES), store):
+    if earlier is not None:
+        rows = earlier.to_dict("records")
+    held = {(row["config_hash"], row["seed"]) for row in rows}
+    for name, config, seed in jobs(size, list(PUBLISHED_POLICIES), store, make=make, whole=True):
+        if (config.hash, seed) in held:
+            continue
         found = sensitivity(config, store.weights(name, config, seed), MOVES, draws, min(STEPS, size.steps))
         rows += [config.walker(seed) | row for row in found]
         keep(pd.DataFrame(rows), facts)
@@ -103,7 +117,7 @@ def rehearse() -> dict[str, float]:
     return found
 
 
-def policies(store: Store) -> Iterator[tuple[LocomotionConfig, int]]:
+def policies(store: Store, make: Callable[..., Experiment] = locomotion) -> Iterator[tuple[LocomotionConfig, int]]:
     """The runs that are measured."""
-    for _, config, seed in jobs(SIZES["paper"], list(PUBLISHED_POLICIES), store):
+    for _, config, seed in jobs(SIZES["paper"], list(PUBLISHED_POLICIES), store, make=make, whole=True):
         yield config, seed
