@@ -55,6 +55,12 @@ def test_the_words_say_how_much_farther_actions_move(curves):
     assert page.why_behind(alone, curves, RUNS) == page.in_a_sentence(alone) == page.in_a_sentence(pd.DataFrame()) == ""
 
 
+def test_round_two_is_told_where_it_was_measured():
+    told = page.in_round_two(table_of({"snn": 0.5, "mlp": 1.0}), RUNS)
+    assert "round two's policies on Ant-v5" in told and "move 50 times as far as the MLP's. The rank" in told
+    assert page.in_round_two(pd.DataFrame(), RUNS) == page.in_round_two(table_of({"snn": 0.5}), RUNS) == ""
+
+
 def test_the_figure_shows_every_policy_at_every_move():
     drawing = page.draw_sensitivity(table_of({"snn": 0.5, "dp-oja": 0.5, "mlp": 1.0}), ["snn", "dp-oja", "mlp"])
     (axis,) = drawing.figure.axes

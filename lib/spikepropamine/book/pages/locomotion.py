@@ -1,7 +1,6 @@
 """Figures, tables and sentences of the chapter on learning to walk."""
 
 from collections.abc import Mapping, Sequence
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -9,16 +8,16 @@ import pandas as pd
 
 from ...experiments.gait import LEGS
 from ...experiments.locomotion import LocomotionConfig
-from ...experiments.plasticity_in_walking import BOUNDS, FADES_S, WAYS
 from ...records.statistics import Interval, interquartile_mean
-from ...snn.networks import NETWORKS, NetworkOptions
+from ...snn.networks import NETWORKS
 from ...walking.conditions import CONDITIONS, TRAINING
 from .. import figures, plots
 from ..claims import number
 from ..drawings import LIMBS
 from ..figures import Drawing
 from ..judges.judge import Definitions
-from ..phrases import between, enumerated
+from ..phrases import between
+from .plasticity_in_walking import relative, what_plasticity_does
 
 COLUMNS = {"network.name": "network", "task.environment": "environment"}
 ANT = "Ant-v5"
@@ -393,132 +392,6 @@ def shown_related(table: pd.DataFrame) -> pd.DataFrame:
     )
     heads = {"source": "from", "environment": "robot", "algorithm": "trained by"}
     return shown.rename(columns=heads | {"share_of_ordinary": "share of the ordinary network's"})
-
-
-# ---------------------------------------------------------------- what plasticity does
-
-
-def relative(ways: pd.DataFrame) -> pd.DataFrame:
-    """``ways`` with ``share``: the return in each way as a share of the same policy's as trained."""
-    keys = ["environment", "network", "seed"]
-    trained = ways[ways.way == WAYS[0]].set_index(keys)["return"].rename("as_trained")
-    ways = ways.merge(trained, left_on=keys, right_index=True)
-    return ways[ways.way != WAYS[0]].assign(share=lambda t: t["return"] / t.as_trained)
-
-
-_SWEPT = {way: f"with a bound of {bound:g} in place of {NetworkOptions().e_max:g}" for way, bound in BOUNDS.items()}
-_SWEPT |= {way: f"with an E that fades within {tau:g} s" for way, tau in FADES_S.items()}
-
-
-def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
-    """Three sentences: what is lost without E, what another E does, and what E is like."""
-    shares = relative(ways)
-    robots = list(dict.fromkeys(shares.environment))
-
-    def mean(way: str, robot: str) -> float:
-        return interquartile_mean(shares[(shares.way == way) & (shares.environment == robot)].share).mean
-
-    def by_network(way: str, robot: str) -> str:
-        at = shares[(shares.way == way) & (shares.environment == robot)].groupby("network", sort=False).share
-        return ", ".join(f"{name} {interquartile_mean(values).mean:.0%}" for name, values in at)
-
-    constant = min(mean("E held at its mean", robot) for robot in robots) >= 0.95
-    kept = " and ".join(f"{mean('E held at its mean', robot):.0%} on {robot}" for robot in robots)
-    unread = "; ".join(f"{mean('α = 0', robot):.0%} on {robot} ({by_network('α = 0', robot)})" for robot in robots)
-    first = (
-        f"**E is used {'like a fixed weight, not as a memory' if constant else 'as more than a fixed weight'}.** With E held at its "
-        f"mean plastic policies keep {kept} of their return; without reading E (α = 0) they keep {unread}."
-    )
-    matters = min(mean("E swapped between episodes", robot) for robot in robots) < 0.9
-    second = f"What E holds of the present episode {'matters' if matters else 'hardly matters'}: " + "; ".join(
-        f"on {robot} policies keep {mean('E held at its mean', robot):.0%} of their return with E held at its own mean, "
-        f"{mean('E swapped between episodes', robot):.0%} with the E of another episode and "
-        f"{mean('E of another policy', robot):.0%} with that of another policy"
-        for robot in robots
-    )
-    at = (
-        ways[ways.way == WAYS[0]].groupby(["environment", "network"], sort=False)[["at_bound", "alpha_E_over_W"]].mean()
-    )
-    third = (
-        "E works as a latch where much of it sits at its bound. Share of efficacies at the bound, mean over an episode: "
-        + "; ".join(
-            f"on {robot} {', '.join(f'{name} {row.at_bound:.0%}' for name, row in at.loc[robot].iterrows())}, while |α E| is "
-            f"{between(list(at.loc[robot].alpha_E_over_W))} of |W|"
-            for robot in robots
-        )
-        + "."
-    )
-    swept = [way for way in _SWEPT if (shares.way == way).any()]
-    if swept:
-        kept_at = {way: [mean(way, robot) for robot in robots] for way in swept}
-        little = min(min(kept_at[way]) for way in swept if way in BOUNDS) >= 0.9
-        each = (
-            f"{enumerated(f'{value:.0%} on {robot}' for value, robot in zip(values, robots))} {_SWEPT[way]}"
-            for way, values in kept_at.items()
-        )
-        third += f" Where that bound lies matters {'little' if little else 'much'}. Policies keep, of their return, {'; '.join(each)}."
-    return [figures.minus(text) for text in (first, second + ".", third)]
-
-
-def _much(shares: Mapping[str, float]) -> str:
-    return "Most" if min(shares.values()) >= 0.5 else "A part"
-
-
-_LINES = (("E.at_bound", "share of E at the bound"), ("alpha_E_over_W", "|α E| / |W|"), ("rate.hidden", "rate (Hz)"))
-
-
-def draw_plasticity(gait: pd.DataFrame, ways: pd.DataFrame) -> Drawing:
-    """What E is like through whole episodes of the median walkers, and what is kept where E is changed."""
-    shares = relative(ways)
-    robots = [robot for robot in dict.fromkeys(gait.environment) if (shares.environment == robot).any()]
-    names = [name for name in dict.fromkeys(gait.network)]
-    styles, changed = figures.network_styles(names), [way for way in WAYS[1:] if (shares.way == way).any()]
-    places = 0.34 * len(changed)  # as high as its places ask for, beside three time courses
-    figure, axes = figures.grid(
-        4, len(robots), height=5.9 + 1.2 * places, squeeze=False, height_ratios=[1, 1, 1, places]
-    )
-    rows = []
-    for column, robot in zip(axes.T, robots):
-        for axis, (what, label) in zip(column, _LINES):
-            for name in names:
-                one = gait[(gait.environment == robot) & (gait.network == name)]
-                if what in one and one[what].notna().any():
-                    smooth = one[what].rolling(20, min_periods=1).mean()
-                    axis.plot(one.time_s, smooth, color=styles[name]["color"], ls=styles[name]["linestyle"], lw=1.1)
-                    every = slice(19, None, 20)
-                    rows.append(pd.DataFrame({"environment": robot, "network": name, "quantity": what,
-                                              "time_s": one.time_s[every], "value": smooth[every]}))  # fmt: skip
-            axis.set(xlim=(0, gait.time_s.max()), ylim=(0, None))
-            axis.set_ylabel(label if robot == robots[0] else "")
-        column[0].set_title(robot)
-        column[2].set_xlabel("time in the episode (s)")
-        at = shares[shares.environment == robot]
-        plots.seeds_and_interval(column[3], at, "share", styles, at="way", horizontal=True)
-        plots.limits(column[3], {"as trained": 1.0}, horizontal=True)
-        column[3].set_xlabel("share of the return kept")
-        if robot != robots[0]:
-            column[3].set_yticklabels([])
-        rows.append(
-            at.assign(quantity="share kept", value=at.share)[
-                ["environment", "network", "seed", "way", "quantity", "value"]
-            ]
-        )
-    plots.legend_above(figure, styles)
-    at_zero = {robot: shares[(shares.environment == robot) & (shares.way == "α = 0")].share for robot in robots}
-    least = {robot: interquartile_mean(values).mean for robot, values in at_zero.items()}
-    told = ", ".join(f"{value:.0%} on {robot}" for robot, value in least.items())
-    return Drawing(
-        figure,
-        pd.concat(rows, ignore_index=True),
-        f"{_much(least)} of the walk is kept without reading E ({told} of the return with α = 0). Above: share of efficacies at their bound, "
-        "mean size of α E in that of W, and firing rate of the second population through a whole episode of each network's "
-        "median walker, running means over 1 s. Below: return of every policy (faint) with E changed, as a share of its own as "
-        "trained, and interquartile means with 95% bootstrap intervals.",
-        "Per robot three time courses over an episode of 50 s and a dot plot. " + "; ".join(
-            f"{way} on {robot}: {interquartile_mean(shares[(shares.environment == robot) & (shares.way == way)].share).mean:.0%}"
-            for robot, way in product(robots, changed)
-        ) + ".",
-    )  # fmt: skip
 
 
 # ---------------------------------------------------------------- a walk, looked at closely

@@ -85,6 +85,18 @@ def why_behind(table: pd.DataFrame, curves: pd.DataFrame, runs: pd.DataFrame) ->
     )
 
 
+def in_round_two(table: pd.DataFrame, runs: pd.DataFrame) -> str:
+    """How far the actions of round two's policies move, and whether those return more whose move less; empty where not measured."""
+    factors = times_as_far(table) if len(table) else []
+    if not factors:
+        return ""
+    robots = enumerated(dict.fromkeys(table.environment))
+    return figures.minus(
+        f"Of round two's policies on {robots} the same is measured: with weights moved by {SMALL:.1%} the actions of spiking ones "
+        f"move {between(factors, '.0f')} times as far as the MLP's.{with_return(table, runs)}"
+    )
+
+
 def draw_sensitivity(table: pd.DataFrame, names: Sequence[str]) -> Drawing:
     """How far actions move by how far weights do, a panel a robot."""
     robots, styles = list(dict.fromkeys(table.environment)), figures.network_styles(names)
