@@ -34,21 +34,22 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
         return ", ".join(f"{name} {interquartile_mean(values).mean:.0%}" for name, values in at)
 
     constant = min(mean("E held at its mean", robot) for robot in robots) >= 0.95
-    kept = " and ".join(f"{mean('E held at its mean', robot):.0%} on {robot}" for robot in robots)
+    kept = _on_each({robot: mean("E held at its mean", robot) for robot in robots})
     unread = "; ".join(f"{mean('α = 0', robot):.0%} on {robot} ({by_network('α = 0', robot)})" for robot in robots)
     first = (
         f"**E is used {'like a fixed weight, not as a memory' if constant else 'as more than a fixed weight'}.** Of their return "
         f"plastic policies keep {kept} with E held at its mean; without reading E (α = 0) they keep {unread}."
     )
-    matters = min(mean("E swapped between episodes", robot) for robot in robots) < 0.9
-    second = (
-        f"What E holds of the present episode {'matters' if matters else 'hardly matters'}: policies keep "
-        + "; ".join(
-            f"on {robot} {mean('E swapped between episodes', robot):.0%} with the E of another episode and "
-            f"{mean('E of another policy', robot):.0%} with that of another policy"
-            for robot in robots
-        )
+    swapped, others = (
+        {robot: mean(way, robot) for robot in robots} for way in ("E swapped between episodes", "E of another policy")
     )
+    matters = min(swapped.values()) < 0.9
+    second = (
+        f"What E holds of the present episode {'matters' if matters else 'hardly matters'}: with that of another episode "
+        f"policies keep {_on_each(swapped)}. With the mean E of another policy they keep {_on_each(others)}"
+    )
+    if not matters and min(others.values()) < 0.9:
+        second += ", so that what is written is much the same in each episode, and each policy's own"
     at = (
         ways[ways.way == WAYS[0]].groupby(["environment", "network"], sort=False)[["at_bound", "alpha_E_over_W"]].mean()
     )
@@ -58,6 +59,10 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
         for robot in robots
     )
     return [figures.minus(text + ".") for text in (first.removesuffix("."), second, third)] + _swept(shares, robots)
+
+
+def _on_each(shares: Mapping[str, float]) -> str:
+    return enumerated(f"{share:.0%} on {robot}" for robot, share in shares.items())
 
 
 def _swept(shares: pd.DataFrame, robots: Sequence[str]) -> list[str]:
