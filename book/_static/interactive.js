@@ -102,7 +102,7 @@ class Exploration {
   }
 
   drawPanel(panel, width) {
-    const { kind, labels, colours } = this.content;
+    const { kind, labels, colours, symbols } = this.content;
     const seen = (row) => row.panel === panel && !this.hidden.has(row.group);
     const rows = this.rows.filter(seen).map((row) => ({ ...row, at: this.at(row) }));
     const means = this.means.filter(seen).map((mean) => ({ ...mean, at: this.at(mean) }));
@@ -117,7 +117,7 @@ class Exploration {
     const lines = Math.max(1, ...names.map((name) => Math.ceil((name.length * 7.2) / (slot - 8))));
     const cut = (name) => (turned && name.length > 22 ? `${name.slice(0, 21)}…` : name);
     const below = turned ? 28 + 4 * Math.min(22, Math.max(...names.map((name) => name.length))) : kind === "dots" ? 24 + 13 * lines : 40;
-    const ink = (row) => colours[row.group];
+    const ink = (row) => colours[row.group], symbol = (row) => symbols[row.group];
     const marks = [Plot.gridY({ strokeOpacity: 0.12 }), Plot.axisY({ label: null, ticks: 5, tickFormat: short })];
     for (const { name, value, dash } of limits)
       marks.push(
@@ -129,9 +129,9 @@ class Exploration {
         Plot.axisX(here.map((place) => this.places.indexOf(place)), {
           tickFormat: (k) => cut(String(this.places[k])), tickRotate: turned ? -35 : 0, lineWidth: turned ? Infinity : (slot - 8) / 12, label: null, tickSize: 0,
         }),
-        Plot.dot(rows, { x: "at", y: "y", fill: ink, fillOpacity: 0.3, r: 2.5 }),
+        Plot.dot(rows, { x: "at", y: "y", symbol, fill: ink, stroke: ink, opacity: 0.3, r: 2.5 }),
         Plot.ruleX(means.filter((mean) => mean.low !== null), { x: "at", y1: "low", y2: "high", stroke: ink, strokeWidth: 2 }),
-        Plot.dot(means, { x: "at", y: "mean", fill: ink, r: 4.5, stroke: "#fff", strokeWidth: 1 }),
+        Plot.dot(means, { x: "at", y: "mean", symbol, fill: ink, stroke: ink, strokeWidth: 1.5, r: 4.5 }),
       );
     else
       marks.push(
@@ -147,6 +147,7 @@ class Exploration {
     plot.setAttribute("aria-hidden", "true");
     const box = document.createElement("div");
     box.className = "explore-panel";
+    box.style.width = `${width}px`;
     box.tabIndex = 0;
     box.setAttribute("role", "application");
     const marked = limits.length ? ` Marked: ${limits.map((limit) => `${limit.name} ${short(limit.value)}`).join(", ")}.` : "";

@@ -6,7 +6,8 @@ import pytest
 
 from spikepropamine.book import figures
 from spikepropamine.book.figures import Provenance, Shelf
-from spikepropamine.book.interactive import interactive
+from spikepropamine.book.interactive import SYMBOLS, interactive
+from spikepropamine.book.network_styles import COLOURS, network_styles
 from spikepropamine.records.statistics import interquartile_mean
 
 DATA = pd.DataFrame(
@@ -38,6 +39,7 @@ def test_a_figure_keeps_what_it_was_and_brings_its_values(item):
     assert shown._repr_mimebundle_()["text/html"] == item._repr_mimebundle_()["text/html"]
     found = content(shown)
     assert found["figure"] == "fig-demo" and list(found["colours"]) == ["snn", "dp-oja"]
+    assert found["symbols"] == {"snn": "circle", "dp-oja": "square"}
     assert found["rows"]["y"] == pytest.approx(DATA.accuracy.tolist())
     assert found["rows"]["seed"] == DATA.seed.tolist()
 
@@ -80,3 +82,8 @@ def test_missing_values_are_left_out_and_nothing_breaks_the_page(item):
 def test_wrong_arguments_are_refused(item, changes, told):
     with pytest.raises(ValueError, match=told):
         interactive(item, **{"data": DATA, "x": "noise", "y": "accuracy"} | changes)
+
+
+def test_every_marker_of_the_book_has_a_symbol():
+    looks = network_styles([*COLOURS, *(f"network {k}" for k in range(60))])
+    assert {look["marker"] for look in looks.values()} <= set(SYMBOLS)

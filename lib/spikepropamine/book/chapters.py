@@ -23,7 +23,7 @@ from ..records.origin import find_root as find_root
 from ..tasks import TASKS
 from . import claims, rerun
 from .build import STAGE
-from .figures import Item, Provenance, Shelf
+from .figures import Item, Provenance, Shelf, folded
 from .injected import check_given, end_with_papermill, skip_what_follows
 from .own_question import answer
 from .parameters import ChapterParameters
@@ -172,10 +172,12 @@ class Chapter:
         return self.store.weights(experiment.name, config, seed)
 
     def search_table(self, task: str) -> Item | Markdown:
-        """The published search of ``task``, as :func:`spikepropamine.book.search_table.search_table` shows it."""
+        """The published search of ``task``, folded, as :func:`spikepropamine.book.search_table.search_table` shows it."""
         require_choice("task", task, TASKS)
         runs = self.published_runs(temporal.search(task))
-        return search_table(task, runs, self.shelf) if len(runs) else Markdown("*The search is not published yet.*")
+        if runs.empty:
+            return Markdown("*The search is not published yet.*")
+        return folded(f"The search on {TASKS[task].label}", search_table(task, runs, self.shelf))
 
     def shelf(self, runs: pd.DataFrame) -> Shelf:
         """Where this chapter's figures go: a folder of their own, but for the published ones while the book is built.

@@ -289,8 +289,8 @@ def grid(rows: int = 1, columns: int = 1, height: float = 2.6, **options: Any):
 
 
 def minus(text: str) -> str:
-    """``text`` with a minus sign, and not a hyphen, before each negative number and exponent, and none before a zero."""
-    text = re.sub(r"(?<![\w.])[-−](?=0(\.0+)?(?!\.?\d))", "", text)
+    """``text`` with a minus sign, and not a hyphen, before each negative number and exponent, and no sign before a zero."""
+    text = re.sub(r"(?<![\w.])[-−+](?=0(\.0+)?(?!\.?\d))", "", text)
     return re.sub(r"((?<![\w.])|(?<=\de))-(?=\d)", "−", text)
 
 

@@ -16,6 +16,18 @@ from .network_styles import network_styles
 from .plots import intervals
 
 KINDS = ("dots", "lines")
+# how the page's scripts name the markers of :mod:`.network_styles`, or what is nearest to them
+SYMBOLS = {"o": "circle", "s": "square", "^": "triangle", "D": "diamond", "v": "wye", "P": "cross", "X": "times"}
+SYMBOLS |= {
+    "*": "star",
+    "p": "diamond2",
+    "h": "hexagon",
+    "<": "asterisk",
+    ">": "plus",
+    "d": "square2",
+    "8": "triangle2",
+    "H": "hexagon",
+}
 MOST_ROWS = 6000  # about 150 kB in the page
 
 
@@ -65,7 +77,7 @@ def interactive(
     require(kind == "dots" or pd.api.types.is_numeric_dtype(shown[x]), "x", x, "a column of numbers for kind 'lines'")
     places = list(dict.fromkeys(column for column in (panel, x, group) if column))
     means = intervals(shown, y, places)
-    groups = list(dict.fromkeys(shown[group]))
+    styles = network_styles(dict.fromkeys(shown[group]))
     content = {
         "figure": name[1],
         "kind": kind,
@@ -74,7 +86,8 @@ def interactive(
         "shared": shared,
         "from_zero": from_zero,
         "side_by_side": x != group,
-        "colours": {one: look["color"] for one, look in network_styles(groups).items()},
+        "colours": {one: look["color"] for one, look in styles.items()},
+        "symbols": {one: SYMBOLS[look["marker"]] for one, look in styles.items()},
         "rows": {role: _listed(shown[column]) for role, column in columns.items()},
         "means": {role: _listed(means[column]) for role, column in columns.items() if column in places}
         | {end: _listed(means[end]) for end in ("mean", "low", "high")},

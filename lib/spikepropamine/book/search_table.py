@@ -32,6 +32,6 @@ def search_table(task: str, runs: pd.DataFrame, shelf: Callable[[pd.DataFrame], 
         f"tab-{task}-search",
         found[["network", "learning_rate", "eta_factor", "seed", "accuracy"]],
         pd.DataFrame(rows),
-        f"The search on {task}: held-out accuracy at high noise after {found['training.steps'].iloc[0]} steps, mean of "
+        f"The search on {TASKS[task].label}: held-out accuracy at high noise after {found['training.steps'].iloc[0]} steps, mean of "
         f"{found.seed.nunique()} seeds. The initial η is a multiple of {default.eta_oja:g} (Oja) or {default.eta_bcm:g} (BCM).",
     )

@@ -50,8 +50,8 @@ def test_the_wrong_prediction_about_resetting_is_put_right(ablated):
 
 def test_what_we_found_leaves_out_what_was_not_measured(mechanism):
     told = page.what_we_found(page.followed(mechanism), page.at_bound(mechanism))
-    assert "at their bound" in told and "follows E" in told
-    assert "follows E" not in page.what_we_found(page.followed(mechanism)[:0], page.at_bound(mechanism))
+    assert "at their bound" in told and "goes with E" in told
+    assert "goes with E" not in page.what_we_found(page.followed(mechanism)[:0], page.at_bound(mechanism))
     assert page.what_we_found(page.followed(mechanism)[:0], page.at_bound(mechanism)[:0]) == ""
 
 
@@ -78,7 +78,7 @@ def test_a_part_held_fixed_is_tested_against_nothing_held():
 
 def test_questions_about_e_are_answered_by_what_was_measured(mechanism):
     swapped, bound = page.followed(mechanism), page.at_bound(mechanism)
-    assert page.goes_with(swapped).startswith("The memory sits in E:") and page.latch(bound).startswith(
+    assert page.goes_with(swapped).startswith("The memory sits in E. Where two") and page.latch(bound).startswith(
         "Most networks drive efficacies to their bound: 2% to"
     )
     other = swapped.assign(exchanged=swapped.exchanged.map({"E": "all but E", "all but E": "E"}))

@@ -45,14 +45,6 @@ def test_p_values_are_adjusted_within_a_noise_level(runs):
     assert both[both.noise == "low"].adjusted_p.tolist() == low.adjusted_p.tolist()
 
 
-def test_pooled_means_weigh_tasks_alike(runs, definitions):
-    table = page.pooled(runs, definitions)
-    unequal = runs[(runs.task == "recall") | (runs.seed < 10)]
-    assert len(table) == 10 and (table.low <= table.accuracy).all()
-    assert abs(page.pooled(unequal, definitions).accuracy - table.accuracy).max() < 0.02
-    assert list(page.shown_pooled(table).columns) == ["noise", "snn", "dp-oja", "dp-bcm", "ndp-oja", "ndp-bcm"]
-
-
 def test_what_was_tested_beyond_training_is_one_row_a_run(runs):
     found = page.tested(runs, "noise")
     assert set(found.value) == {0.0, 5.0, 10.0, 20.0, 40.0, 80.0, 120.0}

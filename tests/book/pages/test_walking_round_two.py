@@ -114,7 +114,7 @@ def test_round_two_says_who_walks_who_is_near_and_whose_curve_is_flat(definition
     assert "Ant-v5" in ant and "*not yet run*" in ant
     assert "1 of 4 plastic networks walk" in cheetah and "dp-oja 2,100" in cheetah
     assert "40 to 105% of the MLP's return; snn and dp-oja reach the 90%" in cheetah
-    assert "by +0 to +20%: dp-bcm had not levelled off." in cheetah
+    assert "by 0 to +20%: dp-bcm had not levelled off." in cheetah
     assert "4 of 4 plastic networks differ significantly: dp-oja (+200, adjusted p" in cheetah
     (headline,) = page.headlines(planned, together({"half-cheetah": found})[0], definitions, list(BASE))
     assert (

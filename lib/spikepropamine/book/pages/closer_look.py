@@ -64,13 +64,13 @@ def findings(changed: pd.DataFrame) -> str:
         needed = [change for change in of.index if worse[change] == of[change]]
         held = -parts[parts.change.isin(needed)]["mean"]
         must = (
-            f"{enumerated(change.removesuffix(' held') for change in needed)} must be learned in every network (holding them costs at least "
+            f"holding {enumerated(change.removesuffix(' held') for change in needed)} where it starts costs every network accuracy (at least "
             f"{held.min():.2f})"
             if needed
-            else "no part must be learned in every network"
+            else "no part costs every network accuracy where it is held"
         )
         rest = "".join(
-            f"; {change.removesuffix(' held')} need not be in {of[change] - worse[change]} of {of[change]}{_helps(parts, change)}"
+            f"; holding {change.removesuffix(' held')} costs {of[change] - worse[change]} of {of[change]} nothing{_helps(parts, change)}"
             for change in of.index
             if change not in needed
         )
@@ -89,7 +89,9 @@ def findings(changed: pd.DataFrame) -> str:
             "V held": "with a gate that is not learned",
         }
         each = ", ".join(f"by {between(-fell[change], '+.3f')} {told[change]}" for change in told if change in fell)
-        lines.append(f"with a simpler gate accuracy changes {each}.")
+        lines.append(
+            f"with a simpler gate the accuracy of {enumerated(f'`{name}`' for name in dict.fromkeys(gates.network))} changes {each}."
+        )
     return figures.minus("\n".join(f"- Exploratory, on key–value pairs: {line}" for line in lines))
 
 
@@ -102,14 +104,6 @@ def _helps(found: pd.DataFrame, change: str) -> str:
 def _worse(found: pd.DataFrame) -> dict[str, int]:
     """By change, in how many networks it costs accuracy by the interval of the difference."""
     return {change: int((rows.high < 0).sum()) for change, rows in found.groupby("change", sort=False)}
-
-
-def _has_to_be(gates: pd.DataFrame) -> str:
-    """What a gate has to be by what simpler ones cost in every network; empty where nothing costs every one."""
-    worse, of = _worse(gates), gates.groupby("change").size()
-    told = {"V held": "to be learned", "M constant": "to change in time"}
-    has = [what for change, what in told.items() if change in of and worse[change] == of[change]]
-    return f"the gate has {enumerated(has)}" if has else ""
 
 
 # ---------------------------------------------------------------- one thing changed
@@ -220,12 +214,12 @@ def parts_needed(table: pd.DataFrame) -> str:
             f"- **{change}**: worse in {worse[change]} of {len(rows)} networks by the interval of the difference: {_said(rows)}."
         )
     answer = (
-        f"In every network {' and '.join(needed)} have to be learned"
+        f"Holding {' or '.join(needed)} where it starts costs every network accuracy"
         if needed
-        else "No part has to be learned in every network"
+        else "No part costs every network accuracy where it is held"
     )
     rest = [part for part in look.PARTS if part not in needed]
-    answer += f"; {' and '.join(rest)} not in all" if rest else ""
+    answer += f"; holding {' or '.join(rest)} does not" if rest and needed else ""
     return figures.minus(f"{answer}.\n\n" + "\n".join(lines))
 
 
@@ -237,7 +231,7 @@ def bound_needed(table: pd.DataFrame, smooth: pd.DataFrame) -> str:
     least = found.loc[found["mean"].idxmin()]
     answer = "No" if (found.high >= 0).all() else "A little" if least["mean"] > -0.05 else "Yes"
     each = "; ".join(f"{DRAWN[change]} {_said(rows)}" for change, rows in found.groupby("change", sort=False))
-    told = f"{answer}: against the usual bound of {look.UNCHANGED_BOUND:g}, accuracy changes by: {each}."
+    told = f"{answer}: with another bound than the usual {look.UNCHANGED_BOUND:g} accuracy changes by at most {found['mean'].abs().max():.3f}. By each: {each}."
     if answer != "Yes":
         told += " So networks learn without a bound that E could rest at."
     other = differences(smooth, ("no bound", "smooth bound"), "clip")
@@ -270,12 +264,18 @@ def gate_needed(table: pd.DataFrame) -> str:
     constant = (
         f" A constant gate is better than none in {int((beside.low > 0).sum())} of {len(beside)} ({_said(beside)})."
     )
-    has = _has_to_be(found)
-    both = "Yes, both: " if " and " in has else f"In part: {has}. " if has else "No. "
+    costs = [rows["high"].max() < 0 for rows in of.values()]
+    answer = (
+        "Every simpler gate costs accuracy"
+        if all(costs)
+        else "Some simpler gates cost accuracy"
+        if any(costs)
+        else "No simpler gate costs every network accuracy"
+    )
     return figures.minus(
-        f"{both}{'h' if both.endswith(': ') else 'H'}eld where it starts, the gate costs accuracy in {count['V held']} networks; learned but constant in time, in "
-        f"{count['M constant']}; left out, in {count['M = 1']}, by the interval of the difference.{random}{constant if len(beside) else ''} A constant gate has "
-        "fewer parameters than the whole gate, so what the signal adds and what the parameters add are not told apart here.\n\n"
+        f"{answer}, by the interval of the difference: held where it starts, the gate costs accuracy in {count['V held']} networks; learned but "
+        f"constant in time, in {count['M constant']}; left out, in {count['M = 1']}. A constant gate has fewer parameters than the whole gate, so whether "
+        f"its movement or its parameters matter is not told apart.{random}{constant if len(beside) else ''}\n\n"
         + "\n".join(each)
     )
 
@@ -319,7 +319,7 @@ def _peaks(table: pd.DataFrame) -> pd.DataFrame:
 
 def _most(table: pd.DataFrame) -> str:
     peak = _peaks(table)
-    return "; ".join(f"{r.network} {r.mean:.1f} (at {r.pairs})" for r in peak.itertuples())
+    return "; ".join(f"{r.network} {r.mean:.1f} (at {r.pairs} pair{'s' * (r.pairs > 1)})" for r in peak.itertuples())
 
 
 def most_stored(table: pd.DataFrame) -> str:
@@ -327,7 +327,7 @@ def most_stored(table: pd.DataFrame) -> str:
     if table.empty:
         return ""
     pairs = f"1 to {max(look.PAIRS)} pairs of {USUAL.value_bits} bits"
-    return f"- Most bits stored by networks trained for {pairs} (exploratory): {_most(table)}."
+    return f"- Exploratory: trained for {pairs}, in half the steps, networks store at most {_most(table)} bits."
 
 
 def draw_trained_with(table: pd.DataFrame) -> Drawing:
@@ -574,8 +574,8 @@ def with_a_curriculum(table: pd.DataFrame, straight: pd.DataFrame) -> str:
         )
     held = (
         f" One pair is learned by {enumerated(f'`{name}`' for name in dict.fromkeys(items))}, two pairs are not. One value can be remembered without its "
-        "key; with two pairs the network must know which value belongs to which key. These networks store items but do not learn to bind "
-        "them, as far as this training goes."
+        "key; with two pairs the network must know which value belongs to which key. As far as this training goes these networks store one value, but not "
+        "which of two belongs to a key."
     )
     counted = [f"{sum(stuck)} of {len(stuck)} cases that stayed at chance in round two"] * bool(stuck)
     counted += [f"{sum(others)} of {len(others)} with another start"] * bool(others)

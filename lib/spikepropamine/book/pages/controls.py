@@ -15,7 +15,7 @@ from ..chapters import how_it_ended, show_how_it_ended
 from ..figures import Drawing
 from ..judges.judge import Definitions
 from ..network_styles import Style
-from ..phrases import between, networks_a_case
+from ..phrases import between, enumerated, networks_a_case
 from .temporal_tasks import labelled
 
 WAYS: dict[str, Style] = {
@@ -54,8 +54,9 @@ def goes_with(swapped: pd.DataFrame) -> str:
         "The memory sits in E" if of["E"].min() > 0.5 > of["all but E"].max() else "The memory does not sit in E alone"
     )
     return (
-        f"{answer}: exchanged between two trials that ask for different answers, the answer follows E in {of['E'].min():.0%} to "
-        f"{of['E'].max():.0%} of cases, and everything else in at most {of['all but E'].max():.0%} ({networks_a_case(swapped, CASE)})."
+        f"{answer}. Where two trials that ask for different answers exchange E, the answer goes with E in {of['E'].min():.0%} to "
+        f"{of['E'].max():.0%} of trials; where they exchange everything else, with that in at most {of['all but E'].max():.0%} "
+        f"({networks_a_case(swapped, CASE)})."
     )
 
 
@@ -69,7 +70,6 @@ def draw_swap(found: pd.DataFrame) -> Drawing:
         for exchanged, look in FOLLOWED.items():
             one = part[part.exchanged == exchanged].set_index("network").reindex(names)
             axis.plot(one.follows, range(len(names)), **(look | {"linestyle": "none"}), ms=5)
-        axis.axvline(0.5, color="0.6", lw=0.8, ls=":")
         axis.set(
             title=f"{TASKS[task].label}\n{noise} noise",
             xlim=(-0.03, 1.03),
@@ -114,7 +114,7 @@ def latch(bound: pd.DataFrame) -> str:
     return (
         f"{'Most' if len(used) > len(bound) / 2 else 'Some'} networks drive efficacies to their bound: {used.share_at_bound.min():.0%} to "
         f"{used.share_at_bound.max():.0%} of efficacies stand at their bound at the decision and carry up to {used.carried.max():.0%} of "
-        f"the plastic current, in {len(used)} of {len(bound)} cases (those with more than {AT_BOUND:.1%} there; {networks_a_case(bound, CASE)})."
+        f"Σ|α E|, in {len(used)} of {len(bound)} cases (those with more than {AT_BOUND:.1%} there; {networks_a_case(bound, CASE)})."
     )
 
 
@@ -141,7 +141,7 @@ def draw_bound(found: pd.DataFrame) -> Drawing:
     said = (
         f"{'Most' if len(used) > len(found) / 2 else 'Some'} networks drive efficacies to their bound: in {len(used)} of {len(found)} trained networks {used.share_at_bound.min():.0%} to "
         f"{used.share_at_bound.max():.0%} of efficacies stand at their bound and carry {used.carried.min():.0%} to "
-        f"{used.carried.max():.0%} of the plastic current"
+        f"{used.carried.max():.0%} of Σ|α E|"
         if len(used)
         else "No network drives E to its bound"
     )
@@ -149,7 +149,7 @@ def draw_bound(found: pd.DataFrame) -> Drawing:
         figure,
         found,
         f"{said}{'; never in ' + ', '.join(never) if never and len(used) else ''}. One mark for each network, task and noise level, seed "
-        "0; dotted: as much as their number.",
+        "0, some of them on one spot at zero; dotted: as much as their number.",
         f"Scatter of the share at the bound and of what these carry. {lines}.",
     )
 
@@ -203,18 +203,27 @@ def losses(table: pd.DataFrame, way: str) -> dict[tuple[str, str, str], float]:
 
 def what_is_lost(table: pd.DataFrame) -> str:
     """How much of the accuracy above chance each ablation costs, a line each."""
-    lines = []
+    lines, medians, below = [], {}, False
     for way in WAYS:
         lost = losses(table, way)
         if way == "intact" or not lost:
             continue
+        medians[way], below = np.median(list(lost.values())), below or max(lost.values()) > 1
         least, most = min(lost, key=lost.get), max(lost, key=lost.get)
         lines.append(
             f"- **{way}** removes a median of {np.median(list(lost.values())):.0%} of the accuracy above chance ({len(lost)} cases; "
             f"minimum {round(lost[least], 2) + 0:.0%}, `{least[2]}` on {TASKS[least[0]].label} at {least[1]} noise; maximum {lost[most]:.0%}, "
             f"`{most[2]}` on {TASKS[most[0]].label} at {most[1]} noise)."
         )
-    return figures.minus("\n".join(lines))
+    if not lines:
+        return ""
+    most = max(medians, key=lambda way: medians[way])
+    others = enumerated(f"{share:.0%} with {way}" for way, share in medians.items() if way != most)
+    answer = f"Most with {most}: a median of {medians[most]:.0%} of the accuracy above chance" + (
+        f", against {others}." if others else "."
+    )
+    note = "\n\nA loss of more than 100% is an accuracy below chance." if below else ""
+    return figures.minus(f"{answer}\n\n" + "\n".join(lines) + note)
 
 
 def left_after_reset(table: pd.DataFrame) -> str:
@@ -222,7 +231,7 @@ def left_after_reset(table: pd.DataFrame) -> str:
     left = plots.intervals(table[table.ablation == "E forgotten"], "accuracy", ["task", "noise", "network"])["mean"]
     near = int((left < 0.55).sum())
     return (
-        f"Resetting E leaves an accuracy of {left.min():.2f} to {left.max():.2f}, and chance in {near} of {len(left)} cases only. The "
+        f"Forgetting E leaves an accuracy of {left.min():.2f} to {left.max():.2f}, and chance in {near} of {len(left)} cases only. The "
         "prediction that this page made before, chance everywhere, was wrong, for two likely reasons. Potentials, traces, thresholds and the "
         "readout were shaped by E until the reset and outlive it by some of their time constants. And a network without E is off the "
         "states that it was trained in: some answer one side in nearly every trial. A reset therefore shows that something is lost, and "
@@ -436,7 +445,8 @@ def without_a_spike(restricted: pd.DataFrame, d: Definitions) -> str:
         )
     return (
         "With W at zero E starts at zero as well: no input reaches a neuron until its bias has made it fire, and without a spike no efficacy "
-        f"grows. So {'; '.join(told)}. Where none is, this does not say that plasticity alone could not do the task, given weights to start from."
+        f"grows. {'; '.join(told).capitalize()}. A network that never spikes does not say that plasticity alone could not do the task, given weights to "
+        "start from."
     )
 
 

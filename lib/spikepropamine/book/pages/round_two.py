@@ -113,18 +113,14 @@ def marked(found: Found, solved: Mapping[str, float]) -> dict[str, float]:
 
 
 def networks_table(found: Found) -> pd.DataFrame:
-    """What is compared: parameters on each cell at hand."""
+    """What is compared; numbers of parameters range over the cells at hand, which have more or fewer inputs."""
     rows = []
     for name, (_, hidden) in COMPARED.items():
-        row = {"network": name, "hidden neurons": hidden, "memory": WHAT.get(name, "efficacies E of its synapses")}
-        for cell in found.cells:
-            config = next(
-                (c for c in found.experiments[cell].configs if compared_as(c.network.name, c.network.n_hidden) == name),
-                None,
-            )
-            if config is not None:
-                row[f"parameters, {CELLS[cell].task.label}"] = sum(p.numel() for p in config.build(0).parameters())
-        rows.append(row)
+        configs = [config for cell in found.cells for config in found.experiments[cell].configs]
+        built = [c.build(0) for c in configs if compared_as(c.network.name, c.network.n_hidden) == name]
+        parameters = [sum(p.numel() for p in network.parameters()) for network in built]
+        row = {"network": name, "memory": WHAT.get(name, "efficacies E of its synapses"), "hidden neurons": hidden}
+        rows.append(row | {"parameters": between(parameters, ",d") if parameters else "–"})
     return pd.DataFrame(rows)
 
 
@@ -214,7 +210,7 @@ def gains(found: Found, d: Mapping[str, float]) -> pd.DataFrame:
     rows = []
     for cell in found.cells:
         networks = found.networks(cell)
-        for kind, names in (("of equal size", EQUAL_SIZE), ("with more parameters", LARGER)):
+        for kind, names in (("with as many neurons", EQUAL_SIZE), ("with more parameters", LARGER)):
             there = tuple(name for name in names if name in networks)
             if not there:
                 continue
@@ -236,11 +232,8 @@ def draw_gains(table: pd.DataFrame) -> Drawing:
     figure, axes = figures.grid(1, len(cells), height=2.6, sharey=True, squeeze=False)
     for axis, cell in zip(axes[0], cells):
         part = table[table.cell == cell]
-        places = []
         for k, kind in enumerate(kinds):
-            of = part[part.kind == kind]
-            places.append(f"{kind}\n({of.against.iloc[0]})" if len(of) else kind)
-            for row in of.itertuples():
+            for row in part[part.kind == kind].itertuples():
                 at = k + 0.18 * (names.index(row.network) - (len(names) - 1) / 2)
                 plots.error_interval(
                     axis,
@@ -250,7 +243,8 @@ def draw_gains(table: pd.DataFrame) -> Drawing:
                     **(styles[row.network] | {"linestyle": "none"}),
                 )
         axis.axvline(0, color="0.4", lw=0.8, ls="--")
-        axis.set_yticks(range(len(kinds)), kinds)
+        axis.set_yticks(range(len(kinds)), [f"than the best\n{kind}" for kind in kinds])
+        axis.locator_params(axis="x", nbins=4)
         axis.set_ylim(len(kinds) - 0.4, -0.6)
         axis.set(title=CELLS[cell].label, xlabel="gain in accuracy over\n" + " and ".join(dict.fromkeys(part.against)))
     plots.legend_above(figure, styles)
@@ -388,9 +382,9 @@ def counted(judgements: Sequence[Judgement], cells: Sequence[str]) -> str:
 
 
 def what_we_found(found: Found, d: Definitions, solved: Mapping[str, float], before: str = "") -> str:
-    """Round two in sentences, a line a cell whose name follows ``before``; empty where no run is at hand."""
+    """Round two in sentences, a line a cell of which all runs are at hand; its name follows ``before``."""
     lines = []
-    for cell in found.cells:
+    for cell in found.whole:
         networks = found.networks(cell)
         means = {name: interquartile_mean(runs.accuracy, confidence=d.confidence) for name, runs in networks.items()}
         kinds = [tuple(name for name in names if name in means) for names in (PLASTIC, TRADITIONAL)]
@@ -398,11 +392,6 @@ def what_we_found(found: Found, d: Definitions, solved: Mapping[str, float], bef
             continue
         label = CELLS[cell].label
         label = f"**{before}{label if before else label[0].upper() + label[1:]}**"
-        if cell not in found.whole:
-            part = f"{len(found.runs[found.runs.cell == cell])} of {len(found.experiments[cell].runs)} runs so far"
-            told = [_so_far(names, networks, what) for names, what in zip(kinds, ("plastic", "traditional"))]
-            lines.append(f"{label} ({part}): {'; '.join(told)}.")
-            continue
         first, second = (best(names, networks, d) for names in kinds)
         who = [f"`{name}`" for name, i in means.items() if i.low >= solved.get(cell, d.solved_at_least)]
         ahead = "ahead of" if means[first].mean > means[second].mean else "behind"
@@ -417,19 +406,10 @@ def what_we_found(found: Found, d: Definitions, solved: Mapping[str, float], bef
             most, other = (at[list(n for n in names if n in at)].idxmax() for names in (PLASTIC, TRADITIONAL))
             shown = CELLS[cell].task.n_cues * CELLS[cell].task.value_bits
             lines.append(
-                f"Plasticity stores bindings: of the {shown} bits of a trial of {CELLS[cell].task.label} ({CELLS[cell].task.noise} noise) `{most}` keeps "
+                f"Plastic networks store most: of the {shown} bits of a trial of {CELLS[cell].task.label} ({CELLS[cell].task.noise} noise) `{most}` keeps "
                 f"{at[most]:.1f}, and `{other}`, the best traditional network, {at[other]:.1f}."
             )
     return figures.minus("\n".join(f"- {line}" for line in lines))
-
-
-def _so_far(names: Sequence[str], networks: Mapping[str, pd.DataFrame], what: str) -> str:
-    """What the networks of a kind reach in a cell of which runs are missing: named one by one, and not ranked."""
-    reached = {name: f"{interquartile_mean(networks[name].accuracy).mean:.3f}" for name in names}
-    seeds = {name: f"{len(networks[name])} seed{'s' if len(networks[name]) > 1 else ''}" for name in names}
-    if len(names) == 1:
-        return f"`{names[0]}`, the only {what} network run so far ({seeds[names[0]]}): {reached[names[0]]}"
-    return f"{what} networks: " + ", ".join(f"`{name}` {reached[name]} ({seeds[name]})" for name in names)
 
 
 def _all_behind(found: Found, d: Mapping[str, float], other: str) -> str:
@@ -521,11 +501,11 @@ def in_short(found: Found, d: Mapping[str, float]) -> str:
         beat, lost, of = _beat_and_lost(table)
         all_of, none_of = all_of + (beat > 0), none_of + (beat == 0)
         worse = f", {lost} {'is' if lost == 1 else 'are'} worse than one or both" if lost else ""
-        told.append(f"on {CELLS[cell].label} {beat} of {of} plastic networks beat both{worse}")
+        told.append(f"On {CELLS[cell].label} {beat} of {of} plastic networks beat both{worse}.")
     answer = "Not everywhere" if all_of and none_of else "Yes" if all_of else "No"
     return (
-        f"{answer}. By the interval of the difference to the best traditional network of equal size and to the one with more parameters: "
-        f"{'; '.join(told)}."
+        f"{answer}. Each plastic network is compared with the best traditional one that has as many neurons, and with the one that has more "
+        f"parameters, by the interval of the difference. {' '.join(told)}"
     )
 
 
@@ -535,7 +515,8 @@ def beats(found: Found, d: Mapping[str, float]) -> str:
     win, lose, tie = told
     for cell in found.whole:
         beat, lost, of = _beat_and_lost(gains(found.of(cell), d))
-        told[win if beat > of / 2 else lose if lost > of / 2 else tie].append(f"{CELLS[cell].label} ({beat} of {of})")
+        what, count = (win, beat) if beat > of / 2 else (lose, lost) if lost > of / 2 else (tie, of - beat - lost)
+        told[what].append(f"{CELLS[cell].label} ({count} of {of})")
     parts: list[str] = []
     for what, cells in told.items():
         if cells:
@@ -560,15 +541,16 @@ def looked_into(found: Found) -> str:
     if stuck.empty:
         return ""
     told = "; ".join(
-        f"`{r.network}` on {CELLS[r.cell].label} (accuracy {r.accuracy:.3f}, {r.firing_rate:.1f} Hz, gradient {r.gradient_norm:.2g})"
+        f"`{r.network}` on {CELLS[r.cell].label} (accuracy {interquartile_mean(found.networks(r.cell)[r.network].accuracy).mean:.3f}, "
+        f"{r.firing_rate:.1f} Hz, norm of the gradient {r.gradient_norm:.2g})"
         for r in stuck.itertuples()
     )
     silent = [f"`{r.network}` on {CELLS[r.cell].label}" for r in stuck.itertuples() if r.firing_rate < 1]
     said = f"All but silent in the end: {', '.join(silent)}. " if silent else ""
     return (
-        f"Some traditional networks never left chance: {told}. {said}Gradients flow in all of them. Neither the slopes nor the starting "
-        "values of the search, nor the triangular surrogate of LSNN, which was tried for them beyond the registered search, took them off "
-        "chance on the task of the search. The comparison rests on LSNN, which learns."
+        f"Some traditional networks never left chance: {told}. {said}Gradients flow in all of them. On the task of the search nothing took them off "
+        "chance: no slope or starting value of the search, and not LSNN's triangular surrogate, which was tried for them later. The comparison "
+        "rests on LSNN, which learns."
     )
 
 
@@ -640,21 +622,25 @@ def _nearest(found: Found, cells: Sequence[str], solved: Mapping[str, float]) ->
 
 
 def long_enough(found: Found) -> str:
-    """How many learning curves were flat at the end, in a sentence."""
+    """How many learning curves were flat at the end, of networks that learn and of the others, in sentences."""
     if not found.cells:
         return ""
     ended = end_of_training(found.of(*found.cells))
-    still = int((ended.last_gain > FLAT).sum())
-    most = ended.loc[ended.last_gain.idxmax()]
-    flat_ones = ended[ended.last_gain <= FLAT]
-    counts = {f"fell by more than {FLAT}": flat_ones.last_gain < -FLAT, "end at chance": flat_ones.accuracy < 0.55}
-    told = enumerated(f"{int(those.sum())} {what}" for what, those in counts.items() if those.any())
-    flat = f" Of those that do not gain, {told}." if told else ""
-    if not still:
-        return f"Yes, by what the curves show: none of {len(ended)} gains more than {FLAT} in the last fifth of training.{flat}"
+    learn = ended[ended.accuracy >= LEARNED]
+    still, rest = learn[learn.last_gain > FLAT], len(ended) - len(learn)
+    others = f" The other {rest} curves end below {LEARNED:g}." if rest else ""
+    of = f"{len(learn)} curves of networks that learn"
+    if still.empty:
+        return (
+            f"Yes, by what the curves show: none of {of} gains more than {FLAT} in the last fifth of training.{others}"
+        )
+    each = enumerated(
+        f"`{r.network}` on {CELLS[r.cell].label} ({r.last_gain:+.3f})"
+        for r in still.sort_values("last_gain", ascending=False).itertuples()
+    )
     return (
-        f"For most: {len(ended) - still} of {len(ended)} curves gain at most {FLAT} in the last fifth of training. The others still improve, most of "
-        f"all `{most.network}` on {CELLS[most.cell].label} ({most.last_gain:+.3f}).{flat}"
+        f"{'For most' if len(still) < len(learn) / 2 else 'For some'}: {len(learn) - len(still)} of {of} gain at most {FLAT} in the last fifth of "
+        f"training. Those that still improve are {each}.{others}"
     )
 
 
