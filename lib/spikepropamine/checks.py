@@ -128,6 +128,12 @@ def require_trackable(tensors: Mapping[str, torch.Tensor]) -> None:
                 )
 
 
+def autocast(x: torch.Tensor) -> bool:
+    """Whether layers compute in a lower precision than they are given."""
+    kind = x.device.type
+    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+
+
 def with_values(device: Any) -> AbstractContextManager:
     """Where to make what :func:`placed` then moves to ``device``: on the CPU if the default device, meta, holds no values."""
     meta = torch.get_default_device().type == "meta"

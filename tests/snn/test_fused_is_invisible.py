@@ -23,7 +23,8 @@ from spikepropamine.snn import scan as scan_module
 from spikepropamine.snn.controls import build_control
 from spikepropamine.snn.layers import PlasticLinear, Spike
 from spikepropamine.snn.networks import build
-from spikepropamine.snn.plasticity import BCM, Hebb, Oja, Rule
+from spikepropamine.snn.plastic_leaky import PlasticLeaky
+from spikepropamine.snn.plasticity import BCM, STDP, Hebb, Oja, Rule
 from spikepropamine.snn.scan import fire, initial_state, integrate, scan
 from spikepropamine.snn.surrogates import fast_sigmoid_slope
 
@@ -433,7 +434,6 @@ def learned(x):
         (lambda n: setattr(n.synapses, "e_max", math.inf), "e_max"),
         (lambda n: setattr(n.synapses, "e_max", -1.0), "e_max .* >= 0"),
         (lambda n: setattr(n.synapses.rule, "tau_theta", learned(300.0).data.requires_grad_()), "theta_step"),
-        (lambda n: setattr(n.synapses, "dt", learned(5.0)), "theta_step"),
         (lambda n: setattr(n.synapses.rule, "raw_eta", nn.Parameter(torch.rand(6).double())), "η"),
         (lambda n: setattr(n.synapses.rule, "raw_eta", nn.Parameter(torch.rand(1).double())), "η"),
         (lambda n: setattr(n.neuron.spike_grad, "slope", torch.tensor(3.0).double()), "spike function is Spike"),
@@ -945,6 +945,32 @@ def test_threads_of_one_s_own():
     for thread in threads:
         thread.join()
     assert len(found) == 4 and all(torch.equal(x, expected) for results in found.values() for x in results)
+
+
+@pytest.mark.parametrize("rule", [Oja, STDP])
+def test_threads_that_share_a_layer_on_the_reference_path(rule):
+    layer = PlasticLeaky(5, 6, rule(), neuron=snntorch.Leaky(beta=0.9, learn_beta=True), dtype=torch.float32)
+    sequences, found = [spikes_of(batch=batch, dtype=torch.float32) for batch in (2, 5)], {}
+
+    def made(spikes):
+        layer.zero_grad()
+        out, _ = layer(spikes)
+        return out.detach(), torch.autograd.grad(out.sum(), layer.neuron.beta)[0]
+
+    expected = [made(spikes) for spikes in sequences]
+    assert all(out.sum() > 0 for out, _ in expected)
+
+    def work(k):
+        found[k] = [made(sequences[k]) for _ in range(10)]
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 2
+    for k in (0, 1):
+        assert all(torch.equal(x, y) for one in found[k] for x, y in zip(one, expected[k]))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")

@@ -1,8 +1,11 @@
+import re
+
 import pytest
 import torch
 
 from spikepropamine.snn import networks
 from spikepropamine.snn.networks import NETWORKS, NetworkOptions, build, rule_of, scaled
+from spikepropamine.snn.scan import fire
 
 
 def spikes(T=60, B=4, P=6):
@@ -106,3 +109,28 @@ def test_a_recording_takes_the_spikes_that_the_network_takes(name):
     readout, recording = network(spikes()[:0], record=True)
     assert readout.shape == (0, 4, 2) and recording.spikes.shape == recording.v.shape == (0, 4, 5)
     assert recording.E is None if name == "snn" else recording.E.shape == (0, 4, 5, 6)
+
+
+@pytest.mark.parametrize("name", ["snn", "ndp-bcm"])
+def test_a_state_goes_on_without_its_history_and_in_another_dtype(name):
+    network, spikes = build(name, 6, 5, 2, seed=1), (torch.rand(20, 3, 6) < 0.5).float()
+    first = network.run(spikes[:12])
+    rest = network.run(spikes[12:], first.state.detach())
+    whole = network.run(spikes).readout
+    torch.testing.assert_close(torch.cat([first.readout, rest.readout]), whole)
+    torch.autograd.grad(rest.readout.sum(), network.synapses.weight)
+    assert first.state.to(torch.float64).readout.dtype == torch.float64
+
+
+def test_a_state_that_is_none_is_named_in_one_line():
+    network, spikes = build("dp-oja", 6, 5, 2), torch.ones(4, 3, 6)
+    run = network.run(spikes)
+    for wrong, kind in ((run, "Run"), (run.state.hidden, "HiddenState"), (1, "int")):
+        with pytest.raises(TypeError, match=f"state is a {kind}: must be None or a NetworkState, the state of a run"):
+            network.run(spikes, wrong)
+    with pytest.raises(TypeError, match="record is a NetworkState: must be True or False"):
+        network(spikes, run.state)
+    with pytest.raises(ValueError, match=re.escape("state.readout.shape = (2, 2): must be (3, 2)")):
+        network.run(spikes, (run.state.hidden, torch.zeros(2, 2)))
+    with pytest.raises(TypeError, match="current has dtype torch.bool: must be one of torch.float32"):
+        fire(spikes.bool(), torch.zeros(3, 6), network.neuron)

@@ -1,3 +1,5 @@
+import copy
+import pickle
 import re
 
 import pytest
@@ -231,3 +233,66 @@ def test_neurons_with_a_surrogate_of_snntorchs_run_in_every_dtype(dtype):
 def test_a_layer_says_what_it_is_made_with():
     told = repr(PlasticLeaky(6, 5, Oja(), e_max=2.0, dt=1.0, tau_trace=50.0))
     assert all(part in told for part in ("in_features=6", "e_max=2", "dt=1", "tau_trace=50"))
+
+
+def test_a_layer_can_be_copied_and_saved_after_every_kind_of_call():
+    layer, spikes = PlasticLeaky(6, 5, Oja()), sequence()
+    torch.func.vmap(lambda s: layer(s)[0], in_dims=1)(spikes[:, :, None])
+    weights = dict(layer.named_parameters())
+    torch.func.grad(lambda w: torch.func.functional_call(layer, w, (spikes,))[0].sum())(weights)
+    expected, _ = layer(spikes)
+    for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        assert torch.equal(other(spikes)[0], expected)
+
+
+def test_a_state_is_saved_and_loaded_as_weights_are(tmp_path):
+    network = build("ndp-bcm", 6, 5, 2)
+    for k, state in enumerate((PlasticLeaky(6, 5, BCM())(sequence())[1], network.run(sequence()).state)):
+        torch.save(state, tmp_path / f"{k}.pt")
+        loaded = torch.load(tmp_path / f"{k}.pt")
+        assert type(loaded) is type(state)
+        torch.testing.assert_close(loaded, state)
+
+
+@pytest.mark.parametrize("name", ["snn", "dp-oja", "ndp-bcm"])
+def test_a_layer_takes_what_another_gives_under_autocast(name):
+    torch.manual_seed(0)
+    before, layer, network = torch.nn.Linear(6, 6), PlasticLeaky(6, 5, Oja()), build(name, 6, 5, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        current = before(sequence())
+        assert current.dtype == torch.bfloat16
+        for run in (layer, network):
+            out = run(current)[0] if run is layer else run(current)
+            again = run(current.float())[0] if run is layer else run(current.float())
+            assert torch.equal(out, again) and torch.isfinite(out).all()
+        layer.synapses.step(current[0].bool(), torch.zeros(3, 5, dtype=torch.bfloat16), layer.synapses.initial_state(3))
+    with pytest.raises(TypeError, match="spikes has dtype torch.bfloat16: must be torch.float32"):
+        layer(current)
+
+
+def test_what_a_layer_was_made_with_stays():
+    layer = PlasticLeaky(6, 5, BCM())
+    for name in ("dt", "tau_trace"):
+        with pytest.raises(AttributeError, match="no setter"):
+            setattr(layer.synapses, name, 1.0)
+    layer.synapses.rule.tau_theta = 1.0
+    with pytest.raises(ValueError, match=re.escape("layer.rule.tau_theta = 1.0: must be at least dt, 5 ms")):
+        layer(sequence())
+
+
+@pytest.mark.parametrize("constant", ["beta", "threshold"])
+def test_constants_of_neurons_that_are_no_numbers_are_refused(constant):
+    layer = PlasticLeaky(6, 5, Oja(), neuron=snntorch.Leaky(beta=0.9, learn_beta=True, learn_threshold=True))
+    with torch.no_grad():
+        getattr(layer.neuron, constant).fill_(float("nan"))
+    with pytest.raises(ValueError, match=f"neuron.{constant} = '1 of 1 entries NaN"):
+        layer(sequence())
+    network = build("dp-oja", 6, 5, 2)
+    getattr(network.integrator, constant).fill_(float("nan"))
+    with pytest.raises(ValueError, match=f"neuron.{constant} = "):
+        network(sequence())
+
+
+def test_a_threshold_that_is_never_reached_is_one():
+    layer = PlasticLeaky(6, 5, Oja(), neuron=snntorch.Leaky(beta=0.9, threshold=float("inf")))
+    assert layer(sequence())[0].sum() == 0

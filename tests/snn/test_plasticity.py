@@ -138,6 +138,7 @@ def test_an_unknown_rule_lists_the_known_ones():
     with pytest.raises(ValueError, match="argument of rule stdp = 'eta': must be one of 'eta_plus', 'eta_minus'"):
         make_rule("stdp", eta=1.0)
     assert make_rule("stdp", eta_minus=0.5).eta_minus.item() == pytest.approx(0.5)
+    assert make_rule("stdp", eta_plus=0.1).eta_minus.item() == pytest.approx(0.105)
 
 
 def test_gradcheck_of_every_rule():

@@ -30,10 +30,15 @@ def require_neuron(neuron: Any) -> None:
         raise ValueError(f"neuron.init_hidden = {neuron.init_hidden!r}: must be False, since state is passed")
 
 
-def require_constants(neuron: nn.Module, neurons: int, dtype: torch.dtype) -> None:
-    """Refuse constants of snnTorch's neurons that would change the shape or the dtype of what they compute."""
+def require_constants(neuron: nn.Module, neurons: int, dtype: torch.dtype) -> dict[str, Tensor]:
+    """Refuse constants of snnTorch's neurons that would change the shape or the dtype of what they compute.
+
+    Returns:
+        Those that have to be finite, by name: all but a threshold, which infinity keeps from being reached.
+    """
     if not isinstance(neuron, snntorch._neurons.SpikingNeuron):
-        return
+        return {}
+    values = {}
     for name in ("beta", "threshold", "graded_spikes_factor"):
         value = getattr(neuron, name, None)
         if isinstance(value, Tensor) and value.ndim:
@@ -41,6 +46,10 @@ def require_constants(neuron: nn.Module, neurons: int, dtype: torch.dtype) -> No
             require(value.shape in ((1,), (neurons,)), f"neuron.{name}.shape", tuple(value.shape), allowed)
             if torch.promote_types(value.dtype, dtype) != dtype:
                 raise TypeError(f"neuron.{name} has dtype {value.dtype}: must be {dtype}, the dtype of the potentials")
+        if isinstance(value, Tensor):
+            # a threshold that is no number makes the clamped one no number either
+            values[f"neuron.{name}"] = value.clamp(-1, 1) if name == "threshold" else value
+    return values
 
 
 def put_weights_in_place(layer: Any) -> bool:
@@ -69,9 +78,12 @@ def require_layer(layer: Any, called: str = "layer") -> dict[str, Tensor]:
     weight, P, Q = layer.weight, layer.in_features, layer.out_features
     shapes: dict[str, tuple[int, ...]] = {"weight": (Q, P), "bias": (Q,)}
     plastic = isinstance(layer, PlasticLinear)
-    if plastic:
+    if isinstance(layer, PlasticLinear):
         if not isinstance(layer.rule, Rule):
             raise TypeError(f"{called}.rule = {type(layer.rule).__name__}: must be a plasticity.Rule")
+        tau = layer.rule.tau_theta
+        slides = not isinstance(tau, (int, float)) or tau >= layer.dt
+        require(slides, f"{called}.rule.tau_theta", tau, f"at least dt, {layer.dt:g} ms")
         shapes["alpha"] = (Q, P)
         if layer.modulated:
             shapes |= {"modulator_weight": (Q, Q), "modulator_bias": (Q,)}

@@ -258,9 +258,7 @@ CONTROLS: dict[str, Callable[..., nn.Module]] = {"snn-long": _long, "snn-wide": 
 }
 
 
-def build_control(
-    name: str, n_inputs: int, n_hidden: int, n_outputs: int, seed: int = 0, **options: float
-) -> nn.Module:
+def build_control(name: str, n_inputs: int, n_hidden: int, n_outputs: int, seed: int = 0, **options: Any) -> nn.Module:
     """A control by name, with the fixed weights of :func:`~spikepropamine.snn.networks.build` wherever it has the same ones.
 
     Args:

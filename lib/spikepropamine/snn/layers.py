@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import (
+    autocast,
     placed,
     require,
     require_count,
@@ -107,8 +108,8 @@ class PlasticState(NamedTuple):
     """What a plastic layer carries from tick to tick: nothing of it is learned."""
 
     E: Tensor  # (B, Q, P) plastic efficacies, in [−E_max, E_max]
-    x_pre: Tensor  # (B, P) presynaptic traces, in [0, 1]
-    x_post: Tensor  # (B, Q) postsynaptic traces, in [0, 1]
+    x_pre: Tensor  # (B, P) presynaptic traces, in [0, 1] where spikes are 0 or 1
+    x_post: Tensor  # (B, Q) postsynaptic traces, likewise
     theta: Tensor  # (B, Q) sliding threshold; stays 0 under a rule that has none
 
     def to(self, *arguments, **options) -> "PlasticState":
@@ -121,7 +122,7 @@ class PlasticState(NamedTuple):
 
 
 def as_spikes(name: str, spikes: Tensor, dtype: torch.dtype) -> Tensor:
-    """``spikes`` in ``dtype``, that of the weights: bool and integers are converted.
+    """``spikes`` in ``dtype``, that of the weights: bool and integers are converted, and under autocast what a layer gave.
 
     Raises:
         TypeError: no tensor, or numbers of another floating-point dtype, whose conversion would hide a mistake.
@@ -131,9 +132,13 @@ def as_spikes(name: str, spikes: Tensor, dtype: torch.dtype) -> Tensor:
     require_dense(name, spikes)
     if not (spikes.is_floating_point() or spikes.is_complex() or spikes.is_quantized):
         return spikes.to(dtype)
-    if spikes.dtype != dtype:
-        raise TypeError(f"{name} has dtype {spikes.dtype}: must be {dtype}, the dtype of the weights, bool or integer")
-    return spikes
+    if spikes.dtype == dtype:
+        return spikes
+    if spikes.dtype in (torch.float16, torch.bfloat16) and autocast(spikes):
+        return spikes.to(dtype)
+    allowed = f"must be {dtype}, the dtype of the weights, bool or integer"
+    theirs = " (snnTorch's surrogates return float32 whatever they are given; spikepropamine.snn.layers.Spike does not)"
+    raise TypeError(f"{name} has dtype {spikes.dtype}: {allowed}{theirs if spikes.dtype == torch.float32 else ''}")
 
 
 class PlasticLinear(nn.Module):
@@ -204,8 +209,8 @@ class PlasticLinear(nn.Module):
             # a longer step than τ_θ overshoots: above 2 τ_θ it grows without bound
             require(rule.tau_theta >= dt, "tau_theta of rule", rule.tau_theta, f"at least dt, {dt:g} ms")
         self.in_features, self.out_features = in_features, out_features
-        self.rule, self.modulated, self.e_max, self.dt = rule, modulated, float(e_max), float(dt)
-        self.tau_trace, self.trace_decay = float(tau_trace), math.exp(-dt / tau_trace)
+        self.rule, self.modulated, self.e_max = rule, modulated, float(e_max)
+        self._dt, self._tau_trace, self.trace_decay = float(dt), float(tau_trace), math.exp(-dt / tau_trace)
         with with_values(device):
             self.weight = nn.Parameter(torch.randn(out_features, in_features) / math.sqrt(in_features))
             self.bias = nn.Parameter(torch.zeros(out_features))
@@ -215,8 +220,22 @@ class PlasticLinear(nn.Module):
                 self.modulator_bias = nn.Parameter(torch.zeros(out_features))
         placed(self, device, dtype)
 
+    @property
+    def dt(self) -> float:
+        """The tick in milliseconds; of a layer that is made it stays."""
+        return self._dt
+
+    @property
+    def tau_trace(self) -> float:
+        """The time constant of both traces in milliseconds; of a layer that is made it stays."""
+        return self._tau_trace
+
     def initial_state(self, batch_size: int) -> PlasticState:
-        """The state before the first tick: zero efficacies, traces and thresholds."""
+        """The state of ``batch_size`` trials before the first tick: zero efficacies, traces and thresholds.
+
+        Raises:
+            ValueError: no whole number of at least 1.
+        """
         require_count("batch_size", batch_size)
         require_matrix(("batch_size", batch_size), ("synapses", self.weight.numel()))
         # E is laid out presynaptic-major, as the fused path reads it
@@ -232,23 +251,35 @@ class PlasticLinear(nn.Module):
         )
 
     def current(self, spikes: Tensor, state: PlasticState) -> Tensor:
-        """The current into the postsynaptic neurons, (B, Q), of spikes (B, P)."""
+        """The current into the postsynaptic neurons, (B, Q), of spikes (B, P).
+
+        Raises:
+            TypeError, ValueError: naming the argument, its type, dtype or shape, and the one that fits. That values are finite is
+                left to :func:`~spikepropamine.snn.scan.scan`, as in :meth:`step`.
+        """
         spikes = self._checked("spikes", spikes, self.in_features, self._require_state(state))
         # I_j = b_j + Σ_i (W_ji + α_ji E_ji) s_i
         synapse = self.weight + self.alpha * state.E
         return self.bias + torch.einsum("bqp,bp->bq", synapse, spikes)
 
     def modulator(self, x_post: Tensor) -> Tensor:
-        """The gate M, (B, Q), of the postsynaptic traces (B, Q); ones where not modulated."""
-        shape = tuple(x_post.shape)
-        require(len(shape) == 2 and shape[1] == self.out_features, "x_post.shape", shape, f"(B, {self.out_features})")
+        """The gate M, (B, Q), of the postsynaptic traces (B, Q); ones where not modulated.
+
+        Raises:
+            TypeError, ValueError: traces that are no tensor of the weights' dtype and of this shape.
+        """
+        require_tensor("x_post", x_post, ("B", self.out_features), self.weight.dtype, finite=False)
         if not self.modulated:
             return torch.ones_like(x_post)
         # M_j = tanh(Σ_k V_jk x_k + c_j)
         return torch.tanh(nn.functional.linear(x_post, self.modulator_weight, self.modulator_bias))
 
     def step(self, pre_spikes: Tensor, post_spikes: Tensor, state: PlasticState) -> PlasticState:
-        """The state one tick later, of the spikes (B, P) and (B, Q) of this tick."""
+        """The state one tick later, of the spikes (B, P) and (B, Q) of this tick.
+
+        Raises:
+            TypeError, ValueError: as in :meth:`current`; a rule that returns another E.
+        """
         batch = self._require_state(state)
         pre_spikes = self._checked("pre_spikes", pre_spikes, self.in_features, batch)
         post_spikes = self._checked("post_spikes", post_spikes, self.out_features, batch)

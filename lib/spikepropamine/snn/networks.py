@@ -39,7 +39,7 @@ NETWORKS: dict[str, tuple[str | None, bool]] = {
 class NetworkOptions:
     """What may be chosen about a network beside its name and its sizes. Times in milliseconds.
 
-    All values are this project's choice; the same options serve every network.
+    All values are this project's choice; the same options serve every network, each of which reads those that it has a use for.
     """
 
     dt: float = 5.0  # tick
@@ -48,13 +48,15 @@ class NetworkOptions:
     tau_trace: float = 100.0  # both traces
     tau_theta: float = 500.0  # BCM's sliding threshold
     eta_oja: float = 5.0  # η at the start of training, per tick
-    eta_bcm: float = 20.0
+    eta_bcm: float = 20.0  # likewise
     e_max: float = 3.0  # bound of |E|
     alpha_scale: float = 0.1  # standard deviation of α at the start of training
     weight_scale: float = 2.0  # standard deviation of W at the start of training, times √P
     modulator_scale: float = 1.0  # standard deviation of V at the start of training, times √Q
     slope: float = 25.0  # steepness of the surrogate gradient
-    rule: dict[str, float] = added({})  # arguments of the rule, of whichever it is, by name
+    rule: dict[str, float] = added(
+        {}
+    )  # arguments of the rule, whichever it is, by name; before those above; of snn, empty
 
     def __post_init__(self):
         for name, value in vars(self).items():
@@ -89,8 +91,28 @@ def scaled(options: NetworkOptions, name: str, factor: float) -> NetworkOptions:
     changed = {option: factor * getattr(options, option) for option in ("eta_oja", "eta_bcm")}
     if rule is not None and rule not in {of for of, _ in _OF_RULE.values()} and factor != 1:
         given = RULES[rule].defaults() | options.rule
-        changed["rule"] = options.rule | {rate: factor * given[rate] for rate in RULES[rule].rates}
+        changed["rule"] = options.rule | {
+            rate: factor * value for rate in RULES[rule].rates if (value := given[rate]) is not None
+        }
     return replace(options, **changed)
+
+
+class NetworkState(NamedTuple):
+    """What a network of :func:`build` carries from tick to tick."""
+
+    hidden: HiddenState
+    readout: Tensor  # (B, classes) potential
+
+    def to(self, *arguments, **options) -> "NetworkState":
+        """As ``Tensor.to``, of every part."""
+        return NetworkState(self.hidden.to(*arguments, **options), self.readout.to(*arguments, **options))
+
+    def detach(self) -> "NetworkState":
+        """The same values without their history, as in truncated backpropagation through time."""
+        return NetworkState(self.hidden.detach(), self.readout.detach())
+
+
+torch.serialization.add_safe_globals([NetworkState])  # torch.load takes a state that was saved
 
 
 class Run(NamedTuple):
@@ -98,7 +120,7 @@ class Run(NamedTuple):
 
     readout: Tensor  # (T, B, classes)
     spikes: Tensor  # (T, B, Q) hidden spikes
-    state: tuple[Any, Tensor]  # hidden state, a HiddenState in a SpikingNetwork, and readout potential (B, classes)
+    state: Any  # hidden state and readout potential (B, classes); in a SpikingNetwork a NetworkState
 
 
 def nothing(network: nn.Module, spikes: Tensor, state: Any) -> Run:
@@ -141,32 +163,35 @@ class SpikingNetwork(nn.Module):
         """Input neurons P."""
         return self.synapses.in_features
 
-    def initial_state(self, batch_size: int) -> tuple[HiddenState, Tensor]:
-        """The state before the first tick: everything zero."""
+    def initial_state(self, batch_size: int) -> NetworkState:
+        """The state of ``batch_size`` trials before the first tick: everything zero."""
         require_batch(batch_size, n_outputs=self.readout.out_features)
         hidden = initial_state(self.synapses, batch_size)
-        return hidden, hidden.v.new_zeros(batch_size, self.readout.out_features)
+        return NetworkState(hidden, hidden.v.new_zeros(batch_size, self.readout.out_features))
 
-    def run(self, spikes: Tensor, state: tuple[HiddenState, Tensor] | None = None, path: str = "auto") -> Run:
+    def run(self, spikes: Tensor, state: NetworkState | None = None, path: str = "auto") -> Run:
         """Run over the ticks of ``spikes``, (T, B, P), from ``state`` or from zero.
 
-        ``path`` and the errors raised are those of :func:`spikepropamine.snn.scan.scan`.
+        Spikes may be bool or integers too. ``path`` and the errors raised are those of :func:`spikepropamine.snn.scan.scan`; what is
+        wrong with the readout or its state is named likewise.
         """
-        require(
-            state is None or isinstance(state, tuple) and len(state) == 2, "state", state, "None or the state of a run"
-        )
+        pair = isinstance(state, tuple) and len(state) == 2 and not isinstance(state, HiddenState)
+        if state is not None and not pair:
+            raise TypeError(f"state is a {type(state).__name__}: must be None or a NetworkState, the state of a run")
         hidden, y = (None, None) if state is None else state
         require_readout(self.readout, self.synapses.out_features)
         spikes = as_spikes("spikes", spikes, self.readout.weight.dtype)
         out, hidden = scan(self.synapses, self.neuron, spikes, hidden, path)
-        if y is None:
-            y = out.new_zeros(out.shape[1], self.readout.out_features)
+        shape = (out.shape[1], self.readout.out_features)
+        y = out.new_zeros(*shape) if y is None else y
+        require_tensor("state.readout", y, shape, getattr(y, "dtype", None), finite=False)
         potential, y = integrate(self.readout(out), y, self.integrator, path)
-        return Run(potential, out, (hidden, y))
+        return Run(potential, out, NetworkState(hidden, y))
 
     def forward(self, spikes: Tensor, record: bool = False) -> Tensor | tuple[Tensor, Recording]:
-        """The readout, (T, B, classes), of ``spikes``, (T, B, P); with ``record``, a recording too."""
-        require(isinstance(record, bool), "record", record, "True or False (run takes a state)")
+        """The readout, (T, B, classes), of ``spikes``, (T, B, P); with ``record``, which takes the reference path, a recording too."""
+        if not isinstance(record, bool):
+            raise TypeError(f"record is a {type(record).__name__}: must be True or False (run takes a state)")
         if not record:
             return self.run(spikes).readout
         recording = self._record(as_spikes("spikes", spikes, self.synapses.weight.dtype))
@@ -207,7 +232,7 @@ def build(
     seed: int = 0,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
-    **options: float,
+    **options: Any,
 ) -> SpikingNetwork:
     """A network by name; for one seed, all names share their fixed weights to the last bit.
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
+from ..checks import autocast
 from . import formulas
 from .fused.compiler import missing
 from .layers import PlasticLinear
@@ -52,12 +53,6 @@ def to_compiled(tensors: Sequence[Tensor], modules: Iterable[nn.Module]) -> str 
     if other is not None:
         return f"a tensor is {other.dtype} on {other.device}"
     return missing() or of_setting(*tensors) or of_hooks(*modules)
-
-
-def autocast(x: Tensor) -> bool:
-    """Whether layers compute in a lower precision than they are given."""
-    kind = x.device.type
-    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
 
 
 def of_layer(layer: nn.Module) -> str | None:

@@ -183,6 +183,9 @@ def stdp(E: Tensor, seen: "Seen", eta_plus: Tensor | float, eta_minus: Tensor | 
 
     Returns:
         The updated efficacies, (B, Q, P).
+
+    Raises:
+        TypeError, ValueError: naming the argument, its shape and the one that fits E.
     """
     # Δ_ji = M_j (η₊ x_i s_j − η₋ x_j s_i)
     spikes_and_traces = {"s_pre": seen.s_pre, "x_pre": seen.x_pre}, {"s_post": seen.s_post, "x_post": seen.x_post}
@@ -212,7 +215,10 @@ def slide(theta: Tensor, x_post: Tensor, step: float) -> Tensor:
     Args:
         theta: θ, (B, Q).
         x_post: the postsynaptic traces x_j, (B, Q).
-        step: dt/τ_θ.
+        step: dt/τ_θ, at most 1.
+
+    Returns:
+        θ, (B, Q).
     """
     # θ_j[t+1] = θ_j[t] + (dt/τ_θ)(x_j[t]² − θ_j[t])
     return theta + step * (x_post * x_post - theta)
@@ -244,12 +250,12 @@ class Rule(nn.Module):
         return F.softplus(self.raw_eta)
 
     @classmethod
-    def defaults(cls) -> dict[str, float]:
-        """The default of each argument of the rule."""
+    def defaults(cls) -> dict[str, float | None]:
+        """The default of each argument of the rule; None where it follows from another."""
         return {name: parameter.default for name, parameter in inspect.signature(cls).parameters.items()}
 
     def theta_step(self, dt: float) -> float:
-        """dt/τ_θ: how far the sliding threshold moves in one tick; 0 for a rule without one."""
+        """dt/τ_θ: how far the sliding threshold moves in one tick of ``dt`` milliseconds; 0 for a rule without one."""
         return dt / self.tau_theta if self.tau_theta else 0.0
 
     def update(self, E: Tensor, x_pre: Tensor, x_post: Tensor, theta: Tensor, rate: Tensor) -> Tensor:
@@ -319,16 +325,16 @@ class STDP(Rule):
 
     Args:
         eta_plus: the rate of strengthening at the start of training, > 0. The default is this project's choice.
-        eta_minus: the rate of weakening, > 0; 1.05 times the other, as in Song et al. (2000).
+        eta_minus: the rate of weakening, > 0; 1.05 times the other where not given, as in Song et al. (2000).
     """
 
     name = "stdp"
     rates = ("eta_plus", "eta_minus")
 
-    def __init__(self, eta_plus: float = 1.0, eta_minus: float = 1.05):
+    def __init__(self, eta_plus: float = 1.0, eta_minus: float | None = None):
         require_positive("eta_plus", eta_plus)
         super().__init__(eta_plus)
-        self.raw_eta_minus = _raw_rate("eta_minus", eta_minus)
+        self.raw_eta_minus = _raw_rate("eta_minus", 1.05 * eta_plus if eta_minus is None else eta_minus)
 
     @property
     def eta_minus(self) -> Tensor:
@@ -358,7 +364,14 @@ RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (Oja, BCM, Hebb, STD
 
 
 def make_rule(name: str, **arguments: float) -> Rule:
-    """A rule by name, one of RULES, with arguments of its class.
+    """A rule by name.
+
+    Args:
+        name: one of RULES.
+        arguments: of its class, by name.
+
+    Returns:
+        An instance of that class.
 
     Raises:
         ValueError: an unknown rule or argument, listing the known ones; a value that the rule refuses.

@@ -1,5 +1,6 @@
 """The definition of a layer over time: a loop over ticks that calls the layer's methods and the neuron; any device."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -55,18 +56,26 @@ def _tick(neuron: nn.Module, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor
     return spikes, after
 
 
+# snnTorch's neuron works through attributes of its own, and parametrize.cached counts for all threads
+_ONE_AT_A_TIME = threading.RLock()
+_LEFT_BEHIND = ("mem", "spk", "reset")  # what snnTorch's neuron keeps of a tick
+
+
 @contextmanager
 def tidy(neuron: nn.Module, layer: nn.Module | None = None) -> Iterator[None]:
-    """Parametrized tensors are computed once; snnTorch's neuron does not keep its last potential.
+    """Parametrized tensors are computed once; snnTorch's neuron does not keep what it saw last, and serves one thread at a time.
 
     It would hold the whole graph with it, and then could be neither copied nor saved.
     """
-    kept = {name: getattr(neuron, name) for name in ("mem", "spk") if hasattr(neuron, name)}
-    with ExitStack() as stack:
+    with _ONE_AT_A_TIME, ExitStack() as stack:
+        kept = {name: getattr(neuron, name) for name in _LEFT_BEHIND if hasattr(neuron, name)}
         if layer is not None and any(map(parametrize.is_parametrized, layer.modules())):
             stack.enter_context(parametrize.cached())
         try:
             yield
         finally:
-            for name, value in kept.items():
-                setattr(neuron, name, value)
+            for name in _LEFT_BEHIND:
+                if name in kept:
+                    setattr(neuron, name, kept[name])
+                elif hasattr(neuron, name):
+                    delattr(neuron, name)

@@ -21,6 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import (
+    FLOATS,
+    autocast,
     require,
     require_choice,
     require_count,
@@ -55,6 +57,9 @@ class HiddenState(NamedTuple):
         return HiddenState(self.v.detach(), self.plastic and self.plastic.detach())
 
 
+torch.serialization.add_safe_globals([HiddenState, PlasticState])  # torch.load takes a state that was saved
+
+
 def initial_state(layer: PlasticLinear | nn.Linear, batch_size: int) -> HiddenState:
     """The state before the first tick: everything zero."""
     require_count("batch_size", batch_size)
@@ -75,7 +80,8 @@ def scan(
 
     Args:
         layer: the synapses, P inputs to Q neurons.
-        neuron: the neurons.
+        neuron: the neurons: ``snntorch.Leaky`` or ``snntorch.Lapicque``, or a module of your own that returns (spikes, v) of
+            (current, v). Of snnTorch's one thread at a time makes a tick where the reference path runs.
         spikes: (T, B, P), of the weights' dtype and on their device, finite; T may be 0.
         state: where to start; zero where not given.
         path: "auto" takes the fused path where it applies; "reference" and "fused" insist. On a GPU the fused path has first
@@ -87,8 +93,8 @@ def scan(
 
     Raises:
         TypeError: spikes or a state that are no tensors or not of the weights' dtype; a layer or a neuron of another kind.
-        ValueError: spikes or a state of the wrong shape, on another device or not finite; weights that are not finite;
-            an unknown path; "fused" where it does not apply.
+        ValueError: spikes or a state of the wrong shape, on another device or not finite; weights or constants of the neurons
+            that are not finite; an unknown path; "fused" where it does not apply.
     """
     require_choice("path", path, PATHS)
     if put_weights_in_place(layer):
@@ -98,7 +104,7 @@ def scan(
     parameters = require_layer(layer)
     require_neuron(neuron)
     weight = layer.weight
-    require_constants(neuron, layer.out_features, weight.dtype)
+    constants = require_constants(neuron, layer.out_features, weight.dtype)
     require_tensor("spikes", spikes, ("T", "B", layer.in_features), weight.dtype, weight.device, finite=False)
     require(spikes.shape[1] > 0, "spikes.shape", tuple(spikes.shape), f"(T, B, {layer.in_features}) with B >= 1")
     values = {"spikes": spikes}
@@ -107,7 +113,7 @@ def scan(
     else:
         values |= require_state(layer, state, spikes.shape[1])
     require_trackable(values | parameters)
-    require_finite(values | parameters)
+    require_finite(values | parameters | constants)
     if path == "reference":
         return reference.run(layer, neuron, spikes, state)
     reason = obstacle(layer, neuron, *values.values())
@@ -120,16 +126,19 @@ def scan(
 
 
 def fire(current: Tensor, v: Tensor, neuron: snntorch.Leaky, path: str = "auto") -> tuple[Tensor, Tensor]:
-    """The neurons alone, as :func:`spikepropamine.snn.layers.leaky` makes them.
+    """The neurons alone, such as :func:`spikepropamine.snn.layers.leaky` makes them.
 
     Args:
-        current: (T, B, Q), finite.
-        v: the potentials before the first tick, (B, Q).
-        neuron: the neurons.
+        current: (T, B, Q), of a floating-point dtype, finite.
+        v: the potentials before the first tick, (B, Q), of the same dtype.
+        neuron: as in :func:`scan`.
         path: as in :func:`scan`.
 
     Returns:
         Spikes, (T, B, Q), and the last potentials (B, Q).
+
+    Raises:
+        TypeError, ValueError: as :func:`scan` raises them.
     """
     spikes, _, v = _neurons(current, v, neuron, path, "subtract")
     return spikes, v
@@ -158,13 +167,15 @@ def _neurons(
     require_choice("path", path, PATHS)
     require_neuron(neuron)
     require_tensor("current", current, ("T", "B", "Q"), getattr(current, "dtype", None), finite=False)
+    if current.dtype not in FLOATS:
+        raise TypeError(f"current has dtype {current.dtype}: must be one of {', '.join(map(str, FLOATS))}")
     require(current.shape[1] > 0, "current.shape", tuple(current.shape), "(T, B, Q) with B >= 1")
     # under autocast a layer gives a lower precision than the state's
-    mixed = obstacles.autocast(current) and isinstance(v, Tensor)
+    mixed = autocast(current) and isinstance(v, Tensor)
     require_tensor("v", v, tuple(current.shape[1:]), v.dtype if mixed else current.dtype, current.device, finite=False)
-    require_constants(neuron, current.shape[2], v.dtype)
+    constants = require_constants(neuron, current.shape[2], v.dtype)
     require_trackable({"current": current, "v": v})
-    require_finite({"current": current, "v": v})
+    require_finite({"current": current, "v": v} | constants)
     if path == "reference":
         return reference.integrate(current, v, neuron)
     backend = _backend(current)
