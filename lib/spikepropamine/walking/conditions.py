@@ -130,7 +130,7 @@ class Slope(ModelChange):
 
 
 class Push(Condition):
-    """Every second the torso is pushed, in a random direction of the plane it moves in; strength: change of velocity in m/s."""
+    """Once a second the torso is pushed, in a random direction of the plane it moves in; strength: change of velocity in m/s."""
 
     period = 20  # control steps of 50 ms
 

@@ -41,8 +41,12 @@ def definitions(repository):
 def test_what_is_found_follows_who_remembers(definitions):
     some = page.what_we_found(runs_of({"dp-bcm": 0.95, "ndp-bcm": 0.9, "gru": 0.97}), NAMES, definitions)
     assert "Yes, in 2 of 4 plastic networks" in some and "dp-oja 50%" in some
-    assert "With all but E forgotten between the trials 90 to 95%" in some and "5 to 10% do (most in ndp-bcm)" in some
-    assert "gru goes the right way in 97%" in some
+    assert "90 to 95% when all but E is forgotten between the trials; 5 to 10% when E is swapped" in some
+    assert (
+        "gru goes the right way in 97%" in some
+        and "and runs 0.94 m. The plastic networks run, in metres, dp-oja 0.00, dp-bcm 0.90" in some
+    )
+    assert "dp-bcm and ndp-bcm still go the right way in 90 to 95% after 1 s and 70 to 72% after 5 s" in some
     none = page.what_we_found(runs_of({}), NAMES, definitions)
     assert "Not here" in none and "lies in E" not in none
     every = page.what_we_found(runs_of({name: 0.95 for name in NAMES if "dp" in name}), NAMES, definitions)
@@ -60,7 +64,11 @@ def test_lesions_are_drawn_of_plastic_policies_and_the_message_says_where_the_me
     drawing = page.draw_lesions(runs_of({"dp-bcm": 0.95}), NAMES)
     assert set(drawing.data.network) == {n for n in NAMES if "dp" in n}
     assert len(set(drawing.data.lesion)) == 1 + len(LESIONS) + len(E_LESIONS)
-    assert drawing.caption.startswith("The memory is E: dp-bcm goes the right way in 95%")
+    assert drawing.caption.startswith("In 1 of 4 plastic networks the memory follows E: with E swapped 5% of their")
+    assert "Not so in dp-oja (50% and 50%), ndp-bcm (50% and 50%) and ndp-oja (50% and 50%)." in drawing.caption
+    assert page.draw_lesions(runs_of({}), NAMES).caption.startswith(
+        "In 0 of 4 plastic networks the memory follows E. Share"
+    )
 
 
 def test_scores_and_gaps_are_drawn_of_every_policy(definitions):
@@ -99,27 +107,37 @@ def test_the_longest_gap_that_was_trained_is_told():
 def test_how_many_remember_is_told_of_each_variant_in_which_there_is_a_wrong_way(definitions):
     runs = {"-blind-critic": runs_of({"dp-bcm": 0.95}), "-limb": runs_of({}), "-gap-1s": runs_of({})}
     told = page.holds_elsewhere(runs, NAMES, definitions)
-    assert "1 of 4 where it is trained with a critic that does not read what is hidden and 0 of 4 where" in told
+    assert told.startswith("In part. ")
+    assert "1 of 4 trained with a critic that does not read what is hidden and 0 of 4 trained with a gap of 1 s" in told
+    assert page.holds_elsewhere({"-gap-1s": runs_of({})}, NAMES, definitions).startswith("No. ")
+    every = {"-gap-1s": runs_of({name: 0.95 for name in NAMES})}
+    assert page.holds_elsewhere(every, NAMES, definitions).startswith("Mostly. ")
+    shown = page.shown_variants({"": runs_of({}), **runs}, NAMES, definitions).set_index("policy")
+    assert list(shown) == ["as above", "critic does not read what is hidden", "trained with a gap of 1 s"]
+    assert shown.loc["dp-bcm", "critic does not read what is hidden"].startswith("95% (")
     assert page.holds_elsewhere(runs, ["snn", "gru"], definitions) == ""
-    alone = page.variants_found({"-gap-1s": runs_of({})}, ["mlp"], definitions)
-    assert "taken by" not in alone and "mlp goes farthest" in alone
+    alone = page.variants_found({"-gap-1s": runs_of({})}, ["mlp"])
+    assert alone.endswith("mlp goes farthest, 0.00 m.")
     assert "limb" not in told and page.holds_elsewhere({"-limb": runs_of({})}, NAMES, definitions) == ""
 
 
-def test_variants_show_who_relies_on_its_state(definitions):
+def test_variants_show_who_relies_on_its_state():
     runs = {"": runs_of({"dp-bcm": 0.95}), "-limb": runs_of({"gru": 0.95}, seeds=1).query("network != 'snn'")}
     drawing = page.draw_variants(runs, NAMES)
     assert "as above: dp-bcm; which limb is lame is hidden: gru" in drawing.caption
     swapped = drawing.data.query("network == 'dp-bcm' and trained_as == 'as above' and state == 'swapped'")
     assert swapped.score.mean() == pytest.approx(-0.9)
     assert set(drawing.data[drawing.data.trained_as != "as above"].network) == set(NAMES) - {"snn"}
-    found = page.variants_found(runs, NAMES, definitions)
+    found = page.variants_found(runs, NAMES)
     assert (
-        "As above** (5 seeds): the right way is taken by" in found
-        and "dp-bcm runs at least 0.5 m less far once the state is swapped. dp-bcm goes farthest, 0.90 m; " in found
+        "As above** (5 seeds): dp-bcm runs more than 0.5 m less far once the state is swapped. dp-bcm goes far" in found
     )
-    assert "hidden** (one seed): gru runs at least 0.5 m less far once the state is swapped" in found
+    assert "hidden** (one seed): gru runs more than 0.5 m less far once the state is swapped" in found
     assert "the better of the other memories" in found and "; mlp, which has no memory, " in found
-    assert "no policy runs at least 0.5 m less far once the state is swapped" in page.variants_found(
-        {"-gap-1s": runs_of({})}, NAMES, definitions
-    )
+    assert "no policy runs more than 0.5 m less far" in page.variants_found({"-gap-1s": runs_of({})}, NAMES)
+
+
+def test_a_share_is_not_rounded_onto_its_criterion(definitions):
+    share = page.Interval(0.87, 0.7467, 0.99)
+    assert page._right_way(share, definitions) == "87.0% (74.7% to 99.0%)"
+    assert page._right_way(share._replace(low=0.76), definitions) == "87% (76% to 99%)"

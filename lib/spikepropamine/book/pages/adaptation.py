@@ -85,7 +85,7 @@ def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definit
         lines.append(
             f"**Does plasticity carry what was learned a moment ago? {_answer(len(able), len(plastic))}.** To remember, at least "
             f"{definitions.remembers_at_least:.0%} of episodes must go the right way, by the interval's lower end (chance is 50%): "
-            + ", ".join(f"{name} {found[name][0]:.0%}" for name in plastic)
+            + ", ".join(f"{name} {_right_way(found[name][0], definitions)}" for name in plastic)
             + "."
         )
         if able:
@@ -105,13 +105,22 @@ def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definit
         )
     others = _other_memories(found)
     if others:
-        best = max(plastic, key=lambda name: _score(runs, name)) if plastic else None
+        both = [
+            (name, f"{_right_way(found[name][0], definitions)} and run {_score(runs, name):.2f} m") for name in others
+        ]
+        beside = enumerated(f"{name} {_score(runs, name):.2f}" for name in plastic)
         lines.append(
             "**Other kinds of memory**: "
-            + ", ".join(f"{name} goes the right way in {found[name][0].mean:.0%} and runs {_score(runs, name):.2f} m" for name in others)
-            + (f"; the best plastic network, {best}, runs {_score(runs, best):.2f} m." if best else ".")
-        )  # fmt: skip
+            + "; ".join(f"{name} goes the right way in {told.replace(' run ', ' runs ')}" for name, told in both)
+            + (f". The plastic networks run, in metres, {beside}." if plastic else ".")
+        )
     return "\n".join(f"- {line}" for line in map(figures.minus, lines))
+
+
+def _right_way(share: Interval, definitions: Definitions) -> str:
+    """A share that went the right way, with a digit more where its interval would round onto the criterion."""
+    at = definitions.remembers_at_least
+    return f"{share:.1%}" if share.low < at <= round(share.low, 2) else f"{share:.0%}"
 
 
 def who_remembers(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> str:
@@ -123,7 +132,10 @@ def who_remembers(runs: pd.DataFrame, names: Sequence[str], definitions: Definit
     if by["neither"]:
         told.append(f"{enumerated(by['neither'])} {'lie' if len(by['neither']) > 1 else 'lies'} in between")
     if by["remembers"] and by["forgets"]:
-        told.append(f"{enumerated(by['forgets'])} {'do' if len(by['forgets']) > 1 else 'does'} not")
+        told.append(
+            f"{enumerated(by['forgets'])} {'do' if len(by['forgets']) > 1 else 'does'} not (at most {definitions.forgets_at_most:.0%} of episodes go "
+            "the right way, by the upper end)"
+        )
     return "; ".join(told) + "."
 
 
@@ -169,9 +181,9 @@ def _efficacies(runs: pd.DataFrame, able: Sequence[str]) -> str:
     kept, swapped, forgotten, unread = ([_right(runs, name, how) for name in able] for how in ways)
     worst = able[int(np.argmax(swapped))]
     return (
-        f"**E is enough, and decides when it is swapped.** With all but E forgotten between the trials {between(kept)} of the episodes of these "
-        f"networks still go the right way; with E swapped with an episode of the other direction {between(swapped)} do (most in "
-        f"{worst}), with E alone forgotten {between(forgotten)}, and without reading E (α = 0) {between(unread)}."
+        f"**E is enough, and decides when it is swapped.** Of the episodes of {enumerated(able)} these go the right way: {between(kept)} when all but "
+        f"E is forgotten between the trials; {between(swapped)} when E is swapped with an episode of the other direction (most in "
+        f"{worst}); {between(forgotten)} when E alone is forgotten; {between(unread)} when E is not read (α = 0)."
         + _also_outside(runs, able)
     )
 
@@ -218,15 +230,13 @@ def written_over(runs: pd.DataFrame, names: Sequence[str]) -> str:
 
 def _gaps(runs: pd.DataFrame, able: Sequence[str]) -> str:
     gaps = [f"gap {gap:g} s" for gap in GAPS_S if f"right.gap {gap:g} s" in runs]
-    told = " and ".join(
-        f"after {gap.removeprefix('gap ')} {between([_right(runs, name, gap) for name in able])}" for gap in gaps
+    told = enumerated(
+        f"{between([_right(runs, name, gap) for name in able])} after {gap.removeprefix('gap ')}" for gap in gaps
     )
     others = sorted(_other_memories({*runs.network}))
     other = max(others, key=lambda name: _score(runs, name), default=None)
-    beside = (
-        "" if other is None else f"; of {other} it is " + enumerated(f"{_right(runs, other, gap):.0%}" for gap in gaps)
-    )
-    return f"**After a gap that was never trained** the share that goes the right way is {told}{beside}."
+    beside = "" if other is None else f"; {other} in {enumerated(f'{_right(runs, other, gap):.0%}' for gap in gaps)}"
+    return f"**After a gap that was never trained** {enumerated(able)} still go{'es' * (len(able) == 1)} the right way in {told}{beside}."
 
 
 # ---------------------------------------------------------------- the task
@@ -243,9 +253,9 @@ def described(config: TwoTrialsConfig) -> str:
         f"{task.scored} steps ({task.scored * STEP_S:g} s), that input is silent. Reward is speed in the right direction, and the "
         "score is how many metres the second trial went that way. A policy that does not remember scores 0 on average and goes "
         "the right way in half of its episodes.\n\n"
-        "At first the task showed the reward itself. A policy has to put reward and speed together to know the direction from that, an "
-        "exclusive-or, and within the steps that were run neither a GRU nor a plastic network learned it (up to 166,000 steps, one seed); "
-        "so the direction is shown. What is asked is therefore whether a policy *remembers*, not whether it *finds out*.\n\n"
+        "At first the task showed the reward itself. The direction then follows only from the signs of reward and speed together, and neither a "
+        "GRU nor a plastic network learned that (up to 166,000 steps, one seed); so the direction is shown. What is asked is "
+        "therefore whether a policy *remembers*, not whether it *finds out*.\n\n"
         f"All policies have {n_inputs} inputs, {n_actions} actions and {policy.n_hidden} units a layer: the six of "
         "[](locomotion.ipynb), `rsnn`, whose second population hears its own spikes, and `gru`, a gated recurrent unit "
         f"{{cite:p}}`cho2014`. PPO over whole episodes: {training.episodes} between updates, {training.epochs} epochs, "
@@ -280,7 +290,6 @@ def draw_task(task: TwoTrials) -> Drawing:
     )
     axis.set(xlim=(0, first + gap + second), ylim=(-0.1, 1.3), yticks=[], xlabel="time in the episode (s)")
     axis.spines["left"].set_visible(False)
-    axis.xaxis.set_label_coords(0.8, -0.3)
     return Drawing(
         figure,
         pd.DataFrame(rows),
@@ -315,7 +324,7 @@ def draw_learning(curves: pd.DataFrame, names: Sequence[str]) -> Drawing:
         data[["network", "seed", "step", "score", "right"]],
         figures.minus(
             (f"{enumerated(learned)} learn{'s' * (len(learned) == 1)} within {int(data.step.max()):,} steps (above {LEARNED_M:g} m): " if learned else "No policy learns: ")
-            + "score, with exploration noise, of the episodes of an update, mean of three entries, interquartile mean over seeds with 95% bootstrap intervals."
+            + "score in training, with exploration noise, running mean over three points; interquartile mean over seeds with 95% bootstrap intervals."
         ),
         figures.minus(f"Learning curves of the score in metres. At the end: {told}."),
     )  # fmt: skip
@@ -326,7 +335,7 @@ def draw_scores(runs: pd.DataFrame, names: Sequence[str], definitions: Definitio
     styles = figures.network_styles(names)
     figure, axes = figures.grid(1, 2, height=3.0, sharey=True)
     plots.seeds_and_interval(axes[0], runs, "right", styles, horizontal=True)
-    limits = {"chance": 0.5, "remembers": definitions.remembers_at_least}
+    limits = {"chance": 0.5, "forgets": definitions.forgets_at_most, "remembers": definitions.remembers_at_least}
     plots.limits(axes[0], limits, horizontal=True)
     axes[0].set(xlim=(0, 1.03), xlabel="share that went the right way")
     plots.seeds_and_interval(axes[1], runs, "score", styles, horizontal=True)
@@ -348,6 +357,9 @@ def draw_scores(runs: pd.DataFrame, names: Sequence[str], definitions: Definitio
     )
 
 
+MOST = 0.75  # share of episodes from which on, or below 1 less it, a memory is said to follow a part of the state
+
+
 def draw_lesions(runs: pd.DataFrame, names: Sequence[str]) -> Drawing:
     """The share that went the right way after each lesion between the trials, of the plastic policies."""
     plastic = plastic_of(names)
@@ -362,15 +374,20 @@ def draw_lesions(runs: pd.DataFrame, names: Sequence[str]) -> Drawing:
     axis.set(xlim=(-0.03, 1.03), xlabel="share that went the right way")
     plots.legend_above(figure, styles)
     means = data.groupby(["network", "lesion"]).right.agg(lambda values: interquartile_mean(values).mean)
-    intact = means.xs(INTACT, level="lesion")
-    best = intact.idxmax()
+    alone, swapped = (means.xs(_IN_WORDS[how], level="lesion") for how in ("E alone kept", "E swapped"))
+    follow = [name for name in alone.index if alone[name] > MOST and swapped[name] < 1 - MOST]
+    rest = [f"{name} ({swapped[name]:.0%} and {alone[name]:.0%})" for name in alone.index if name not in follow]
+    finding = f"In {len(follow)} of {len(alone)} plastic networks the memory follows E"
+    if follow:
+        finding += f": with E swapped {between(swapped[follow])} of their episodes go the right way, with all but E forgotten {between(alone[follow])}"
+    if follow and rest:
+        finding += f". Not so in {enumerated(rest)}"
     told = "; ".join(f"{name}, {lesion}: {value:.2f}" for (name, lesion), value in means.items())
     return Drawing(
         figure,
         data[["network", "seed", "lesion", "right", "score"]],
-        f"The memory is E: {best} goes the right way in {means[best, _IN_WORDS['E alone kept']]:.0%} of its episodes when all but E "
-        f"is forgotten between the trials, and in {means[best, _IN_WORDS['E swapped']]:.0%} when E is swapped with an episode of the "
-        "other direction. Every seed (faint), interquartile mean with 95% bootstrap interval.",
+        f"{finding}. Share of episodes that go the right way, with a part of the state forgotten, or swapped with an episode of the other direction, "
+        "between the trials: every seed (faint), interquartile mean with 95% bootstrap interval.",
         f"Dot plot, lesions down the side. Means: {told}.",
     )
 
@@ -435,40 +452,46 @@ NO_WRONG_WAY = "-limb"  # where what is hidden is no direction, nothing goes the
 
 def holds_elsewhere(runs: Mapping[str, pd.DataFrame], names: Sequence[str], definitions: Definitions) -> str:
     """How many plastic networks remember the way in each variant that has been run, in a sentence; empty where none has."""
-    plastic, told = plastic_of(names), []
+    plastic, told, counts = plastic_of(names), [], []
     for variant, of_it in runs.items():
         if variant != NO_WRONG_WAY:
             found = remembers(of_it, plastic, definitions)
-            able = sum(how == "remembers" for _, how in found.values())
-            told.append(f"{able} of {len(found)} where it is {VARIANTS_IN_A_SENTENCE[variant]}")
-    return (
-        f"Of the plastic networks, by the criterion above, these remember the way: {enumerated(told)}."
-        if told and plastic
-        else ""
-    )
+            counts.append(sum(how == "remembers" for _, how in found.values()))
+            told.append(f"{counts[-1]} of {len(found)} {VARIANTS_IN_A_SENTENCE[variant]}")
+    if not told or not plastic:
+        return ""
+    answer = "Mostly" if min(counts) > len(plastic) / 2 else "In part" if any(counts) else "No"
+    return f"{answer}. Of the plastic networks, by the criterion above, these remember the way: {enumerated(told)}."
 
 
-def variants_found(runs: Mapping[str, pd.DataFrame], names: Sequence[str], definitions: Definitions) -> str:
-    """A line for each variant that has been run: who takes the right way, who relies on its state, and who goes farthest."""
+def shown_variants(runs: Mapping[str, pd.DataFrame], names: Sequence[str], definitions: Definitions) -> pd.DataFrame:
+    """The share of episodes that go the right way, a row a policy, a column a variant in which there is a wrong way."""
+    ways = {variant: of_it for variant, of_it in runs.items() if variant != NO_WRONG_WAY}
+    found = {variant: remembers(of_it, names, definitions) for variant, of_it in ways.items()}
+    rows = [
+        {"policy": name}
+        | {variant_in_words(v): _right_way(of[name][0], definitions) if name in of else "–" for v, of in found.items()}
+        for name in names
+        if any(name in of for of in found.values())
+    ]
+    return pd.DataFrame(rows)
+
+
+def variants_found(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> str:
+    """A line for each variant that has been run: who relies on its state, and who goes farthest."""
     lines = []
     for variant, of_it in runs.items():
         scores = {name: _score(of_it, name) for name in names if (of_it.network == name).any()}
         able, first = relying(of_it, list(scores)), max(scores, key=scores.__getitem__)
         other = max(_other_memories(scores), key=scores.__getitem__, default=None)
-        shares = (
-            {} if variant == NO_WRONG_WAY else remembers(of_it, [name for name in scores if name != "mlp"], definitions)
+        beside = (
+            [f"{other}, the better of the other memories, {scores[other]:.2f} m"] if other not in (None, first) else []
         )
-        ways = enumerated(f"{name} in {share:.0%}" for name, (share, _) in shares.items())
-        told = [f"the right way is taken by {ways} of the episodes"] * bool(ways)
-        told.append(
-            f"{enumerated(able) or 'no policy'} run{'s' * (len(able) < 2)} at least {RELIES_M:g} m less far once the state is swapped"
+        beside += [f"mlp, which has no memory, {scores['mlp']:.2f} m"] if "mlp" in scores and first != "mlp" else []
+        lines.append(
+            f"- **{variant_in_words(variant).capitalize()}** ({_seeds(of_it)}): {enumerated(able) or 'no policy'} run{'s' * (len(able) < 2)} more than "
+            f"{RELIES_M:g} m less far once the state is swapped. {'; '.join([f'{first} goes farthest, {scores[first]:.2f} m', *beside])}."
         )
-        told.append(f"{first} goes farthest, {scores[first]:.2f} m")
-        if other not in (None, first):
-            told[-1] += f"; {other}, the better of the other memories, {scores[other]:.2f} m"
-        if "mlp" in scores:
-            told[-1] += f"; mlp, which has no memory, {scores['mlp']:.2f} m"
-        lines.append(f"- **{variant_in_words(variant).capitalize()}** ({_seeds(of_it)}): {'. '.join(told)}.")
     return figures.minus("\n".join(lines))
 
 
@@ -476,7 +499,7 @@ RELIES_M = 0.5  # metres less with the state of an episode of the other value
 
 
 def relying(runs: pd.DataFrame, names: Sequence[str]) -> list[str]:
-    """The policies that run at least RELIES_M less once their state is swapped between the trials."""
+    """The policies that run more than RELIES_M less once their state is swapped between the trials."""
     return [
         name
         for name in names
@@ -514,16 +537,19 @@ def draw_variants(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> Dra
         plots.name_places(axis, names, horizontal=True)
         axis.axvline(0, color="0.4", lw=0.8, ls=":")
         axis.set_title(VARIANTS_IN_WORDS[variant], fontsize=8)
-    figure.supxlabel("metres in the right direction", fontsize=9)
+    figure.supxlabel("metres (in the right direction, where there is one)", fontsize=9)
+    grey = {"color": "0.3", "marker": "o", "linestyle": "none"}
+    plots.legend_above(
+        figure, {"as it is": grey | {"label": "as it is"}, "swapped": grey | {"label": "state swapped", "mfc": "none"}}
+    )
     data = pd.concat(rows, ignore_index=True)
     kept = {variant: relying(of_it, names) for variant, of_it in runs.items()}
     told = "; ".join(f"{variant_in_words(variant)}: {enumerated(able) or 'none'}" for variant, able in kept.items())
     return Drawing(
         figure,
         data,
-        f"Policies that run more than {RELIES_M:g} m less once their state is swapped between the trials rely on it ({told}). Score "
-        "as the policy is (filled) and with its state swapped with an episode of the other value (open), by how it was trained; "
-        "interquartile mean over seeds with 95% bootstrap interval.",
+        f"Policies whose filled and open marks are far apart rely on their state (by more than {RELIES_M:g} m: {told}). Filled: as the policy is; "
+        "open: its state swapped between the trials with an episode of the other value; interquartile mean over seeds with 95% bootstrap interval.",
         f"Dot plots, policies down the side, a panel for each way of training. Policies that rely on their state: {told}.",
     )  # fmt: skip
 

@@ -21,8 +21,9 @@ from ..chapters import Chapter
 from ..figures import Drawing
 from ..judges.judge import Definitions
 from ..phrases import between, enumerated, networks_a_case
+from ..rerun import counted
 from .locomotion import SEEDS_FOR_INTERVALS
-from .round_two import TRADITIONAL, Found
+from .round_two import TRADITIONAL, Found, by_few_seeds
 
 SHOWN_TRIAL = 1  # cues on both sides; trial 0 happens to have all seven on the right
 CELLS = ("cue-association-low", "cue-association-high", "weak-cues-high")  # of round two, which this chapter shows
@@ -112,7 +113,7 @@ def draw_errors(runs: pd.DataFrame, definitions: Definitions) -> Drawing:
     data = runs[["network", "noise", "seed", "accuracy"]].copy()
     # no error among so many trials is drawn as half of one
     wrong = data.assign(wrong=(1 - data.accuracy).clip(lower=0.5 / trials))
-    figure, axes = figures.grid(1, len(noises), height=2.4, sharey=True, squeeze=False)
+    figure, axes = figures.grid(1, len(noises), height=2.4, sharey=True, sharex=True, squeeze=False)
     for axis, noise in zip(axes[0], noises):
         part = wrong[wrong.noise == noise]
         plots.seeds_and_interval(axis, part, "wrong", figures.network_styles(names), horizontal=True)
@@ -145,13 +146,14 @@ def draw_learning(curves: pd.DataFrame, names: list[str]) -> Drawing:
     axes[0][0].set_ylabel("held-out accuracy")
     plots.legend_above(figure, styles)
     half = curves[curves.step <= curves.step.max() / 2]
-    half = half[half.step == half.step.max()].groupby("network").accuracy.mean()
+    at_half = half[half.step == half.step.max()].groupby("network").accuracy
+    half = at_half.agg(lambda accuracy: interquartile_mean(accuracy).mean)
     told = ", ".join(f"{name} {half[name]:.2f}" for name in names if name in half)
     return Drawing(
         figure,
         curves[["network", "noise", "seed", "step", "accuracy"]],
-        f"Half-way through training the networks have, on average over both noise levels, {told}: interquartile mean of held-out "
-        f"accuracy over {curves.seed.nunique()} seeds, with bootstrap intervals.",
+        f"Half-way through training the networks have, over the seeds of both noise levels, {told}: interquartile mean of held-out accuracy over "
+        f"{curves.seed.nunique()} seeds (thick), with bootstrap intervals where it is cited and every seed (faint) where it is explored.",
         f"Learning curves, a panel a noise level, accuracy 0.4 to 1 over training steps. Half-way: {told}.",
     )
 
@@ -205,30 +207,29 @@ def learned(curves: pd.DataFrame, runs: pd.DataFrame, definitions: Definitions) 
 
 
 def other_memories(found: Found, solved: Mapping[str, float]) -> str:
-    """Whether traditional networks with a memory do the task of round two that are at hand, in a sentence for each."""
-    lines, answer, few = [], [], False
+    """Whether traditional networks with a memory do the tasks of round two that are at hand as well, in a line for each; the answer first."""
+    lines, needless = [], False
     for cell in found.cells:
-        reached = {name: interquartile_mean(runs.accuracy) for name, runs in found.networks(cell).items()}
-        who = [name for name in TRADITIONAL if name in reached and reached[name].low >= solved[cell]]
-        answer += who
+        networks = found.networks(cell)
+        reached = {name: interquartile_mean(runs.accuracy) for name, runs in networks.items()}
         seeds = found.runs[found.runs.cell == cell].seed.nunique()
-        few = few or seeds < SEEDS_FOR_INTERVALS
-        each = ", ".join(f"`{name}` {i.mean if seeds < SEEDS_FOR_INTERVALS else i:.3f}" for name, i in reached.items())
-        lines.append(f"- {TWO[cell].label}, {seeds} seeds: {each}.")
+
+        def told(name: str, few: bool = seeds < SEEDS_FOR_INTERVALS, reached: Mapping[str, Interval] = reached) -> str:
+            return f"`{name}` {reached[name].mean if few else reached[name]:.3f}"
+
+        kinds = [[name for name in reached if (name in TRADITIONAL) == traditional] for traditional in (False, True)]
+        best = [max(names, key=lambda name: reached[name].mean) for names in kinds if names]
+        who = [name for name, interval in reached.items() if interval.low >= solved[cell]]
+        others = [name for name in who if name in TRADITIONAL]
+        needless = needless or bool(others) or (len(best) == 2 and reached[best[0]].mean < reached[best[1]].mean)
+        lines.append(
+            f"- {TWO[cell].label}, {counted(seeds, 'seed')}: solved by {enumerated(f'`{name}`' for name in who) or 'no network'}. The best of each kind: "
+            f"{enumerated(map(told, best))}.{by_few_seeds(networks)}"
+        )
     if not lines:
         return "Not yet run in round two."
-    names = enumerated(f"`{name}`" for name in dict.fromkeys(answer))
-    said = (
-        f"{'By the few seeds so far n' if few else 'N'}o, it is solved by {names} too"
-        if answer
-        else "No traditional network solves it"
-    )
-    how = "interquartile means over seeds" + (
-        f", without intervals where these are fewer than {SEEDS_FOR_INTERVALS}"
-        if few
-        else " with 95% bootstrap intervals"
-    )
-    return f"{said} ({how}):\n\n" + "\n".join(lines)
+    answer = "No, other memories do as well or better" if needless else "By these tasks it does"
+    return f"{answer} (plastic networks against `lsnn`, `lsnn-100`, `rsnn-long` and `stp`):\n\n" + "\n".join(lines)
 
 
 # ---------------------------------------------------------------- where the memory sits
@@ -288,8 +289,8 @@ def draw_efficacies(shown: Shown) -> Drawing:
     return Drawing(
         figure,
         pd.concat(rows, ignore_index=True),
-        f"E is written while cues come in, and most of it stays over the delay (change of all of E, relative to its norm: {change}). Drawn: for "
-        "each side the synapse with the largest |E| at the decision, in one trial of trained networks (seed 0, low noise). Dark "
+        f"E is written while cues come in, and changes less over the delay (all of E, relative to its norm: {change}). Drawn: for each side the "
+        "synapse with the largest |E| at the decision, clipped at the bound of E, in one trial of trained networks (seed 0, low noise). Dark "
         "grey: left cues; light grey: right cues; yellow: decision.",
         f"Plastic efficacies over one trial, a panel a network. They move while cues come in. Over the delay E changes by {change}.",
     )
@@ -302,8 +303,7 @@ def draw_spikes(shown: Shown, rates: Mapping[str, float]) -> Drawing:
     for axis, name in zip(axes[:, 0], rates):
         t, j = torch.nonzero(shown.recorded[name].spikes[:, 0], as_tuple=True)
         shade(axis, task, shown.trial)
-        colour = figures.network_style(name)["color"]
-        axis.scatter(t * task.dt, j, s=1.5, marker="|", lw=0.6, color=colour, rasterized=True)
+        axis.scatter(t * task.dt, j, s=1.5, marker="|", lw=0.6, color="black", rasterized=True)
         axis.set_ylabel(f"{name}\nneuron")
         rows.append(pd.DataFrame({"network": name, "time_ms": (t * task.dt).numpy(), "neuron": j.numpy()}))
     axes[-1, 0].set_xlabel("time (ms)")
@@ -345,7 +345,7 @@ def draw_probe(found: pd.DataFrame) -> Drawing:
             one = part[part.network == name]
             axis.plot(one.probe_hz, one.accuracy, lw=1.3, ms=4, **look)
         plots.limits(axis, {"chance": 0.5})
-        axis.set(title=f"trained at {noise} noise", xlabel="probe (Hz)", ylim=(0.4, 1.02))
+        axis.set(title=f"trained at {noise} noise", xlabel="extra spikes (Hz)", ylim=(0.4, 1.02))
     axes[0][0].set_ylabel("accuracy at 0 Hz of background")
     plots.legend_above(figure, styles)
     silent, (most, back, _) = found[found.probe_hz == 0].accuracy, brought_back(found)
@@ -376,24 +376,16 @@ def without_background(found: pd.DataFrame) -> str:
     """What the probe says, in words; the answer first."""
     silent = found[found.probe_hz == 0].accuracy
     most, back, lost = brought_back(found)
-    answer = (
-        f"Perhaps because noise spikes read the memory out, which fits {len(back)} of {len(most)} cases"
-        if len(back)
-        else "That is not known"
-    )
     trained = found[found.probe_hz == found.noise.map(NOISE_HZ)].groupby(["noise", "network"]).accuracy.mean()
-    trained = trained.reindex(back.index).dropna()
-    at_trained = (
-        f", and at the rate of the noise that they were trained with to {between(trained, '.2f')}"
-        if len(trained)
-        else ""
-    )
+    at_trained = int((trained >= BROUGHT_BACK).sum())
+    answer = "Perhaps because noise spikes read the memory out" if len(back) else "That is not known"
     return (
         f"{answer}. Trained networks answer at chance where nothing but cues fires ({silent.min():.2f} to {silent.max():.2f} in "
         f"{len(silent)} cases). E is stored in the synapses from the left and the right inputs, and a synapse acts only when its "
-        "input spikes; during the decision these inputs are silent but for the background. Extra spikes on both groups alike, which "
-        f"carry no information on the side, raise accuracy to at least {BROUGHT_BACK:g} in {len(back)} of {len(most)} cases"
-        + (f": at the best of the rates tried to {between(back, '.2f')}{at_trained}" if len(back) else "")
+        "input spikes; during the decision these inputs are silent but for the background. Extra spikes on both groups alike carry no information on the "
+        f"side. At the rate of the noise of training they raise accuracy to at least {BROUGHT_BACK:g} in {at_trained} of {len(trained)} cases "
+        f"({between(list(trained), '.2f')} over all of them); at the best of the rates tried in {len(back)} of {len(most)}"
+        + (f" ({between(list(back), '.2f')})" if len(back) else "")
         + f"{'; ' + lost if lost else ''}. Extra spikes on other inputs were not tried ({networks_a_case(found, ('noise', 'network'))})."
     )
 

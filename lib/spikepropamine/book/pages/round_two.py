@@ -20,6 +20,7 @@ from ..figures import Drawing
 from ..judges.judge import Definitions, Round
 from ..judges.temporal_round_two import best, thresholds
 from ..phrases import between, enumerated
+from .scorecard import line
 
 PLASTIC = tuple(name for name, (kind, _) in COMPARED.items() if kind not in two.TRADITIONAL and rule_of(kind))
 TRADITIONAL = tuple(name for name in COMPARED if name not in PLASTIC)
@@ -365,9 +366,7 @@ def verdicts(judgements: Sequence[Judgement], cells: Sequence[str]) -> str:
     lines = []
     for one in judgements:
         if one.round.number == 2 and set(one.round.tasks) & set(cells):
-            met, of = one.cells
-            counted = f", {met} of {of} met" if of else ""
-            lines.append(f"- **{one.claim.statement}** {one.read().capitalize()}{counted}.")
+            lines.append(line(one))
             lines += [f"    - {CELLS[cell].label}: {found.reason}." for cell, found in one.decision.found.items()]
     return "\n".join(lines)
 
@@ -659,11 +658,11 @@ def under_noise(found: Found, d: Definitions, solved: Mapping[str, float], cell:
         f"{'Yes' if len(plastic) == len(PLASTIC) else 'Some do' if plastic else 'No'}: on {CELLS[cell].label} {len(plastic)} of {len(PLASTIC)} "
         f"plastic networks reach the {limit:.3f} that counts as solved there, and {len(who) - len(plastic)} of the traditional ones. The best "
         f"plastic network, `{first}`, has {reached[first]:.3f}, the best traditional one, `{other}`, {reached[other]:.3f}."
-        + _by_few_seeds(networks)
+        + by_few_seeds(networks)
     )
 
 
-def _by_few_seeds(networks: Mapping[str, pd.DataFrame]) -> str:
+def by_few_seeds(networks: Mapping[str, pd.DataFrame]) -> str:
     """Which networks learn in some seeds though their interquartile mean does not show it, in a sentence each."""
     told = []
     for name, runs in networks.items():

@@ -144,6 +144,17 @@ def _verdict(j: Judgement) -> int:
     return VERDICTS.index(j.verdict)
 
 
+def line(j: Judgement) -> str:
+    """A claim with its verdict and how many cells met its criterion, as a line of a list."""
+    met, of = j.cells
+    return f"- **{j.claim.statement}** {j.read().capitalize()}{f', {met} of {of} met' if of else ''}."
+
+
+def of_part(judgements: Iterable[Judgement], number: int, part: str) -> str:
+    """The claims of one part of a round with their verdicts, as a list."""
+    return "\n".join(line(j) for j in judgements if (j.round.number, j.round.part) == (number, part))
+
+
 def solving(rounds: Iterable[Round]) -> str:
     """From which accuracy on a task is solved and up to which it is failed, in a sentence; empty where no round says."""
     ends: dict[Thresholds, list[str]] = {}  # by thresholds, the tasks, in the order of the rounds
