@@ -5,6 +5,12 @@
 
 const FULL = { fontSize: "12px", background: "none", color: "#000", overflow: "visible" };
 
+// the marks of the plots as letters, for the names above them
+const GLYPHS = {
+  circle: "●", square: "■", triangle: "▲", diamond: "◆", wye: "Y", cross: "✚", times: "✖", star: "★", diamond2: "◆", hexagon: "⬢", asterisk: "✱",
+  plus: "✛", square2: "▪", triangle2: "▴",
+};
+
 function observations(content) {
   const { rows } = content;
   return rows.y.map((y, k) => ({
@@ -44,6 +50,7 @@ class Exploration {
     for (const name of this.names) {
       const button = make("button", "explore-name", { type: "button", textContent: name });
       button.style.setProperty("--ink", this.content.colours[name]);
+      button.dataset.mark = this.content.kind === "dots" ? GLYPHS[this.content.symbols[name]] : "━";
       button.setAttribute("aria-pressed", "true");
       button.addEventListener("click", () => {
         this.hidden.has(name) ? this.hidden.delete(name) : this.hidden.add(name);

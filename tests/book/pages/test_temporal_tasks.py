@@ -51,6 +51,29 @@ def test_what_was_tested_beyond_training_is_one_row_a_run(runs):
     assert len(found) == 7 * len(runs) and set(found.columns) >= {"task", "trained_at", "network", "seed", "accuracy"}
 
 
+def test_who_falls_beyond_what_was_trained_is_named(runs):
+    drawing = page.draw_beyond(runs)
+    fewest = drawing.data[(drawing.data.field == "n_cues") & (drawing.data.task == "cue-reward")]
+    assert drawing.caption.startswith("The memory outlasts the trained delay") and len(drawing.figure.axes) == 4
+    assert "these fall below" not in drawing.caption and len(fewest)
+    lost = runs.assign(**{c: 0.5 for c in runs if c.startswith("tested.n_cues.")})
+    assert "With 2 cues these fall below 0.6: on cue-reward association dp-oja" in page.draw_beyond(lost).caption
+
+
+def test_what_the_smallest_networks_reach_is_told_by_task():
+    rows = [
+        {"task": task, "network": name, "hidden": hidden, "seed": seed, "accuracy": accuracy - 0.01 * seed}
+        for task, accuracy in (("recall", 0.6), ("cue-reward", 0.99))
+        for name in ("snn", "dp-oja")
+        for hidden in (6, 12)
+        for seed in range(3)
+    ]
+    drawing = page.draw_sizes(pd.DataFrame(rows))
+    assert drawing.caption.startswith(
+        "What the best plastic network reaches with 6 hidden neurons differs by task (one-shot recall, dp-oja, 0.59 ("
+    )
+
+
 def test_how_large_a_network_must_be_is_the_smallest_that_solves(definitions):
     rows = [
         {"task": "recall", "network": "dp-oja", "hidden": hidden, "seed": seed, "accuracy": accuracy}

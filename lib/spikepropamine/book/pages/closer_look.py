@@ -319,7 +319,9 @@ def _peaks(table: pd.DataFrame) -> pd.DataFrame:
 
 def _most(table: pd.DataFrame) -> str:
     peak = _peaks(table)
-    return "; ".join(f"{r.network} {r.mean:.1f} (at {r.pairs} pair{'s' * (r.pairs > 1)})" for r in peak.itertuples())
+    return "; ".join(
+        f"{r.network} {r.mean:.1f} (at {r.pairs} pair{'s' if r.pairs > 1 else ''})" for r in peak.itertuples()
+    )
 
 
 def most_stored(table: pd.DataFrame) -> str:

@@ -322,7 +322,7 @@ def draw_beyond(runs: pd.DataFrame) -> Drawing:
         for task, part in fewest[fewest["mean"] < NEAR_CHANCE].groupby("task", sort=False)
     )
     fall = (
-        f" With {fewer.value.min():g} cue{'s' * (fewer.value.min() > 1)} these fall below {NEAR_CHANCE}: {fall}."
+        f" With {fewer.value.min():g} cue{'s' if fewer.value.min() > 1 else ''} these fall below {NEAR_CHANCE}: {fall}."
         if fall
         else ""
     )
