@@ -223,7 +223,7 @@ def other_memories(found: Found, solved: Mapping[str, float]) -> str:
         others = [name for name in who if name in TRADITIONAL]
         needless = needless or bool(others) or (len(best) == 2 and reached[best[0]].mean < reached[best[1]].mean)
         lines.append(
-            f"- {TWO[cell].label}, {counted(seeds, 'seed')}: solved by {enumerated(f'`{name}`' for name in who) or 'no network'}. The best of each kind: "
+            f"- {TWO[cell].label[:1].upper()}{TWO[cell].label[1:]}, {counted(seeds, 'seed')}: solved by {enumerated(f'`{name}`' for name in who) or 'no network'}. The best of each kind: "
             f"{enumerated(map(told, best))}.{by_few_seeds(networks)}"
         )
     if not lines:

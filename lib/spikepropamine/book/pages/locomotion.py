@@ -16,7 +16,7 @@ from ..claims import number
 from ..drawings import LIMBS
 from ..figures import Drawing
 from ..judges.judge import Definitions
-from ..phrases import between
+from ..phrases import between, enumerated
 from .plasticity_in_walking import relative, what_plasticity_does
 
 COLUMNS = {"network.name": "network", "task.environment": "environment"}
@@ -176,7 +176,7 @@ def still_rising(curves: pd.DataFrame) -> str:
     gains = last_fifth(curves).groupby("environment", sort=False)
     told = [f"{between(list(values), '+.0%')} on {environment}" for environment, values in gains]
     return (
-        f" In the last fifth of training, over which the learning rate goes to zero, mean returns changed by {', '.join(told)}."
+        f" In the last fifth of training, over which the learning rate goes to zero, mean returns changed by {enumerated(told)}."
         if told
         else ""
     )

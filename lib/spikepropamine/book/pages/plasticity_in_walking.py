@@ -46,10 +46,17 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
     matters = min(swapped.values()) < 0.9
     second = (
         f"What E holds of the present episode {'matters' if matters else 'hardly matters'}: with that of another episode "
-        f"policies keep {_on_each(swapped)}. With the mean E of another policy they keep {_on_each(others)}"
+        f"policies keep {_on_each(swapped)}. With the mean E of another policy they keep "
+        + "; ".join(
+            f"{share:.0%} on {robot} ({by_network('E of another policy', robot)})" for robot, share in others.items()
+        )
     )
-    if not matters and min(others.values()) < 0.9:
-        second += ", so that what is written is much the same in each episode, and each policy's own"
+    of_another = shares[shares.way == "E of another policy"].groupby("network", sort=False).share
+    own = [name for name, values in of_another if interquartile_mean(values).mean < 0.9]
+    if not matters and own:
+        second += (
+            f", so that what is written is much the same in each episode, and in {enumerated(own)} each policy's own"
+        )
     at = (
         ways[ways.way == WAYS[0]].groupby(["environment", "network"], sort=False)[["at_bound", "alpha_E_over_W"]].mean()
     )

@@ -104,7 +104,8 @@ def progress(found: Found, rounds: Sequence[Round] = ()) -> str:
 
 
 def labelled(table: pd.DataFrame) -> pd.DataFrame:
-    """``table`` with the column task: the label of its cell."""
+    """``table`` with the column task, the label of its cell; networks in the book's order."""
+    table = table.sort_values("network", key=lambda names: names.map(list(COMPARED).index), kind="stable")
     return table.assign(task=table.cell.map(lambda cell: CELLS[cell].label))
 
 
