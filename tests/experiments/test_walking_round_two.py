@@ -40,21 +40,28 @@ def test_round_two_has_the_change_that_the_published_search_found(repository, ro
     folder = repository / "book" / "results" / f"{robot}-gap-search"
     names, found = two.gap_changes(robot), records.load_published(folder).runs
     found[["network", "change"]] = [names[h] for h in found.config_hash]
-    assert len(found) == len(names)
+    assert len(found) == len(two.gap_search(robot).configs)
     assert two.TAKEN[robot] == two.best_change(found)
 
 
-@pytest.mark.parametrize("change", two.GAP_CHANGES)
+def test_what_is_tried_later_is_tried_with_every_policy_and_the_same_number_of_steps_between_updates():
+    configs = two.further_search().configs
+    assert [c.network.name for c in configs] == [n for n in two.PUBLISHED_POLICIES for _ in two.FURTHER_CHANGES]
+    assert {c.training.steps for c in configs} == {two.GAP_STEPS}
+    assert {c.training.rollout * c.training.environments for c in configs} == {2048}
+
+
+@pytest.mark.parametrize("change", [*two.GAP_CHANGES, *two.FURTHER_CHANGES])
 def test_a_change_changes_what_it_names_and_nothing_else(change, monkeypatch):
     monkeypatch.setattr(two, "TAKEN", {"ant": change})
-    network, training = two.GAP_CHANGES[change]
+    network, training = (two.GAP_CHANGES | two.FURTHER_CHANGES)[change]
     asked = {**network, **network.get("options", {}), **training}
     asked.pop("options", None)
     for before, after in zip(locomotion("ant").configs, two.round_two("ant").configs):
         old, new = (flat(dataclasses.asdict(config)) for config in (before, after))
         assert {name for name in new if new[name] != old[name]} == set(asked)
         for name, value in asked.items():
-            assert new[name] == pytest.approx(value * (old[name] if name == "learning_rate" else 1))
+            assert new[name] == pytest.approx(value * (old[name] if name in two._FACTORS else 1))
 
 
 def flat(fields):

@@ -110,6 +110,34 @@ def test_the_first_step_of_learning_follows_the_policy_gradient():
     assert watched["clipped"] == 0 and abs(watched["kl"]) < 1e-6
 
 
+def test_the_bonus_is_for_the_entropy_of_actions():
+    task = Locomotion("HalfCheetah-v5")
+    agent, envs, walk = started("snn", task, SMALL)
+    rollout, _, _ = collect(agent, envs, walk, SMALL, generator(0, 0))
+    everything = torch.arange(len(rollout.environment))
+    with_bonus, _ = objective(agent, rollout, everything, dataclasses.replace(SMALL, entropy_weight=0.5))
+    without, _ = objective(agent, rollout, everything, SMALL)
+    std, given = agent.log_std.exp().detach().requires_grad_(), agent.log_std
+    entropy = torch.distributions.Normal(torch.zeros_like(std), std).entropy().sum()
+    expected = -0.5 * torch.autograd.grad(entropy, std)[0] * std  # by ln σ
+    found = torch.autograd.grad(with_bonus, given, retain_graph=True)[0] - torch.autograd.grad(without, given)[0]
+    torch.testing.assert_close(found, expected.detach(), rtol=1e-4, atol=1e-6)
+
+
+def test_an_update_ends_with_the_minibatch_that_goes_too_far():
+    task = Locomotion("HalfCheetah-v5")
+    training, steps = dataclasses.replace(SMALL, epochs=3, minibatches=2, learning_rate=0.05), {}
+    for most in (math.inf, 1e-6):
+        agent, envs, walk = started("snn", task, training)
+        rollout, _, _ = collect(agent, envs, walk, training, generator(0, 0))
+        optimiser = torch.optim.Adam([p for p in agent.parameters() if p.requires_grad], lr=training.learning_rate)
+        found = ppo.learn(agent, optimiser, rollout, objective, training, generator(0, 1), most)
+        steps[most] = optimiser.state[agent.log_std]["step"].item()
+        assert math.isfinite(found["kl"])
+    # the first minibatch is that of the policy that collected
+    assert steps == {math.inf: 6, 1e-6: 2}
+
+
 class Reach(Locomotion):
     """Not a robot: the reward is how near the action is to what the observation asks for."""
 
@@ -213,6 +241,8 @@ def test_a_checkpoint_of_another_version_is_refused_by_name(tmp_path, monkeypatc
         (dict(gae=1.5), "gae = 1.5"),
         (dict(clip=-0.2), "clip = -0.2"),
         (dict(learning_rate=math.nan), "learning_rate = nan"),
+        (dict(entropy_weight=-1.0), "entropy_weight = -1.0"),
+        (dict(target_kl=0.0), "target_kl = 0.0"),
     ],
 )
 def test_bad_values_are_refused_by_name(fields, named):

@@ -10,6 +10,7 @@ Training runs in sections. At the start of a section all episodes start anew, fr
 section's number, so that a run taken up at a section ends where it would have.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import require, require_count, require_not_negative, require_positive
+from ..fields import added
 from ..walking.inference import acting
 from ..walking.policies import SpikingPolicy, TanhPolicy, each, forget, perceptron
 from ..walking.robots import Locomotion
@@ -50,14 +52,20 @@ class PPO:
     clip_norm: float = 0.5  # of the gradient over all parameters
     initial_std: float = 0.6  # of actions, whose range is −1 to 1
     section: int = 32  # updates between fresh starts, where a run can be taken up
+    entropy_weight: float = added(0.0)  # of the actions' entropy in the objective, which keeps their spread
+    target_kl: float | None = added(
+        None
+    )  # an update ends with the minibatch whose mean divergence is above it; None: it does not
 
     def __post_init__(self):
         for name in ("steps", "environments", "rollout", "piece", "epochs", "minibatches", "section"):
             require_count(name, getattr(self, name))
         for name in ("learning_rate", "clip", "clip_norm", "initial_std"):
             require_positive(name, getattr(self, name))
-        for name in ("discount", "gae", "value_weight"):
+        for name in ("discount", "gae", "value_weight", "entropy_weight"):
             require_not_negative(name, getattr(self, name))
+        if self.target_kl is not None:
+            require_positive("target_kl", self.target_kl)
         require(self.discount < 1, "discount", self.discount, "less than 1")
         require(self.gae <= 1, "gae", self.gae, "at most 1")
 
@@ -254,10 +262,11 @@ def objective(agent: Agent, rollout: Rollout, pieces: Tensor, training: PPO) -> 
     mean, _ = agent.policy.run(observations, each(lambda x: x[pieces], rollout.states))
     change = agent.log_probability(mean, rollout.actions[at]) - rollout.log_probabilities[at]
     values = agent.critic(observations).squeeze(-1)
-    return clipped(
-        *(x[counts] for x in (change, values, rollout.values[at], rollout.advantages[at])),
-        training,
+    loss, watched = clipped(
+        *(x[counts] for x in (change, values, rollout.values[at], rollout.advantages[at])), training
     )
+    # H = Σ ln σ + ½ ln 2πe of each action, whose constant part has no gradient
+    return loss - training.entropy_weight * agent.log_std.sum(), watched
 
 
 def clipped(
@@ -279,7 +288,13 @@ def clipped(
 
 
 def learn(
-    learner: nn.Module, optimiser: torch.optim.Optimizer, collected, objective: Callable, training, shuffle
+    learner: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    collected,
+    objective: Callable,
+    training,
+    shuffle: torch.Generator,
+    most_kl: float = math.inf,
 ) -> dict[str, float]:
     """Epochs over the pieces of what was collected in minibatches.
 
@@ -290,6 +305,7 @@ def learn(
         objective: the loss of some pieces and what is worth watching, from learner, collected, pieces and training.
         training: the trainer's values.
         shuffle: generator of the order of pieces.
+        most_kl: mean divergence, ``kl`` of what is watched, after which no more is learned from what was collected.
 
     Returns:
         Means of what was watched, and how many updates were skipped since their gradient was not finite.
@@ -297,18 +313,19 @@ def learn(
     learned = [p for p in learner.parameters() if p.requires_grad]
     seen: list[dict[str, Tensor]] = []
     skipped = 0
-    for _ in range(training.epochs):
-        order = torch.randperm(collected.pieces, generator=shuffle)
-        for pieces in order.chunk(training.minibatches):
-            loss, watched = objective(learner, collected, pieces, training)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            norm = nn.utils.clip_grad_norm_(learned, training.clip_norm)
-            if torch.isfinite(norm):
-                optimiser.step()
-            else:
-                skipped += 1
-            seen.append(watched | {"gradient_norm": norm})
+    orders = (torch.randperm(collected.pieces, generator=shuffle) for _ in range(training.epochs))
+    for pieces in (pieces for order in orders for pieces in order.chunk(training.minibatches)):
+        loss, watched = objective(learner, collected, pieces, training)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(learned, training.clip_norm)
+        if torch.isfinite(norm):
+            optimiser.step()
+        else:
+            skipped += 1
+        seen.append(watched | {"gradient_norm": norm})
+        if watched["kl"] > most_kl:
+            break
     return {name: torch.stack([one[name] for one in seen]).mean().item() for name in seen[0]} | {
         "skipped_updates": skipped
     }
@@ -359,7 +376,8 @@ def train(
             rollout, walk, scores = collect(agent, envs, walk, training, generator(_ACT, seed, update))
             if not torch.isfinite(rollout.log_probabilities).all():
                 raise FloatingPointError(f"an action is not finite at step {update * per_update}, seed {seed}")
-            watched = learn(agent, optimiser, rollout, objective, training, generator(_SHUFFLE, seed, update))
+            shuffle, most_kl = generator(_SHUFFLE, seed, update), training.target_kl or math.inf
+            watched = learn(agent, optimiser, rollout, objective, training, shuffle, most_kl)
             total["skipped_updates"] += watched.pop("skipped_updates")
             for name, values in scores.items():
                 ended[name] += values

@@ -19,9 +19,24 @@ def searched(robot, gains, networks=tuple(BASE)):
 
 
 def test_every_change_is_found_again_by_its_hash():
-    experiment, names = two.gap_search("half-cheetah"), two.gap_changes("half-cheetah")
+    experiment, names = two.gap_search("ant"), two.gap_changes("ant")
     assert len(names) == len(experiment.configs) == len(BASE) * len(two.GAP_CHANGES)
     assert names[experiment.configs[0].hash] == ("snn", two.UNCHANGED)
+    later, names = two.further_search(), two.gap_changes(two.FURTHER_ROBOT)
+    assert len(names) == len(BASE) * (len(two.GAP_CHANGES) + len(two.FURTHER_CHANGES))
+    assert names[later.configs[-1].hash] == ("mlp", list(two.FURTHER_CHANGES)[-1])
+
+
+def test_what_was_tried_later_is_told_beside_the_registered_search():
+    closer = page.tried_to_close({"half-cheetah": searched("half-cheetah", {two.UNCHANGED: 0.0})})
+    first, second, *_ = two.FURTHER_CHANGES
+    later = page.tried_to_close({"half-cheetah": searched("half-cheetah", {first: 300.0, second: 8000.0})})
+    told = page.further(closer, later)
+    assert "(12 of 24 runs)" in told and f"*{first}* (+300) and *{second}* (+8,000)." in told
+    assert "90% of the MLP's return is reached by snn with *updates that end at a KL of 0.03* (90%), dp-oja" in told
+    alone = page.further(closer, later[(later.network == "snn") & (later.change == first)])
+    assert "(1 of 24 runs)" in alone and "none yet. 90% of the MLP's return is reached by none." in alone
+    assert page.further(closer, pd.DataFrame()) == page.further(pd.DataFrame(), later) == ""
 
 
 def test_a_share_is_of_the_mlp_under_the_same_change():

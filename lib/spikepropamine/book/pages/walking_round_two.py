@@ -7,7 +7,16 @@ import pandas as pd
 
 from ...experiments.config import Experiment
 from ...experiments.locomotion import EXPERIMENTS
-from ...experiments.walking_round_two import GAP_CHANGES, GAP_STEPS, TAKEN, UNCHANGED, gain_of, gap_changes, gap_search
+from ...experiments.walking_round_two import (
+    FURTHER_CHANGES,
+    GAP_CHANGES,
+    GAP_STEPS,
+    TAKEN,
+    UNCHANGED,
+    gain_of,
+    gap_changes,
+    gap_search,
+)
 from ...records.statistics import Interval
 from ...snn.networks import NETWORKS
 from ...walking.evaluation import EPISODES
@@ -50,9 +59,8 @@ def tried_to_close(searches: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     ordinary = table[table.network == "mlp"].set_index(keys)["return"].rename("ordinary")
     table = table.join(ordinary, on=keys)
     table = table.assign(share_of_ordinary=table["return"] / table.ordinary).drop(columns="ordinary")
-    return table.sort_values(
-        ["environment", "change"], key=lambda c: c.map([*EXPERIMENTS.values(), *GAP_CHANGES].index)
-    )
+    order = [*EXPERIMENTS.values(), *GAP_CHANGES, *FURTHER_CHANGES]
+    return table.sort_values(["environment", "change"], key=lambda c: c.map(order.index))
 
 
 def does_it_close(table: pd.DataFrame, planned: int) -> str:
@@ -75,6 +83,24 @@ def does_it_close(table: pd.DataFrame, planned: int) -> str:
     lines = [_on_one_robot(robot, part) for robot, part in table.groupby("environment", sort=False)]
     lines += _over_robots(table)
     return f"**{answer}.** {told}\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def further(closer: pd.DataFrame, later: pd.DataFrame) -> str:
+    """What the exploratory changes, ``later``, add to round one's settings, which are in ``closer``; empty where none was run."""
+    if later.empty or closer.empty:
+        return ""
+    robot = later.environment.iloc[0]
+    gains = gain_of(pd.concat([closer[closer.environment == robot], later], ignore_index=True))
+    each = enumerated(f"*{change}* ({gains[change]:+,.0f})" for change in FURTHER_CHANGES if change in gains)
+    planned = len(FURTHER_CHANGES) * closer.network.nunique()
+    spiking = later[later.network.isin(NETWORKS) & later.share_of_ordinary.notna()]
+    near = spiking[spiking.share_of_ordinary >= CLOSED_AT]
+    reach = enumerated(f"{r.network} with *{r.change}* ({r.share_of_ordinary:.0%})" for r in near.itertuples())
+    return figures.minus(
+        f"Later, and exploratory, {enumerated(f'*{change}*' for change in FURTHER_CHANGES)} were tried on {robot} in the same way ({len(later)} of {planned} "
+        f"runs). Of those tried with all policies, what each adds to their mean return: {each or 'none yet'}. {CLOSED_AT:.0%} of the MLP's return is "
+        f"reached by {reach or 'none'}. Time constants and thresholds that are learned were not tried: the compiled code takes them as constants."
+    )
 
 
 def _over_robots(table: pd.DataFrame) -> list[str]:
