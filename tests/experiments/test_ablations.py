@@ -43,12 +43,12 @@ def test_a_run_in_two_parts_with_nothing_changed_is_the_run(name, spikes):
 def test_each_ablation_takes_what_it_says_and_nothing_before_the_decision(name, spikes):
     network = network_of(name)
     whole = network.run(spikes)
-    hidden, y = network.run(spikes[:90]).state
+    hidden, y = state = network.run(spikes[:90]).state
     assert all(x.abs().sum() > 0 for x in (hidden.v, y, *hidden.plastic[:3]))
-    forgot, y_kept = forget_efficacies((hidden, y))
+    forgot, y_kept = forget_efficacies(state)
     assert forgot.plastic.E.abs().max() == 0 and torch.equal(forgot.v, hidden.v) and torch.equal(y_kept, y)
     assert all(torch.equal(a, b) for a, b in zip(forgot.plastic[1:], hidden.plastic[1:]))
-    kept, y_forgot = forget_all_else((hidden, y))
+    kept, y_forgot = forget_all_else(state)
     assert torch.equal(kept.plastic.E, hidden.plastic.E)
     assert max(x.abs().max() for x in (kept.v, y_forgot, *kept.plastic[1:])) == 0
     for change in (forget_efficacies, forget_all_else):

@@ -11,6 +11,7 @@ from spikepropamine.experiments import plasticity_in_walking as measured
 from spikepropamine.experiments.locomotion import locomotion, revive
 from spikepropamine.experiments.novel_conditions import SIZES
 from spikepropamine.experiments.sweeps import Store, sweep
+from spikepropamine.snn.networks import NetworkState
 from spikepropamine.walking.evaluation import walk, with_fixed, without_reading
 from walkers import untrained
 
@@ -43,7 +44,7 @@ def test_swapping_gives_each_episode_the_efficacies_of_the_next(walker):
     state = policy.initial_state(3)
     hidden, readout = state.network
     E = torch.arange(3.0).view(3, 1, 1).expand_as(hidden.plastic.E)
-    state = state._replace(network=(hidden._replace(plastic=hidden.plastic._replace(E=E)), readout))
+    state = state._replace(network=NetworkState(hidden._replace(plastic=hidden.plastic._replace(E=E)), readout))
     swap = measured.swap_each(10)
     assert swap(0, state) is state and swap(5, state) is state
     assert swap(10, state).network[0].plastic.E[:, 0, 0].tolist() == [2, 0, 1]
@@ -54,7 +55,7 @@ def test_efficacies_fade_with_their_time_constant_and_nothing_else_does(walker):
     state = policy.initial_state(2)
     hidden, readout = state.network
     E = torch.rand_like(hidden.plastic.E)
-    state = state._replace(network=(hidden._replace(plastic=hidden.plastic._replace(E=E)), readout))
+    state = state._replace(network=NetworkState(hidden._replace(plastic=hidden.plastic._replace(E=E)), readout))
     faded, fade = state, measured.fading(0.5, 0.05)
     for step in range(10):  # half a second
         faded = fade(step, faded)

@@ -19,6 +19,7 @@ from torch.autograd import forward_ad
 from torch.nn.utils import parametrizations, parametrize, prune
 from torch.utils.checkpoint import checkpoint
 
+from spikepropamine.snn import reference
 from spikepropamine.snn import scan as scan_module
 from spikepropamine.snn.controls import build_control
 from spikepropamine.snn.layers import PlasticLinear, Spike
@@ -971,6 +972,73 @@ def test_threads_that_share_a_layer_on_the_reference_path(rule):
     assert len(found) == 2
     for k in (0, 1):
         assert all(torch.equal(x, y) for one in found[k] for x, y in zip(one, expected[k]))
+
+
+def test_threads_that_share_parametrized_weights_keep_their_gradients():
+    network = network_of("ndp-oja")
+    parametrizations.weight_norm(network.synapses, "modulator_weight")
+    weight, spikes, found = network.synapses.parametrizations.modulator_weight.original1, spikes_of(20), {}
+
+    def work(k):
+        for _ in range(15):
+            with torch.set_grad_enabled(k == 0):
+                out = network.run(spikes, path="reference" if k == 0 else "auto").readout
+            if k == 0:
+                found.setdefault("gradients", []).append(torch.autograd.grad(out.sum(), weight, allow_unused=True)[0])
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    expected = torch.autograd.grad(network.run(spikes, path="reference").readout.sum(), weight)[0]
+    assert len(found["gradients"]) == 15 and all(g is not None and torch.equal(g, expected) for g in found["gradients"])
+
+
+def test_a_neuron_of_one_s_own_keeps_what_is_its_own():
+    class Own(nn.Module):
+        mem, reset = "mine", property(lambda self: "never set")
+
+        def forward(self, current, v):
+            self.mem = "set on purpose"
+            v = 0.9 * v + current
+            return (v > 1).to(v.dtype), v
+
+    own = Own()
+    scan(PlasticLinear(5, 6, Oja()), own, spikes_of(dtype=torch.float32), path="reference")
+    assert own.mem == "set on purpose" and own.reset == "never set"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*")
+def test_a_process_forked_amid_a_call_has_its_own_turn():
+    network, spikes = network_of("dp-oja"), spikes_of()
+    inside, leave = threading.Event(), threading.Event()
+
+    def wait():
+        with reference.tidy(network.neuron):
+            inside.set()
+            leave.wait(20)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert inside.wait(20)
+    child = os.fork()
+    if child == 0:
+        scan(network.synapses, network.neuron, spikes, path="reference")
+        os._exit(0)
+    for _ in range(200):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        threading.Event().wait(0.05)
+    else:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+        status = "waits for a thread that it has not"
+    leave.set()
+    thread.join()
+    assert status == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")

@@ -118,8 +118,11 @@ def test_a_state_goes_on_without_its_history_and_in_another_dtype(name):
     rest = network.run(spikes[12:], first.state.detach())
     whole = network.run(spikes).readout
     torch.testing.assert_close(torch.cat([first.readout, rest.readout]), whole)
-    torch.autograd.grad(rest.readout.sum(), network.synapses.weight)
-    assert first.state.to(torch.float64).readout.dtype == torch.float64
+    cut, other = first.state.detach(), first.state.to(torch.float64)
+    for state, kept in ((first.state, None), (cut, torch.float32), (other, torch.float64)):
+        parts = (state.readout, state.hidden.v, *(state.hidden.plastic or ()))
+        assert kept is None or all(x.dtype == kept for x in parts)
+        assert any(x.requires_grad for x in parts) == (state is not cut)
 
 
 def test_a_state_that_is_none_is_named_in_one_line():
@@ -132,5 +135,7 @@ def test_a_state_that_is_none_is_named_in_one_line():
         network(spikes, run.state)
     with pytest.raises(ValueError, match=re.escape("state.readout.shape = (2, 2): must be (3, 2)")):
         network.run(spikes, (run.state.hidden, torch.zeros(2, 2)))
+    with pytest.raises(TypeError, match="state.readout has dtype torch.float64: must be torch.float32"):
+        network.run(spikes, run.state._replace(readout=run.state.readout.double()))
     with pytest.raises(TypeError, match="current has dtype torch.bool: must be one of torch.float32"):
         fire(spikes.bool(), torch.zeros(3, 6), network.neuron)

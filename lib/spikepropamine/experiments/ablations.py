@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from ..checks import require_choice
 from ..records.runs import run_keys
-from ..snn.networks import NETWORKS, Run, SpikingNetwork, rule_of
+from ..snn.networks import NETWORKS, NetworkState, Run, SpikingNetwork, rule_of
 from ..snn.scan import HiddenState
 from ..tasks.task import Task
 from ..training.supervised import REHEARSE, evaluate, generator
@@ -24,21 +24,19 @@ from .config import Config
 from .sweeps import Store, in_parallel
 from .temporal import TASKS, temporal
 
-State = tuple[HiddenState, Tensor]
 
-
-def forget_efficacies(state: State) -> State:
+def forget_efficacies(state: NetworkState) -> NetworkState:
     """E at zero, everything else kept."""
-    hidden, y = state
-    return hidden._replace(plastic=hidden.plastic._replace(E=torch.zeros_like(hidden.plastic.E))), y
+    hidden = state.hidden
+    return state._replace(hidden=hidden._replace(plastic=hidden.plastic._replace(E=torch.zeros_like(hidden.plastic.E))))
 
 
-def forget_all_else(state: State) -> State:
+def forget_all_else(state: NetworkState) -> NetworkState:
     """E kept; potentials, traces, thresholds and the readout at zero."""
     hidden, y = state
     kept = hidden.plastic.E
     rest = (torch.zeros_like(x) for x in hidden.plastic[1:])
-    return HiddenState(torch.zeros_like(hidden.v), type(hidden.plastic)(kept, *rest)), torch.zeros_like(y)
+    return NetworkState(HiddenState(torch.zeros_like(hidden.v), type(hidden.plastic)(kept, *rest)), torch.zeros_like(y))
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class AtDecision:
     """Run a trial, but change the state at the first tick of the decision period."""
 
     start: int
-    change: Callable[[State], State]
+    change: Callable[[NetworkState], NetworkState]
 
     def __call__(self, network: SpikingNetwork, spikes: Tensor) -> Run:
         before = network.run(spikes[: self.start])

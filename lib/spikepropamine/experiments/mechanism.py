@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..snn.networks import SpikingNetwork
+from ..snn.networks import NetworkState, SpikingNetwork
 from ..snn.scan import HiddenState
 from ..tasks.task import Task
 from ..training.supervised import REHEARSE, generator, held_out
@@ -34,26 +34,26 @@ def answers(scores: Tensor, task: Task) -> Tensor:
     return binary.long()
 
 
-def state_at_decision(network: SpikingNetwork, task: Task, spikes: Tensor) -> tuple[HiddenState, Tensor]:
+def state_at_decision(network: SpikingNetwork, task: Task, spikes: Tensor) -> NetworkState:
     """The state at the first tick of the decision period."""
     return network.run(spikes[: task.decision_start]).state
 
 
-def decide(network: SpikingNetwork, task: Task, spikes: Tensor, state: tuple[HiddenState, Tensor]) -> Tensor:
+def decide(network: SpikingNetwork, task: Task, spikes: Tensor, state: NetworkState) -> Tensor:
     """The scores, (B, outputs), of a decision period that starts in ``state``."""
     return network.run(spikes[task.decision_start :], state).readout.mean(0)
 
 
-def with_efficacies(state: tuple[HiddenState, Tensor], donor: tuple[HiddenState, Tensor]) -> tuple[HiddenState, Tensor]:
+def with_efficacies(state: NetworkState, donor: NetworkState) -> NetworkState:
     """``state`` with E of ``donor``, everything else kept."""
-    hidden, y = state
-    return hidden._replace(plastic=hidden.plastic._replace(E=donor[0].plastic.E)), y
+    hidden = state.hidden
+    return state._replace(hidden=hidden._replace(plastic=hidden.plastic._replace(E=donor.hidden.plastic.E)))
 
 
-def rolled(state: tuple[HiddenState, Tensor]) -> tuple[HiddenState, Tensor]:
+def rolled(state: NetworkState) -> NetworkState:
     """``state`` with the trials moved on by one: each gets that of the trial before it."""
     (v, plastic), y = state
-    return HiddenState(v.roll(1, 0), type(plastic)(*(x.roll(1, 0) for x in plastic))), y.roll(1, 0)
+    return NetworkState(HiddenState(v.roll(1, 0), type(plastic)(*(x.roll(1, 0) for x in plastic))), y.roll(1, 0))
 
 
 @torch.no_grad()

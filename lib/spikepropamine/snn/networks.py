@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import (
+    autocast,
     placed,
     require,
     require_batch,
@@ -184,7 +185,9 @@ class SpikingNetwork(nn.Module):
         out, hidden = scan(self.synapses, self.neuron, spikes, hidden, path)
         shape = (out.shape[1], self.readout.out_features)
         y = out.new_zeros(*shape) if y is None else y
-        require_tensor("state.readout", y, shape, getattr(y, "dtype", None), finite=False)
+        weight = self.readout.weight
+        lower = autocast(weight) and isinstance(y, Tensor)  # what autocast makes of potentials
+        require_tensor("state.readout", y, shape, y.dtype if lower else weight.dtype, weight.device, finite=False)
         potential, y = integrate(self.readout(out), y, self.integrator, path)
         return Run(potential, out, NetworkState(hidden, y))
 

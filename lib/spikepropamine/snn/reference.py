@@ -1,10 +1,12 @@
 """The definition of a layer over time: a loop over ticks that calls the layer's methods and the neuron; any device."""
 
+import os
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
+import snntorch
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -56,9 +58,24 @@ def _tick(neuron: nn.Module, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor
     return spikes, after
 
 
-# snnTorch's neuron works through attributes of its own, and parametrize.cached counts for all threads
-_ONE_AT_A_TIME = threading.RLock()
+# One thread at a time: snnTorch's neuron works through attributes of its own, and parametrize.cached is of the whole process.
+_lock = threading.RLock()
 _LEFT_BEHIND = ("mem", "spk", "reset")  # what snnTorch's neuron keeps of a tick
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+# whoever holds the lock is not there in a forked process
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+def turn(layer: nn.Module | None) -> AbstractContextManager:
+    """Waits for the turn of a ``layer`` with parametrized tensors, which another thread must not read meanwhile."""
+    return _lock if layer is not None and any(map(parametrize.is_parametrized, layer.modules())) else nullcontext()
 
 
 @contextmanager
@@ -67,14 +84,17 @@ def tidy(neuron: nn.Module, layer: nn.Module | None = None) -> Iterator[None]:
 
     It would hold the whole graph with it, and then could be neither copied nor saved.
     """
-    with _ONE_AT_A_TIME, ExitStack() as stack:
-        kept = {name: getattr(neuron, name) for name in _LEFT_BEHIND if hasattr(neuron, name)}
-        if layer is not None and any(map(parametrize.is_parametrized, layer.modules())):
+    theirs = isinstance(neuron, snntorch._neurons.SpikingNeuron)
+    with ExitStack() as stack:
+        computed = turn(layer)
+        stack.enter_context(_lock if theirs else computed)
+        if not isinstance(computed, nullcontext):
             stack.enter_context(parametrize.cached())
+        kept = {name: getattr(neuron, name) for name in _LEFT_BEHIND if theirs and hasattr(neuron, name)}
         try:
             yield
         finally:
-            for name in _LEFT_BEHIND:
+            for name in _LEFT_BEHIND if theirs else ():
                 if name in kept:
                     setattr(neuron, name, kept[name])
                 elif hasattr(neuron, name):

@@ -97,6 +97,13 @@ def scan(
             that are not finite; an unknown path; "fused" where it does not apply.
     """
     require_choice("path", path, PATHS)
+    with reference.turn(layer if isinstance(layer, nn.Module) else None):
+        return _scan(layer, neuron, spikes, state, path)
+
+
+def _scan(
+    layer: PlasticLinear | nn.Linear, neuron: snntorch.Leaky, spikes: Tensor, state: HiddenState | None, path: str
+) -> tuple[Tensor, HiddenState]:
     if put_weights_in_place(layer):
         tell_once(
             "hooks of a PlasticLinear are not called, since it runs tick by tick: hook a PlasticLeaky, the neurons or the network"

@@ -18,7 +18,7 @@ from ..checks import require_finite, require_tensor
 from ..snn import obstacles
 from ..snn.compiling import left_alone
 from ..snn.fused import prepare
-from ..snn.networks import SpikingNetwork
+from ..snn.networks import NetworkState, SpikingNetwork
 from ..snn.scan import HiddenState, obstacle
 from .memory_policies import GRUPolicy, RecurrentSpikingPolicy
 from .policies import PolicyState, SpikingPolicy, TanhPolicy, require_policy_state
@@ -125,7 +125,7 @@ def _spiking(policy: SpikingPolicy) -> Act:
         out, inner = hidden(spikes, inner)
         # the mean of the action is the readout's potential at the last tick
         _, (y, _) = readout(out, HiddenState(y, None))
-        state = PolicyState(outer, (inner, y))
+        state = PolicyState(outer, NetworkState(inner, y))
         # PyTorch does not count what is written to tensors that are made in inference mode
         known = None if y.is_inference() else (state, batch, _marks(state))
         # whoever writes to the mean does not write to the state

@@ -25,7 +25,7 @@ from ..checks import (
 )
 from ..snn.arguments import put_weights_in_place, require_layer, require_neuron, require_state
 from ..snn.layers import leaky
-from ..snn.networks import NETWORKS, NetworkOptions, SpikingNetwork, build
+from ..snn.networks import NETWORKS, NetworkOptions, NetworkState, SpikingNetwork, build
 from ..snn.scan import HiddenState, scan
 
 POLICIES = (*NETWORKS, "mlp")
@@ -35,12 +35,14 @@ class PolicyState(NamedTuple):
     """What a spiking policy carries from control step to control step, through a whole episode."""
 
     encoder: HiddenState  # potentials of the first population, (B, Q)
-    network: tuple[HiddenState, Tensor]  # of the second, with its plastic synapses; the readout (B, actions)
+    network: NetworkState  # of the second, with its plastic synapses, and of the readout (B, actions)
 
     def with_efficacies(self, E: Tensor) -> "PolicyState":
         """The same state with other plastic efficacies, (B, Q, P)."""
-        hidden, readout = self.network
-        return self._replace(network=(hidden._replace(plastic=hidden.plastic._replace(E=E)), readout))
+        hidden = self.network.hidden
+        return self._replace(
+            network=self.network._replace(hidden=hidden._replace(plastic=hidden.plastic._replace(E=E)))
+        )
 
 
 class SpikingPolicy(nn.Module):
