@@ -7,7 +7,7 @@ const FULL = { fontSize: "12px", background: "none", color: "#000", overflow: "v
 
 // the marks of the plots as letters, for the names above them
 const GLYPHS = {
-  circle: "●", square: "■", triangle: "▲", diamond: "◆", wye: "Y", cross: "✚", times: "✖", star: "★", diamond2: "◆", hexagon: "⬢", asterisk: "✱",
+  circle: "●", square: "■", triangle: "▲", diamond: "◆", wye: "Y", cross: "✚", times: "✖", star: "★", diamond2: "◈", hexagon: "⬢", asterisk: "✱",
   plus: "✛", square2: "▪", triangle2: "▴",
 };
 

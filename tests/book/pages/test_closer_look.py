@@ -38,7 +38,9 @@ def test_runs_are_named_by_what_is_changed_in_them_and_none_is_lost():
 
 def test_a_part_that_costs_every_network_has_to_be_learned():
     told = page.parts_needed(changed(W_held=0.8, η_held=0.951))
-    assert told.startswith("Holding W where it starts costs every network accuracy; holding α or η does not")
+    assert told.startswith(
+        "Holding W where it starts costs every network accuracy; holding α or η does not cost every one"
+    )
     assert "**W held**: worse in 4 of 4 networks" in told and "**η held**: worse in 0 of 4" in told
 
 
@@ -183,7 +185,7 @@ def test_a_curriculum_tells_items_from_bindings():
 def test_the_findings_are_the_answers_and_leave_out_what_is_not_run():
     told = page.findings(changed(W_held=0.8, V_held=0.9, M_constant=0.93))
     assert told.startswith(
-        "- Exploratory, on key–value pairs: holding W where it starts costs every network accuracy (at least 0.15); holding α costs"
+        "- Exploratory, on key–value pairs: holding W where it starts costs every network accuracy (at least 0.15); holding α costs 0 of 4 networks accuracy"
     )
     assert (
         "with another bound of E, or none, accuracy changes by" in told
@@ -195,6 +197,6 @@ def test_the_findings_are_the_answers_and_leave_out_what_is_not_run():
         and "−0.019 with a gate that is learned but constant" in told
     )
     better = page.findings(changed(α_held=0.99))
-    assert "holding α costs 4 of 4 nothing (holding it adds +0.0" in better
+    assert "holding α costs 0 of 4 networks accuracy (holding it adds +0.0" in better
     assert told.count("\n- ") == 2
     assert page.findings(pd.DataFrame({"network": [], "change": [], "accuracy": []})) == ""

@@ -4,6 +4,7 @@ from matplotlib.collections import PathCollection
 
 from spikepropamine.book.pages import cue_association as page
 from spikepropamine.book.pages.round_two import Found
+from spikepropamine.experiments import temporal_round_two as two
 from spikepropamine.records import runs as records
 from spikepropamine.tasks.cue_association import CueAssociation
 
@@ -118,5 +119,8 @@ def test_whether_it_takes_plasticity_follows_the_traditional_networks(repository
     )
     told = page.other_memories(worse, {"cue-association-low": 0.95})
     assert told.startswith("By these tasks it does") and "solved by `ndp-bcm`." in told
-    assert "solved by no network" in page.other_memories(worse, {"cue-association-low": 1.1})
+    told = page.other_memories(worse, {"cue-association-low": 1.1})
+    assert told.startswith("These tasks do not tell") and "solved by no network" in told
+    planned = Found(few.runs, pd.DataFrame(), {"cue-association-low": two.round_two("cue-association-low")})
+    assert "2 seeds, 4 of 90 runs so far: solved" in page.other_memories(planned, {"cue-association-low": 0.95})
     assert page.other_memories(Found(pd.DataFrame(), pd.DataFrame(), {}), {}) == "Not yet run in round two."

@@ -138,8 +138,9 @@ def test_whether_training_was_long_enough_is_said_of_networks_that_learn():
         "Yes, by what the curves show: none of 4 curves of networks that learn gains more than 0.005"
     )
     assert flat.endswith("The other 5 curves end below 0.6.")
-    assert rising.startswith("For some: 0 of 4 curves of networks that learn gain at most 0.005")
+    assert rising.startswith("No: 0 of 4 curves of networks that learn gain at most 0.005")
     assert "`dp-oja` on key–value pairs, low noise (+0.050)" in rising and "`snn`" not in rising
+    assert page.long_enough(found(lambda name: 0.5)) == "No network learned, so the curves do not say."
     assert "other" not in page.long_enough(found(level(snn=0.9, lsnn=0.9, lsnn_100=0.9, rsnn_long=0.9, stp=0.9)))
 
 
@@ -201,3 +202,16 @@ def test_plastic_networks_that_miss_are_looked_into():
     assert told.startswith("Plastic networks miss 1 of 4 cases") and "`dp-oja`" in told and "still improves" in told
     assert "η went from 0.2 to 0.3" in told and "is flat" in page.who_missed(found(level(dp_oja=0.93)), {CELL: 0.95})
     assert page.who_missed(found(level()), {CELL: 0.95}) == "Plastic networks miss none of 4 cases."
+
+
+def test_without_a_plastic_network_the_sentences_say_so():
+    whole = found(level())
+    plain = page.Found(
+        whole.runs[~whole.runs.network.isin(page.PLASTIC)],
+        whole.curves[~whole.curves.network.isin(page.PLASTIC)],
+        {cell: two.round_two(cell, networks=page.TRADITIONAL) for cell in whole.experiments},
+    )
+    assert plain.whole == [CELL] and page.what_we_found(plain, D, {CELL: 0.95}) == page.beats(plain, D) == ""
+    for told in (page.who_binds(plain, {CELL: 0.95}), page.who_missed(plain, {CELL: 0.95}), page.in_short(plain, D)):
+        assert told == page.NONE_CHOSEN
+    assert page.under_noise(plain, D, {CELL: 0.95}, CELL) == page.NONE_CHOSEN

@@ -54,7 +54,11 @@ def test_what_was_tested_beyond_training_is_one_row_a_run(runs):
 def test_who_falls_beyond_what_was_trained_is_named(runs):
     drawing = page.draw_beyond(runs)
     fewest = drawing.data[(drawing.data.field == "n_cues") & (drawing.data.task == "cue-reward")]
-    assert drawing.caption.startswith("The memory outlasts the trained delay") and len(drawing.figure.axes) == 4
+    assert (
+        drawing.caption.startswith("At 4 times the trained delay plastic networks still have")
+        and len(drawing.figure.axes) == 4
+    )
+    assert page.draw_beyond(runs[runs.network == "snn"]).caption.startswith("Accuracy against the delay")
     assert "these fall below" not in drawing.caption and len(fewest)
     lost = runs.assign(**{c: 0.5 for c in runs if c.startswith("tested.n_cues.")})
     assert "With 2 cues these fall below 0.6: on cue-reward association dp-oja" in page.draw_beyond(lost).caption
@@ -70,8 +74,10 @@ def test_what_the_smallest_networks_reach_is_told_by_task():
     ]
     drawing = page.draw_sizes(pd.DataFrame(rows))
     assert drawing.caption.startswith(
-        "What the best plastic network reaches with 6 hidden neurons differs by task (one-shot recall, dp-oja, 0.59 ("
+        "What the best of these networks reaches with 6 hidden neurons, by task: one-shot recall, dp-oja, 0.59 ("
     )
+    plain = page.draw_sizes(pd.DataFrame([row for row in rows if row["network"] == "snn"])).caption
+    assert "by task: one-shot recall, snn, 0.59 (" in plain
 
 
 def test_how_large_a_network_must_be_is_the_smallest_that_solves(definitions):

@@ -105,13 +105,13 @@ def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definit
         )
     others = _other_memories(found)
     if others:
-        both = [
-            (name, f"{_right_way(found[name][0], definitions)} and run {_score(runs, name):.2f} m") for name in others
-        ]
+        each = (
+            f"{name} goes the right way in {_right_way(found[name][0], definitions)} and runs {_score(runs, name):.2f} m"
+            for name in others
+        )
         beside = enumerated(f"{name} {_score(runs, name):.2f}" for name in plastic)
         lines.append(
-            "**Other kinds of memory**: "
-            + "; ".join(f"{name} goes the right way in {told.replace(' run ', ' runs ')}" for name, told in both)
+            f"**Other kinds of memory**: {'; '.join(each)}"
             + (f". The plastic networks run, in metres, {beside}." if plastic else ".")
         )
     return "\n".join(f"- {line}" for line in map(figures.minus, lines))
@@ -484,9 +484,8 @@ def variants_found(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> st
         scores = {name: _score(of_it, name) for name in names if (of_it.network == name).any()}
         able, first = relying(of_it, list(scores)), max(scores, key=scores.__getitem__)
         other = max(_other_memories(scores), key=scores.__getitem__, default=None)
-        beside = (
-            [f"{other}, the better of the other memories, {scores[other]:.2f} m"] if other not in (None, first) else []
-        )
+        better = "the better of the other memories" if len(_other_memories(scores)) > 1 else "another memory"
+        beside = [f"{other}, {better}, {scores[other]:.2f} m"] if other not in (None, first) else []
         beside += [f"mlp, which has no memory, {scores['mlp']:.2f} m"] if "mlp" in scores and first != "mlp" else []
         lines.append(
             f"- **{variant_in_words(variant).capitalize()}** ({_seeds(of_it)}): {enumerated(able) or 'no policy'} run{'s' * (len(able) < 2)} more than "

@@ -64,13 +64,13 @@ def findings(changed: pd.DataFrame) -> str:
         needed = [change for change in of.index if worse[change] == of[change]]
         held = -parts[parts.change.isin(needed)]["mean"]
         must = (
-            f"holding {enumerated(change.removesuffix(' held') for change in needed)} where it starts costs every network accuracy (at least "
+            f"holding {' or '.join(change.removesuffix(' held') for change in needed)} where it starts costs every network accuracy (at least "
             f"{held.min():.2f})"
             if needed
             else "no part costs every network accuracy where it is held"
         )
         rest = "".join(
-            f"; holding {change.removesuffix(' held')} costs {of[change] - worse[change]} of {of[change]} nothing{_helps(parts, change)}"
+            f"; holding {change.removesuffix(' held')} costs {worse[change]} of {of[change]} networks accuracy{_helps(parts, change)}"
             for change in of.index
             if change not in needed
         )
@@ -219,7 +219,7 @@ def parts_needed(table: pd.DataFrame) -> str:
         else "No part costs every network accuracy where it is held"
     )
     rest = [part for part in look.PARTS if part not in needed]
-    answer += f"; holding {' or '.join(rest)} does not" if rest and needed else ""
+    answer += f"; holding {' or '.join(rest)} does not cost every one" if rest and needed else ""
     return figures.minus(f"{answer}.\n\n" + "\n".join(lines))
 
 
@@ -329,7 +329,7 @@ def most_stored(table: pd.DataFrame) -> str:
     if table.empty:
         return ""
     pairs = f"1 to {max(look.PAIRS)} pairs of {USUAL.value_bits} bits"
-    return f"- Exploratory: trained for {pairs}, in half the steps, networks store at most {_most(table)} bits."
+    return f"- Exploratory: most bits that each network stores where it is trained for {pairs}, in half the steps: {_most(table)}."
 
 
 def draw_trained_with(table: pd.DataFrame) -> Drawing:

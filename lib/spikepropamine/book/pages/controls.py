@@ -149,7 +149,7 @@ def draw_bound(found: pd.DataFrame) -> Drawing:
         figure,
         found,
         f"{said}{'; never in ' + ', '.join(never) if never and len(used) else ''}. One mark for each network, task and noise level, seed "
-        "0, some of them on one spot at zero; dotted: as much as their number.",
+        "0; dotted: as much as their number.",
         f"Scatter of the share at the bound and of what these carry. {lines}.",
     )
 
@@ -445,7 +445,7 @@ def without_a_spike(restricted: pd.DataFrame, d: Definitions) -> str:
         )
     return (
         "With W at zero E starts at zero as well: no input reaches a neuron until its bias has made it fire, and without a spike no efficacy "
-        f"grows. {'; '.join(told).capitalize()}. A network that never spikes does not say that plasticity alone could not do the task, given weights to "
+        f"grows. {told[0][:1].upper()}{'; '.join(told)[1:]}. A network that never spikes does not say that plasticity alone could not do the task, given weights to "
         "start from."
     )
 

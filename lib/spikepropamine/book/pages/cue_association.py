@@ -206,9 +206,12 @@ def learned(curves: pd.DataFrame, runs: pd.DataFrame, definitions: Definitions) 
     return first + (f". Failed by the criterion: {', '.join(f'`{name}`' for name in failed)}." if failed else ".")
 
 
+ANSWERS = ("No, other memories do as well or better", "By these tasks it does", "These tasks do not tell")
+
+
 def other_memories(found: Found, solved: Mapping[str, float]) -> str:
     """Whether traditional networks with a memory do the tasks of round two that are at hand as well, in a line for each; the answer first."""
-    lines, needless = [], False
+    lines, answers = [], []
     for cell in found.cells:
         networks = found.networks(cell)
         reached = {name: interquartile_mean(runs.accuracy) for name, runs in networks.items()}
@@ -217,19 +220,32 @@ def other_memories(found: Found, solved: Mapping[str, float]) -> str:
         def told(name: str, few: bool = seeds < SEEDS_FOR_INTERVALS, reached: Mapping[str, Interval] = reached) -> str:
             return f"`{name}` {reached[name].mean if few else reached[name]:.3f}"
 
-        kinds = [[name for name in reached if (name in TRADITIONAL) == traditional] for traditional in (False, True)]
+        kinds = [
+            [name for name in reached if name != "snn" and (name in TRADITIONAL) == other] for other in (False, True)
+        ]
         best = [max(names, key=lambda name: reached[name].mean) for names in kinds if names]
         who = [name for name, interval in reached.items() if interval.low >= solved[cell]]
-        others = [name for name in who if name in TRADITIONAL]
-        needless = needless or bool(others) or (len(best) == 2 and reached[best[0]].mean < reached[best[1]].mean)
+        without = [name for name in who if name in TRADITIONAL]
+        answers.append(
+            ANSWERS[0]
+            if without or len(best) == 2 and reached[best[0]].mean < reached[best[1]].mean
+            else ANSWERS[1]
+            if who
+            else ANSWERS[2]
+        )
+        planned = len(found.experiments[cell].runs) if cell in found.experiments else len(found.runs)
+        made = len(found.runs[found.runs.cell == cell])
+        part = f", {made} of {planned} runs so far" if made < planned else ""
         lines.append(
-            f"- {TWO[cell].label[:1].upper()}{TWO[cell].label[1:]}, {counted(seeds, 'seed')}: solved by {enumerated(f'`{name}`' for name in who) or 'no network'}. The best of each kind: "
+            f"- {TWO[cell].label[:1].upper()}{TWO[cell].label[1:]}, {counted(seeds, 'seed')}{part}: solved by {enumerated(f'`{name}`' for name in who) or 'no network'}. The best of each kind: "
             f"{enumerated(map(told, best))}.{by_few_seeds(networks)}"
         )
     if not lines:
         return "Not yet run in round two."
-    answer = "No, other memories do as well or better" if needless else "By these tasks it does"
-    return f"{answer} (plastic networks against `lsnn`, `lsnn-100`, `rsnn-long` and `stp`):\n\n" + "\n".join(lines)
+    return (
+        f"{min(answers, key=ANSWERS.index)} (plastic networks against `lsnn`, `lsnn-100`, `rsnn-long` and `stp`):\n\n"
+        + "\n".join(lines)
+    )
 
 
 # ---------------------------------------------------------------- where the memory sits
@@ -384,7 +400,7 @@ def without_background(found: pd.DataFrame) -> str:
         f"{len(silent)} cases). E is stored in the synapses from the left and the right inputs, and a synapse acts only when its "
         "input spikes; during the decision these inputs are silent but for the background. Extra spikes on both groups alike carry no information on the "
         f"side. At the rate of the noise of training they raise accuracy to at least {BROUGHT_BACK:g} in {at_trained} of {len(trained)} cases "
-        f"({between(list(trained), '.2f')} over all of them); at the best of the rates tried in {len(back)} of {len(most)}"
+        f"({between(list(trained), '.2f') if len(trained) else '–'} over all of them); at the best of the rates tried in {len(back)} of {len(most)}"
         + (f" ({between(list(back), '.2f')})" if len(back) else "")
         + f"{'; ' + lost if lost else ''}. Extra spikes on other inputs were not tried ({networks_a_case(found, ('noise', 'network'))})."
     )

@@ -90,7 +90,7 @@ def conditions_table() -> str:
 
 
 DIVIDES = (
-    "Part of this is arithmetic: what was learned also divides the share, so that chance alone pulls it below zero."
+    " Part of this is arithmetic: what was learned also divides the share, so that chance alone pulls it below zero."
 )
 HELPS = 1.2  # a share of progress above which a condition is said to help
 
@@ -112,10 +112,16 @@ def what_we_found(walks: pd.DataFrame, adapted: pd.DataFrame, names: Sequence[st
     learned = learned_and_kept(walks, ANT)
     if len(learned) > 4:
         rho, p = stats.spearmanr(learned["trained"], learned.share)
-        tied = p < definitions.significant_at
+        how = (
+            "are not shown to go together"
+            if p >= definitions.significant_at
+            else "rise together"
+            if rho > 0
+            else "go against each other"
+        )
         lines.append(
-            f"**On Ant return and share kept {'go together' if tied else 'do not go together'}**, with a rank correlation of {rho:.2f} over {len(learned)} "
-            f"spiking policies (p = {p:.1g}). {DIVIDES}"
+            f"**On Ant return and share kept {how}**: their rank correlation over {len(learned)} spiking policies is {rho:.2f} (p = {p:.1g})."
+            + DIVIDES * bool(rho < 0)
         )
     if len(adapted):
         lines.append(adaptation_in_a_sentence(adapted))
@@ -394,7 +400,7 @@ def _spiking_or_plastic(walks: pd.DataFrame, robot: str) -> str:
     found = stats.spearmanr(learned.trained, learned.share)
     return (
         f"Spiking policies, plastic or not, are ahead of the MLP {f'most under {most}' if most else 'under no condition'}. Among {len(learned)} of "
-        f"them, all networks together, the rank correlation of progress and share of it kept is {found.statistic:.2f} (p = {found.pvalue:.2g}). {DIVIDES} "
+        f"them, all networks together, the rank correlation of progress and share of it kept is {found.statistic:.2f} (p = {found.pvalue:.2g}).{DIVIDES * bool(found.statistic < 0)} "
         "These two were not among the criteria."
     )
 

@@ -11,6 +11,7 @@ from ...snn.networks import NetworkOptions
 from .. import figures, plots
 from ..figures import Drawing
 from ..phrases import between, enumerated
+from ..rerun import counted
 
 
 def relative(ways: pd.DataFrame) -> pd.DataFrame:
@@ -60,7 +61,7 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
     at = (
         ways[ways.way == WAYS[0]].groupby(["environment", "network"], sort=False)[["at_bound", "alpha_E_over_W"]].mean()
     )
-    third = "How much of E sits at its bound differs by rule. Mean over an episode: " + "; ".join(
+    third = "Of the efficacies these shares sit at their bound, mean over an episode: " + "; ".join(
         f"on {robot} {', '.join(f'{name} {row.at_bound:.0%}' for name, row in at.loc[robot].iterrows())}, while |α E| is "
         f"{between(list(at.loc[robot].alpha_E_over_W))} of |W|"
         for robot in robots
@@ -88,9 +89,9 @@ def _swept(shares: pd.DataFrame, robots: Sequence[str]) -> list[str]:
     if not bounded or not faded:
         return []
     matters = "little" if least >= 0.9 else "in some networks"
-    others = enumerated(f"{bound:g}" for bound in BOUNDS.values())
+    others = " or ".join(f"{bound:g}" for bound in BOUNDS.values())
     return [
-        f"Where that bound lies matters {matters}: with {others} in place of {NetworkOptions().e_max:g} networks keep {bounded} of their "
+        f"Where that bound lies matters {matters}: with a bound of {others} in place of {NetworkOptions().e_max:g}, networks keep {bounded} of their "
         f"return. With an E that fades, within {enumerated(f'{tau:g} s' for tau in FADES_S.values())}, they keep {faded}."
     ]
 
@@ -100,9 +101,9 @@ def in_round_two(ways: pd.DataFrame) -> str:
     if ways.empty:
         return ""
     seeds = ways.groupby(["environment", "network"]).seed.nunique()
-    told = enumerated(f"{seeds[robot].min()} seeds on {robot}" for robot in dict.fromkeys(ways.environment))
+    told = enumerated(f"{counted(seeds[robot].min(), 'seed')} on {robot}" for robot in dict.fromkeys(ways.environment))
     first, second = what_plasticity_does(ways)[:2]
-    return f"Round two's policies, trained for longer ({told}): {first} {second}"
+    return f"Of round two's policies ({told}): {first} {second}"
 
 
 def draw_ways(ways: pd.DataFrame, names: Sequence[str]) -> Drawing:

@@ -187,6 +187,7 @@ def draw_learning(found: Found) -> Drawing:
     )
 
 
+NONE_CHOSEN = "*No plastic network was chosen.*"
 FLAT = 0.005
 LEARNED = 0.6  # accuracy from which on a network, or a seed of it, is said to have learned something
 
@@ -208,7 +209,7 @@ def shown_end(found: Found) -> pd.DataFrame:
 
 
 def gains(found: Found, d: Mapping[str, float]) -> pd.DataFrame:
-    """Each plastic network less the best traditional one of equal size, and less the larger one; a row a difference."""
+    """Each plastic network less the best traditional one with as many neurons, and less the larger one; a row a difference."""
     rows = []
     for cell in found.cells:
         networks = found.networks(cell)
@@ -400,7 +401,8 @@ def what_we_found(found: Found, d: Definitions, solved: Mapping[str, float], bef
             f"{means[second]:.3f}. Solved by {', '.join(who) or 'no network'}.{_all_behind(found.of(cell), d, second)}"
         )
     for cell in found.whole:
-        if isinstance(CELLS[cell].task, KeyValuePairs):
+        both = all(any(name in found.networks(cell) for name in names) for names in (PLASTIC, TRADITIONAL))
+        if both and isinstance(CELLS[cell].task, KeyValuePairs):
             table = stored(found, cell).loc[lambda table, k=CELLS[cell].task.n_cues: table.value == k]
             at = table.groupby("network").bits.agg(lambda bits: interquartile_mean(bits).mean)
             most, other = (at[list(n for n in names if n in at)].idxmax() for names in (PLASTIC, TRADITIONAL))
@@ -495,6 +497,8 @@ def in_short(found: Found, d: Mapping[str, float]) -> str:
     """Whether plastic networks beat the best traditional ones, in a sentence."""
     if not found.whole:
         return "Not yet run."
+    if not set(PLASTIC) & set(found.runs.network):
+        return NONE_CHOSEN
     told, all_of, none_of = [], 0, 0
     for cell in found.whole:
         table = gains(found.of(cell), d)
@@ -511,6 +515,8 @@ def in_short(found: Found, d: Mapping[str, float]) -> str:
 
 def beats(found: Found, d: Mapping[str, float]) -> str:
     """On which tasks most plastic networks beat the best traditional ones, and on which they do not, in a sentence."""
+    if not set(PLASTIC) & set(found.runs.get("network", ())):
+        return ""
     told = {"beat {}": [], "lose to {}": [], "neither beat {} nor lose": []}
     win, lose, tie = told
     for cell in found.whole:
@@ -572,6 +578,8 @@ def who_missed(found: Found, solved: Mapping[str, float]) -> str:
                 f"- `{name}` on {CELLS[cell].label}, {interval:.3f}: {still} at the end ({end['last_gain']:+.3f} in the last fifth), fires at "
                 f"{end['firing_rate']:.0f} Hz, has a gradient of norm {end['gradient_norm']:.2g}, and η went from {two.CHOSEN[name].start:g} to {eta:.2g}."
             )
+    if not set(PLASTIC) & set(found.runs.network):
+        return NONE_CHOSEN
     if not lines:
         return f"Plastic networks miss none of {len(PLASTIC) * len(found.cells)} cases."
     always = [
@@ -600,6 +608,8 @@ def who_binds(found: Found, solved: Mapping[str, float]) -> str:
     if not cells:
         return ""
     (plastic, of), (others, of_others) = counts
+    if not of:
+        return NONE_CHOSEN
     return (
         f"{'Most do' if plastic > of / 2 else 'Few do'}: {plastic} of {of} cases (plastic networks × tasks) are solved, and {others} of "
         f"{of_others} of the traditional ones{_nearest(found, cells, solved)}."
@@ -628,8 +638,10 @@ def long_enough(found: Found) -> str:
     ended = end_of_training(found.of(*found.cells))
     learn = ended[ended.accuracy >= LEARNED]
     still, rest = learn[learn.last_gain > FLAT], len(ended) - len(learn)
-    others = f" The other {rest} curves end below {LEARNED:g}." if rest else ""
+    others = f" The other {'curve ends' if rest == 1 else f'{rest} curves end'} below {LEARNED:g}." if rest else ""
     of = f"{len(learn)} curves of networks that learn"
+    if learn.empty:
+        return "No network learned, so the curves do not say."
     if still.empty:
         return (
             f"Yes, by what the curves show: none of {of} gains more than {FLAT} in the last fifth of training.{others}"
@@ -639,7 +651,7 @@ def long_enough(found: Found) -> str:
         for r in still.sort_values("last_gain", ascending=False).itertuples()
     )
     return (
-        f"{'For most' if len(still) < len(learn) / 2 else 'For some'}: {len(learn) - len(still)} of {of} gain at most {FLAT} in the last fifth of "
+        f"{'For most' if len(still) < len(learn) / 2 else 'For some' if len(still) < len(learn) else 'No'}: {len(learn) - len(still)} of {of} gain at most {FLAT} in the last fifth of "
         f"training. Those that still improve are {each}.{others}"
     )
 
@@ -649,6 +661,8 @@ def under_noise(found: Found, d: Definitions, solved: Mapping[str, float], cell:
     if cell not in found.whole:
         return "Not yet run to the end." if cell in found.experiments else ""
     networks, limit = found.networks(cell), solved[cell]
+    if not any(name in networks for name in PLASTIC):
+        return NONE_CHOSEN
     who = [name for name, runs in networks.items() if interquartile_mean(runs.accuracy).low >= limit]
     plastic = [name for name in who if name in PLASTIC]
     first, other = (

@@ -329,8 +329,12 @@ def draw_beyond(runs: pd.DataFrame) -> Drawing:
     return Drawing(
         figure,
         data,
-        f"The memory outlasts the trained delay: at {max(TESTED_DELAY_FACTORS):g} times its length plastic networks still have, on "
-        f"average, {told}.{fall} Accuracy against the delay and against the number of cues or of bits that come again; trained at low noise at "
+        (
+            f"At {max(TESTED_DELAY_FACTORS):g} times the trained delay plastic networks still have, on average, {told}.{fall} "
+            if told
+            else ""
+        )
+        + "Accuracy against the delay and against the number of cues or of bits that come again; trained at low noise at "
         "the dotted value. Interquartile mean over seeds with bootstrap intervals.",
         f"Six panels of accuracy. Mean of the plastic networks at the longest delay: {told}.",
     )
@@ -353,7 +357,7 @@ def draw_sizes(sized: pd.DataFrame) -> Drawing:
         f"{TASKS[task].label}: " + ", ".join(f"{r.network} {r.mean:.2f}" for r in part.itertuples())
         for task, part in smallest.groupby("task", sort=False)
     )
-    plastic = smallest[smallest.network != "snn"]
+    plastic = smallest[smallest.network != "snn"] if set(smallest.network) != {"snn"} else smallest
     best = plastic.loc[plastic.groupby("task", sort=False)["mean"].idxmax()]
     reached = "; ".join(
         f"{TASKS[r.task].label}, {r.network}, {Interval(r.mean, r.low, r.high):.2f}" for r in best.itertuples()
@@ -362,7 +366,7 @@ def draw_sizes(sized: pd.DataFrame) -> Drawing:
     return Drawing(
         figure,
         sized[["task", "network", "hidden", "seed", "accuracy"]],
-        f"What the best plastic network reaches with {hidden[0]} hidden neurons differs by task ({reached}): accuracy against the number of "
+        f"What the best of these networks reaches with {hidden[0]} hidden neurons, by task: {reached}. Accuracy against the number of "
         f"hidden neurons, trained at low noise, interquartile mean over seeds ({counts}) with bootstrap intervals.",
         f"Accuracy against hidden neurons, a panel a task; interquartile means with {hidden[0]}: {told}.",
     )
