@@ -57,7 +57,7 @@ def tells_values_and_hides_groups(page, figure):
 def test_a_pointer_is_answered(open_page, name):
     page, (*_, figure) = explored(open_page, name)
     figure.scroll_into_view_if_needed()
-    figure.locator(".explore-panel").first.locator("circle").nth(3).hover(force=True)
+    figure.locator(".explore-panel").first.locator("g[aria-label=dot] path").nth(3).hover(force=True)
     expect(figure.locator(".explore-told")).to_have_text(re.compile(r"seed \d+.*: .*\d$"))
 
 

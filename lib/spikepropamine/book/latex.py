@@ -6,7 +6,7 @@ import re
 _CHARACTERS = str.maketrans({
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "−": "$-$", "±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$", "→": r"$\rightarrow$", "≥": r"$\geq$", "≤": r"$\leq$", "√": r"$\surd$", "°": r"$^\circ$", "–": "--", "\N{NO-BREAK SPACE}": "~", "…": r"\dots{}",
-    "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "Δ": r"$\Delta$", "η": r"$\eta$", "θ": r"$\theta$", "ϑ": r"$\vartheta$", "λ": r"$\lambda$", "σ": r"$\sigma$", "τ": r"$\tau$",
+    "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "Δ": r"$\Delta$", "η": r"$\eta$", "θ": r"$\theta$", "ϑ": r"$\vartheta$", "λ": r"$\lambda$", "Σ": r"$\Sigma$", "κ": r"$\kappa$", "ρ": r"$\rho$", "ψ": r"$\psi$", "σ": r"$\sigma$", "τ": r"$\tau$",
     "●": r"$\bullet$", "◐": r"$\odot$", "○": r"$\circ$", "✓": r"$\surd$", "✗": r"$\times$",  # of LaTeX's own, so that a citation asks for no package
     "<": "$<$", ">": "$>$", "|": "$|$",
 })  # fmt: skip
