@@ -1009,6 +1009,21 @@ def test_a_neuron_of_one_s_own_keeps_what_is_its_own():
     assert own.mem == "set on purpose" and own.reset == "never set"
 
 
+def in_a_fork(work):
+    """Whether ``work`` comes out true in a forked process, which must not wait for threads that it has not."""
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if work() else 1)
+    for _ in range(200):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return status == 0
+        threading.Event().wait(0.05)
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+    pytest.fail("the forked process waits for threads that it has not")
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*")
 def test_a_process_forked_amid_a_call_has_its_own_turn():
@@ -1023,22 +1038,11 @@ def test_a_process_forked_amid_a_call_has_its_own_turn():
     thread = threading.Thread(target=wait)
     thread.start()
     assert inside.wait(20)
-    child = os.fork()
-    if child == 0:
-        scan(network.synapses, network.neuron, spikes, path="reference")
-        os._exit(0)
-    for _ in range(200):
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            break
-        threading.Event().wait(0.05)
-    else:
-        os.kill(child, 9)
-        os.waitpid(child, 0)
-        status = "waits for a thread that it has not"
-    leave.set()
-    thread.join()
-    assert status == 0
+    try:
+        assert in_a_fork(lambda: len(scan(network.synapses, network.neuron, spikes, path="reference")) == 2)
+    finally:
+        leave.set()
+        thread.join()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
@@ -1047,20 +1051,7 @@ def test_a_forked_process_has_threads_of_its_own():
     network, spikes = network_of("dp-oja"), spikes_of(batch=9)
     torch.set_num_threads(2)
     expected, _ = scan(network.synapses, network.neuron, spikes, path="fused")
-    child = os.fork()
-    if child == 0:
-        found, _ = scan(network.synapses, network.neuron, spikes, path="fused")
-        os._exit(0 if torch.equal(found, expected) else 1)
-    for _ in range(200):
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            break
-        threading.Event().wait(0.05)
-    else:
-        os.kill(child, 9)
-        os.waitpid(child, 0)
-        pytest.fail("the forked process waits for threads that it has not")
-    assert status == 0
+    assert in_a_fork(lambda: torch.equal(scan(network.synapses, network.neuron, spikes, path="fused")[0], expected))
 
 
 def test_states_are_made_for_the_layer():

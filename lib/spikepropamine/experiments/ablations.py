@@ -27,8 +27,7 @@ from .temporal import TASKS, temporal
 
 def forget_efficacies(state: NetworkState) -> NetworkState:
     """E at zero, everything else kept."""
-    hidden = state.hidden
-    return state._replace(hidden=hidden._replace(plastic=hidden.plastic._replace(E=torch.zeros_like(hidden.plastic.E))))
+    return state.with_efficacies(torch.zeros_like(state.hidden.plastic.E))
 
 
 def forget_all_else(state: NetworkState) -> NetworkState:

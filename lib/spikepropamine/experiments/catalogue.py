@@ -82,8 +82,7 @@ ROUND_TWO |= {
     for robot in walking_round_two.STEPS
     for kind, make in (("gap-search", walking_round_two.gap_search), ("round-two", walking_round_two.round_two))
 }
-further = walking_round_two.further_search()
-ROUND_TWO |= {further.name: walking_round_two.further_search}
+ROUND_TWO |= {walking_round_two.FURTHER: walking_round_two.further_search}
 WALKING = _with_quick(
     {
         f"{name}{kind}": partial(make, name)

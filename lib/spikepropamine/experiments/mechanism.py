@@ -46,8 +46,7 @@ def decide(network: SpikingNetwork, task: Task, spikes: Tensor, state: NetworkSt
 
 def with_efficacies(state: NetworkState, donor: NetworkState) -> NetworkState:
     """``state`` with E of ``donor``, everything else kept."""
-    hidden = state.hidden
-    return state._replace(hidden=hidden._replace(plastic=hidden.plastic._replace(E=donor.hidden.plastic.E)))
+    return state.with_efficacies(donor.hidden.plastic.E)
 
 
 def rolled(state: NetworkState) -> NetworkState:

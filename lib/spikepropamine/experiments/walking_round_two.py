@@ -40,6 +40,7 @@ GAP_CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 # Tried later on one robot, and exploratory: nothing is chosen or judged by these.
 FURTHER_ROBOT = "half-cheetah"
+FURTHER = f"{FURTHER_ROBOT}-gap-search-further"
 FURTHER_CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "pieces of 128 steps": ({}, {"piece": 128, "rollout": 128, "environments": 16}),  # as many steps between updates
     "updates that end at a KL of 0.03": ({}, {"target_kl": 0.03}),
@@ -115,7 +116,7 @@ def gap_search(robot: str, policies: Iterable[str] = PUBLISHED_POLICIES) -> Expe
 
 def further_search(policies: Iterable[str] = PUBLISHED_POLICIES) -> Experiment:
     """FURTHER_CHANGES of every policy on FURTHER_ROBOT, with the budget and the seed of :func:`gap_search`; exploratory."""
-    return _search(f"{FURTHER_ROBOT}-gap-search-further", FURTHER_ROBOT, policies, FURTHER_CHANGES)
+    return _search(FURTHER, FURTHER_ROBOT, policies, FURTHER_CHANGES)
 
 
 def _search(called: str, robot: str, policies: Iterable[str], changes: Iterable[str]) -> Experiment:

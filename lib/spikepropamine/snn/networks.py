@@ -112,6 +112,11 @@ class NetworkState(NamedTuple):
         """The same values without their history, as in truncated backpropagation through time."""
         return NetworkState(self.hidden.detach(), self.readout.detach())
 
+    def with_efficacies(self, E: Tensor) -> "NetworkState":
+        """The same state with other plastic efficacies, (B, Q, P)."""
+        plastic: Any = self.hidden.plastic
+        return self._replace(hidden=self.hidden._replace(plastic=plastic._replace(E=E)))
+
 
 torch.serialization.add_safe_globals([NetworkState])  # torch.load takes a state that was saved
 

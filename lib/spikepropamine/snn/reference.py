@@ -73,9 +73,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
+def _parametrized(layer: nn.Module | None) -> bool:
+    return layer is not None and any(map(parametrize.is_parametrized, layer.modules()))
+
+
 def turn(layer: nn.Module | None) -> AbstractContextManager:
     """Waits for the turn of a ``layer`` with parametrized tensors, which another thread must not read meanwhile."""
-    return _lock if layer is not None and any(map(parametrize.is_parametrized, layer.modules())) else nullcontext()
+    return _lock if _parametrized(layer) else nullcontext()
 
 
 @contextmanager
@@ -84,11 +88,11 @@ def tidy(neuron: nn.Module, layer: nn.Module | None = None) -> Iterator[None]:
 
     It would hold the whole graph with it, and then could be neither copied nor saved.
     """
-    theirs = isinstance(neuron, snntorch._neurons.SpikingNeuron)
+    theirs, computed = isinstance(neuron, snntorch._neurons.SpikingNeuron), _parametrized(layer)
     with ExitStack() as stack:
-        computed = turn(layer)
-        stack.enter_context(_lock if theirs else computed)
-        if not isinstance(computed, nullcontext):
+        if theirs or computed:
+            stack.enter_context(_lock)
+        if computed:
             stack.enter_context(parametrize.cached())
         kept = {name: getattr(neuron, name) for name in _LEFT_BEHIND if theirs and hasattr(neuron, name)}
         try:

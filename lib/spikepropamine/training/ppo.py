@@ -53,9 +53,7 @@ class PPO:
     initial_std: float = 0.6  # of actions, whose range is −1 to 1
     section: int = 32  # updates between fresh starts, where a run can be taken up
     entropy_weight: float = added(0.0)  # of the actions' entropy in the objective, which keeps their spread
-    target_kl: float | None = added(
-        None
-    )  # an update ends with the minibatch whose mean divergence is above it; None: it does not
+    target_kl: float | None = added(None)  # mean divergence after whose minibatch an update ends; None: it goes on
 
     def __post_init__(self):
         for name in ("steps", "environments", "rollout", "piece", "epochs", "minibatches", "section"):

@@ -39,10 +39,7 @@ class PolicyState(NamedTuple):
 
     def with_efficacies(self, E: Tensor) -> "PolicyState":
         """The same state with other plastic efficacies, (B, Q, P)."""
-        hidden = self.network.hidden
-        return self._replace(
-            network=self.network._replace(hidden=hidden._replace(plastic=hidden.plastic._replace(E=E)))
-        )
+        return self._replace(network=self.network.with_efficacies(E))
 
 
 class SpikingPolicy(nn.Module):
