@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from spikepropamine.experiments import novel_conditions
+from spikepropamine.experiments.config import Experiment
 from spikepropamine.experiments.locomotion import locomotion
 from spikepropamine.experiments.sweeps import Store
 from spikepropamine.walking.conditions import CONDITIONS, TRAINING
@@ -77,6 +78,31 @@ def test_a_measurement_that_was_stopped_is_taken_up_after_the_last_policy_measur
     stopped_at = None
     table, _ = novel_conditions.measure(how, "paper", None, ["snn"], store, earlier=kept[-1])
     assert asked == table["seed"].unique().tolist() == [0, 1, 2, 3, 4]
+
+
+def test_strengths_that_are_judged_are_measured_first_of_all_policies_and_what_was_stopped_is_taken_up(monkeypatch):
+    config, weights = untrained()
+    monkeypatch.setattr(novel_conditions, "revive", lambda *_: (None, None))
+    monkeypatch.setattr(novel_conditions, "walk", lambda *_, **__: Episodes(np.ones((1, 4)), np.zeros(1, bool)))
+    make = lambda robot, *_: Experiment(robot, "paper", (config,), (0, 1))  # noqa: E731
+    monkeypatch.setattr(novel_conditions, "EXPERIMENTS", {"half-cheetah": "HalfCheetah-v5"})
+    holds = {"has_weights": lambda *_: True, "weights": lambda *_: weights, "published": None}
+    store, kept = type("Weights", (), holds)(), []
+    measure = partial(novel_conditions.measure, novel_conditions.fare, "paper", None, ["snn"], store, make=make)
+    table, _ = measure(keep=lambda table, _: kept.append(table))
+    moderate, strengths = 1 + len(CONDITIONS), 1 + sum(len(kind.strengths) for kind in CONDITIONS.values())
+    assert [len(one) for one in kept] == [moderate, 2 * moderate, moderate + strengths, 2 * strengths]
+    assert not table.duplicated(["seed", "condition", "strength"]).any()
+    first = kept[1]
+    assert (first.strength.isna() | first.strength.eq(first.condition.map(novel_conditions.MODERATE))).all()
+    assert novel_conditions.whole(first).empty and set(novel_conditions.whole(kept[2]).seed) == {0}
+    columns = [name for name in table if name != "policy_seconds"]
+    for stopped in kept:
+        again, _ = measure(earlier=stopped)
+        pd.testing.assert_frame_equal(again[columns], table[columns])
+    assert measure(earlier=table)[0].equals(table)
+    hours, unknown = novel_conditions.measuring_hours(table)
+    assert hours == pytest.approx(table.policy_seconds.unique().sum() / 3600) and unknown == 0
 
 
 def test_measuring_without_any_weights_is_refused_by_name(tmp_path):

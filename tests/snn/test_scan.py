@@ -172,7 +172,8 @@ def test_the_readout_is_a_leaky_integral():
     [
         (snntorch.Leaky(beta=0.8), "spike function"),
         (leaky(20.0).requires_grad_(False), None),
-        (snntorch.Leaky(beta=0.8, learn_beta=True, spike_grad=leaky(20.0).spike_grad), "learned"),
+        (leaky(20.0, learn_beta=True, learn_threshold=True), None),
+        (snntorch.Leaky(beta=0.8, learn_graded_spikes_factor=True, spike_grad=leaky(20.0).spike_grad), "learned"),
         (snntorch.Leaky(beta=0.8, reset_mechanism="zero", spike_grad=leaky(20.0).spike_grad), "zero"),
         (snntorch.Leaky(beta=0.8, reset_delay=False, spike_grad=leaky(20.0).spike_grad), "without delay"),
         (snntorch.Leaky(beta=torch.full((5,), 0.8), spike_grad=leaky(20.0).spike_grad), "differ"),

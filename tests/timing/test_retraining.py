@@ -68,7 +68,7 @@ def test_what_is_not_published_is_named(store):
 
 
 def test_policies_walk_again_as_they_did_and_what_was_published_otherwise_is_seen(tmp_path, repository, monkeypatch):
-    monkeypatch.setitem(novel_conditions.SIZES, "paper", novel_conditions.Size(1, 4, False, None))
+    monkeypatch.setitem(novel_conditions.SIZES, "paper", novel_conditions.Size(1, 4, "all", None))
     store = Store(tmp_path / "runs", tmp_path / "published")
     for robot in locomotion.EXPERIMENTS:
         shutil.copytree(repository / "book" / "results" / robot, store.published / robot)

@@ -105,6 +105,9 @@ class Measurement:
     of: Callable[[Store], Iterable[tuple[Any, int]]] | None = (
         None  # the runs it measures one by one, configuration and seed
     )
+    whole: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: (
+        table
+    )  # the rows of those runs of which nothing is left
     timed: tuple[str, ...] = ()  # of a timing: the files and folders of the package whose speed it tells
     lacks: Callable[[], str] = str  # what this machine lacks for it, in words; empty where nothing
 
@@ -127,7 +130,7 @@ class Measurement:
         folder = store.published / name
         if self.of is None or not folder.exists():
             return 0 if folder.exists() else 1
-        held = records.run_keys(records.load_measurements(folder)[0])
+        held = records.run_keys(self.whole(records.load_measurements(folder)[0]))
         return sum((config.hash, seed) not in held for config, seed in self.of(store))
 
 
@@ -174,7 +177,7 @@ def _walks(
         for _, config, seed in novel_conditions.jobs(novel_conditions.SIZES["paper"], policies, store, make=make):
             yield config, seed
 
-    return Measurement(measure, needs, novel_conditions.rehearse, of)
+    return Measurement(measure, needs, novel_conditions.rehearse, of, whole=novel_conditions.whole)
 
 
 def _at_once(measure: Callable[[Store], tuple]) -> Callable[[Store, int | str, Keep], None]:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import joblib
 import numpy as np
@@ -17,6 +17,7 @@ from ..walking.evaluation import EPISODES, summary, walk, without_plasticity
 from ..walking.robots import Locomotion, Normalised
 from .choices import check_workers
 from .config import Experiment
+from .kept import MODERATE
 from .locomotion import EXPERIMENTS, LocomotionConfig, locomotion, revive
 from .sweeps import Store, in_parallel
 
@@ -27,7 +28,7 @@ class Size:
 
     episodes: int
     steps: int  # control steps of an episode
-    every_strength: bool  # or the moderate ones alone
+    strengths: str  # of STRENGTHS
     seeds: int | None  # whose policies; None takes all
 
     @property
@@ -36,9 +37,13 @@ class Size:
         return self.steps // 4
 
 
-SIZES = {"smoke": Size(2, 40, False, 1), "quick": Size(4, 1000, False, 1), "paper": Size(EPISODES, 1000, True, None)}
-
-
+SIZES = {
+    "smoke": Size(2, 40, "moderate", 1),
+    "quick": Size(4, 1000, "moderate", 1),
+    "paper": Size(EPISODES, 1000, "all", None),
+}
+# which strengths are measured: those that are judged, with training; all others; both, those that are judged first
+STRENGTHS = ("moderate", "other", "all")
 ALL = (TRAINING, *CONDITIONS)
 
 
@@ -52,7 +57,7 @@ def fare(
         config: of the run.
         seed: of the run.
         store: where its weights are.
-        size: how many episodes of how many steps, and which strengths.
+        size: how many episodes of how many steps, and which strengths; a condition that has none of them is left out.
         conditions: names of CONDITIONS, or ALL.
 
     Raises:
@@ -88,11 +93,35 @@ def suited(conditions: Sequence[str], environment: str) -> list[str]:
 
 
 def _strengths(condition: str, size: Size) -> tuple[float | None, ...]:
+    require_choice("strengths", size.strengths, STRENGTHS)
     if condition == TRAINING:
-        return (None,)
+        return () if size.strengths == "other" else (None,)
     require_choice("condition", condition, CONDITIONS)
     kind = CONDITIONS[condition]
-    return kind.strengths if size.every_strength else (kind.moderate,)
+    of = {"moderate": (kind.moderate,), "all": kind.strengths}
+    return of.get(size.strengths) or tuple(one for one in kind.strengths if one != kind.moderate)
+
+
+def _held(table: pd.DataFrame | None, strengths: str) -> set[tuple[str, int, str]]:
+    """The policies and conditions, by hash, seed and name, that ``table`` has at ``strengths``, "moderate" or "other"."""
+    if table is None:
+        return set()
+    if "strength" in table:
+        moderate = table.strength.isna() | table.strength.eq(table.condition.map(MODERATE))
+        table = table[moderate if strengths == "moderate" else ~moderate]
+    return set(zip(table.config_hash, table.seed, table.condition))
+
+
+def whole(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of :func:`fare` of those policies that are measured under every condition at every strength."""
+    if "strength" not in table:
+        return table
+    wanted = {
+        robot: sum(len(_strengths(one, SIZES["paper"])) for one in suited(ALL, robot))
+        for robot in table.environment.unique()
+    }
+    there = table.groupby(["config_hash", "seed"]).condition.transform("size")
+    return table[there >= table.environment.map(wanted)]
 
 
 def adapt(
@@ -181,12 +210,9 @@ def _timed(how: Callable[..., list[dict]], *arguments) -> list[dict]:
 
 def measuring_hours(table: pd.DataFrame) -> tuple[float, int]:
     """Core hours that the policies of a table of :func:`measure` took, and how many of them are older than this record."""
-    each = (
-        table.reindex(columns=["config_hash", "seed", "policy_seconds"])
-        .drop_duplicates(["config_hash", "seed"])
-        .policy_seconds
-    )
-    return float(each.sum() / 3600), int(each.isna().sum())
+    # a policy's moderate strengths may be measured before the others
+    each = table.reindex(columns=["config_hash", "seed", "policy_seconds"]).drop_duplicates()
+    return float(each.policy_seconds.sum() / 3600), int(each.policy_seconds.isna().sum())
 
 
 def jobs(
@@ -241,27 +267,30 @@ def measure(
         policies: names; :func:`adapt` is for those with plasticity.
         store: where the weights are.
         workers: policies at a time.
-        earlier: rows of the same kind and size; they stay, and no run is measured again under a condition that it has there.
+        earlier: rows of the same kind and size; they stay, and no run is measured again under a condition and at a strength
+            that it has there.
         keep: called after each policy with all there is so far, so that a measurement that was stopped can be taken up.
         conditions: names of CONDITIONS, and TRAINING.
         make: whose runs, as :func:`jobs` takes it.
 
     Returns:
-        The rows, with the seconds that all of a policy's took; how many episodes each rests on, and what the conditions do.
+        The rows, the strengths that are judged first, with the seconds that those of a policy took that were measured together; how many episodes each rests on, and what the conditions do.
 
     Raises:
         ValueError: no weights.
     """
     check_workers(workers)
     require_choice("profile", profile, SIZES)
-    size, left = SIZES[profile], []
-    held = set() if earlier is None else set(zip(earlier.config_hash, earlier.seed, earlier.condition))
-    for name, config, seed in jobs(size, policies, store, seeds, make):
-        missing = [one for one in suited(conditions, config.task.environment) if (config.hash, seed, one) not in held]
-        if missing:
-            left.append((name, config, seed, missing))
+    size = SIZES[profile]
     table, facts = earlier, {"episodes": size.episodes, "rehearsal": rehearse()}
-    for rows in each_measured(how, left, store, size, workers, how.__name__):
-        table = pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
-        keep(table, facts)
+    for strengths in ("moderate", "other") if size.strengths == "all" else (size.strengths,):
+        part, left, held = replace(size, strengths=strengths), [], _held(table, strengths)
+        for name, config, seed in jobs(size, policies, store, seeds, make):
+            possible = [one for one in suited(conditions, config.task.environment) if _strengths(one, part)]
+            missing = [one for one in possible if (config.hash, seed, one) not in held]
+            if missing:
+                left.append((name, config, seed, missing))
+        for rows in each_measured(how, left, store, part, workers, f"{how.__name__}, {strengths} strengths"):
+            table = pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
+            keep(table, facts)
     return table, facts

@@ -46,6 +46,8 @@ FURTHER_CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "updates that end at a KL of 0.03": ({}, {"target_kl": 0.03}),
     "entropy bonus of 0.01": ({}, {"entropy_weight": 0.01}),
     "half the first spread of actions": ({}, {"initial_std": 1 / 2}),
+    "learned membrane time constants": ({"options": {"learn_beta": True}}, {}),  # and the readout's
+    "learned thresholds": ({"options": {"learn_threshold": True}}, {}),
 }
 
 # By robot the change that its search found best (:func:`best_change`); a test holds it to the published search.

@@ -91,6 +91,8 @@ class Recurrent(Cell):
         """What of its neurons :meth:`over` does not compute, or None."""
         n = self.neuron
         found = obstacles.of_neuron(n, kind=snntorch.RLeaky) or obstacles.of_layer(n.recurrent)
+        if found is None and (n.beta.requires_grad or n.threshold.requires_grad):
+            return "the neurons' β or threshold is learned"
         return found or ("the recurrent layer has no bias" if n.recurrent.bias is None else None)
 
     def over(self, current: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -73,27 +73,46 @@ class Spike:
         return 1 / (1 + self.slope * u.abs()).square()
 
 
-def leaky(tau: float, dt: float = 5.0, slope: float = 25.0) -> snntorch.Leaky:
+def leaky(
+    tau: float, dt: float = 5.0, slope: float = 25.0, learn_beta: bool = False, learn_threshold: bool = False
+) -> snntorch.Leaky:
     """The hidden neuron: ``snntorch.Leaky`` with β = exp(−dt/τ), threshold 1, reset by subtraction.
 
     Args:
         tau: membrane time constant in milliseconds, > 0.
         dt: tick in milliseconds, > 0.
         slope: steepness of the surrogate gradient, > 0.
+        learn_beta, learn_threshold: whether these are learned from there on, one of each for all neurons
+            (a membrane time constant that is learned: Fang et al. 2021, doi:10.1109/ICCV48922.2021.00266).
     """
-    require_positive("tau", tau)
-    require_positive("dt", dt)
-    return made(snntorch.Leaky, beta=math.exp(-dt / tau), threshold=1.0, spike_grad=Spike(slope))
+    learned = {"learn_beta": learn_beta, "learn_threshold": learn_threshold}
+    require_flags(learned)
+    return made(snntorch.Leaky, beta=_beta(tau, dt), threshold=1.0, spike_grad=Spike(slope), **learned)
 
 
-def integrator(tau: float, dt: float) -> snntorch.Leaky:
+def integrator(tau: float, dt: float, learn_beta: bool = False) -> snntorch.Leaky:
     """The neuron of a leaky, non-spiking readout: ``snntorch.Leaky`` with β = exp(−dt/τ) and no reset.
 
     Args:
         tau: time constant in milliseconds, > 0.
         dt: tick in milliseconds, > 0.
+        learn_beta: as in :func:`leaky`.
     """
-    return made(snntorch.Leaky, beta=math.exp(-dt / tau), reset_mechanism="none", spike_grad=Spike())
+    require_flags({"learn_beta": learn_beta})
+    beta = _beta(tau, dt)
+    return made(snntorch.Leaky, beta=beta, reset_mechanism="none", spike_grad=Spike(), learn_beta=learn_beta)
+
+
+def require_flags(flags: dict[str, Any]) -> None:
+    """Refuse what is neither True nor False, by name."""
+    for name, value in flags.items():
+        require(isinstance(value, bool), name, value, "True or False")
+
+
+def _beta(tau: float, dt: float) -> float:
+    require_positive("tau", tau)
+    require_positive("dt", dt)
+    return math.exp(-dt / tau)
 
 
 def made(kind: type[Neuron], **options: Any) -> Neuron:

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import snntorch
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +22,7 @@ from ..checks import (
 )
 from ..fields import added
 from .arguments import require_readout
-from .layers import PlasticLinear, as_spikes, integrator, leaky
+from .layers import PlasticLinear, as_spikes, integrator, leaky, require_flags
 from .plasticity import RULES, Rule, make_rule
 from .scan import HiddenState, initial_state, integrate, scan
 
@@ -58,13 +59,22 @@ class NetworkOptions:
     rule: dict[str, float] = added(
         {}
     )  # arguments of the rule, whichever it is, by name; before those above; of snn, empty
+    learn_beta: bool = added(False)  # β of the hidden neurons and of the readout, from their time constants on
+    learn_threshold: bool = added(False)  # the hidden neurons' threshold, from 1 on
 
     def __post_init__(self):
-        for name, value in vars(self).items():
+        values = dict(vars(self))
+        require_flags({name: values.pop(name) for name in ("learn_beta", "learn_threshold")})
+        for name, value in values.items():
             if name != "rule":
                 check = require_float32 if name in ("e_max", "slope") else require_positive
                 check(name, value)
         require(isinstance(self.rule, dict), "rule", self.rule, "the rule's arguments by name, such as {'eta': 5.0}")
+
+
+def hidden_neuron(options: NetworkOptions) -> snntorch.Leaky:
+    """The hidden neurons of a network under ``options``."""
+    return leaky(options.tau_membrane, options.dt, options.slope, options.learn_beta, options.learn_threshold)
 
 
 # The options that belong to one rule each: option → (rule, its argument). Later rules take theirs from ``rule`` alone.
@@ -161,8 +171,8 @@ class SpikingNetwork(nn.Module):
     def __init__(self, synapses: nn.Linear | PlasticLinear, readout: nn.Linear, options: NetworkOptions):
         super().__init__()
         self.synapses, self.readout = synapses, readout
-        self.neuron = leaky(options.tau_membrane, options.dt, options.slope)
-        self.integrator = integrator(options.tau_readout, options.dt)
+        self.neuron = hidden_neuron(options)
+        self.integrator = integrator(options.tau_readout, options.dt, options.learn_beta)
 
     @property
     def n_inputs(self) -> int:

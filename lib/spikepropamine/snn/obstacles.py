@@ -103,8 +103,8 @@ def of_neuron(neuron: Any, reset: str = "subtract", kind: Any = snntorch.Leaky) 
     if not neuron.reset_delay:
         return "the neuron resets without delay"
     beta, threshold, factor = neuron.beta, neuron.threshold, neuron.graded_spikes_factor
-    if any(x.requires_grad or isinstance(x, nn.Parameter) for x in (beta, threshold, factor)):
-        return "the neuron's β or threshold is learned"
+    if factor.requires_grad or isinstance(factor, nn.Parameter):
+        return "the factor of the neuron's spikes is learned"
     if any(x.numel() != 1 or x.ndim > 1 for x in (beta, threshold, factor)):
         return "the neurons differ in β or threshold"
     if reset != "none" and not math.isfinite(threshold.item()):

@@ -60,7 +60,7 @@ class PlasticLeaky(nn.Module):
         for name, value in given.items():
             require(neuron is None, name, value, "None where neuron is given, which has its own")
         with with_values(device):
-            made = leaky(**{"tau": 20.0, **given}, dt=dt) if neuron is None else neuron
+            made = leaky(given.get("tau", 20.0), dt, given.get("slope", 25.0)) if neuron is None else neuron
         require(isinstance(made, snntorch.Leaky), "neuron", type(made).__name__, "a snntorch.Leaky, or None")
         require(not made.init_hidden, "init_hidden of neuron", made.init_hidden, "False: state is passed, never kept")
         with with_values(device):

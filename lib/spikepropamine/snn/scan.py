@@ -80,8 +80,8 @@ def scan(
 
     Args:
         layer: the synapses, P inputs to Q neurons.
-        neuron: the neurons: ``snntorch.Leaky`` or ``snntorch.Lapicque``, or a module of your own that returns (spikes, v) of
-            (current, v). Of snnTorch's one thread at a time makes a tick where the reference path runs.
+        neuron: the neurons: ``snntorch.Leaky``, whose β and threshold may be learned, or ``snntorch.Lapicque``, or a module of
+            your own that returns (spikes, v) of (current, v). Of snnTorch's one thread at a time makes a tick where the reference path runs.
         spikes: (T, B, P), of the weights' dtype and on their device, finite; T may be 0.
         state: where to start; zero where not given.
         path: "auto" takes the fused path where it applies; "reference" and "fused" insist. On a GPU the fused path has first
@@ -89,7 +89,7 @@ def scan(
 
     Returns:
         The spikes of the neurons, (T, B, Q), and the state after the last tick. Both carry
-        gradients to every parameter, the input spikes and the initial state.
+        gradients to every parameter of the layer and the neurons, the input spikes and the initial state.
 
     Raises:
         TypeError: spikes or a state that are no tensors or not of the weights' dtype; a layer or a neuron of another kind.

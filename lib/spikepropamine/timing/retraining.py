@@ -127,7 +127,10 @@ def measure_walks(
     )
     rows = []
     for (called, _, config, seed), found in zip(walking, done):
-        now, then = pd.DataFrame(found), only(published, {(config.hash, seed)})
+        rows_of = pd.DataFrame(found), only(published, {(config.hash, seed)})
+        # what was measured first may stand first
+        order = [key for key in ("condition", "strength", "way", "quarter") if key in rows_of[0]]
+        now, then = (table.sort_values(order, ignore_index=True) for table in rows_of)
         metric = "return" if "return" in now else "reward"
         same = all(_equal(now[one], then[one]) for one in now.select_dtypes("number") if one != "policy_seconds")
         rows.append(
@@ -137,7 +140,7 @@ def measure_walks(
                 "network": config.network.name,
                 "seed": seed,
                 "seconds": now.policy_seconds[0],
-                "published_seconds": then.policy_seconds.iloc[0] if "policy_seconds" in then else math.nan,
+                "published_seconds": then.policy_seconds.unique().sum() if "policy_seconds" in then else math.nan,
                 metric: now[metric].mean(),
                 f"published_{metric}": then[metric].mean(),
                 "same": same,

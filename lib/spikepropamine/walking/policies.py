@@ -24,8 +24,7 @@ from ..checks import (
     require_tensor,
 )
 from ..snn.arguments import put_weights_in_place, require_layer, require_neuron, require_state
-from ..snn.layers import leaky
-from ..snn.networks import NETWORKS, NetworkOptions, NetworkState, SpikingNetwork, build
+from ..snn.networks import NETWORKS, NetworkOptions, NetworkState, SpikingNetwork, build, hidden_neuron
 from ..snn.scan import HiddenState, scan
 
 POLICIES = (*NETWORKS, "mlp")
@@ -52,7 +51,7 @@ class SpikingPolicy(nn.Module):
     def __init__(self, encoder: nn.Linear, network: SpikingNetwork, ticks: int, options: NetworkOptions):
         super().__init__()
         self.encoder, self.network, self.ticks = encoder, network, ticks
-        self.neuron = leaky(options.tau_membrane, options.dt, options.slope)
+        self.neuron = hidden_neuron(options)
 
     def initial_state(self, batch_size: int) -> PolicyState:
         """The state at the start of an episode: everything zero."""

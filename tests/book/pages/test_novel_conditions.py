@@ -70,6 +70,13 @@ def test_measured_at_one_strength_alone_one_panel_is_drawn(walks):
     assert not strong_too and len(page.draw_shares(few, "Ant-v5", NAMES).figure.axes) == 1
 
 
+def test_where_some_policies_lack_the_strongest_level_the_caption_says_how_many_have_it(walks):
+    assert "so far" not in page.draw_shares(walks, "Ant-v5", NAMES).caption
+    moderate = walks.strength.isna() | walks.strength.eq(walks.condition.map(kept.MODERATE))
+    drawing = page.draw_shares(walks[moderate | (walks.seed < 2)], "Ant-v5", NAMES)
+    assert drawing.caption.endswith(" At the strongest level 12 of 30 policies are measured so far.")
+
+
 def test_diverged_simulations_are_counted_by_condition(walks):
     assert page.diverged_in_words(walks.assign(diverged=0)) == "No simulation diverged under any condition."
     one = walks.assign(

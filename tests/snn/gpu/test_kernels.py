@@ -300,6 +300,22 @@ def test_scan_takes_the_kernels_where_they_apply(reached, caplog):
     assert "PlasticScan" in type(out.grad_fn).__name__ and layer.alpha.grad.any()
 
 
+@pytest.mark.parametrize("name", ["dp-oja", "ndp-bcm", "snn"])
+def test_gradients_by_what_neurons_learn_are_those_of_the_reference(reached, name):
+    network = build(name, 6, 5, 2, seed=3, weight_scale=4.0, learn_beta=True, learn_threshold=True)
+    layer, neuron = network.synapses.to(DEVICE, torch.float64), network.neuron.to(DEVICE, torch.float64)
+    spikes, gradients = spikes_of(12, 2, 6), []
+    start = initial_state(layer, 2)._replace(v=torch.rand(2, 5, dtype=torch.float64, device=DEVICE))
+    for path in ("reference", "fused"):
+        neuron.zero_grad()
+        out, last = scan(layer, neuron, spikes, start, path)
+        weights = torch.linspace(-1, 1, out.numel(), dtype=out.dtype, device=DEVICE).view_as(out)
+        ((out * weights).sum() + (last.v**2).sum()).backward()
+        gradients.append(torch.stack([p.grad.clone() for p in neuron.parameters()]))
+    assert len(gradients[0]) == 2 and gradients[0].all()
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-9, atol=0)
+
+
 def falls_back(layer, neuron, spikes, reason, caplog):
     with caplog.at_level(logging.WARNING):
         outs = [scan(layer, neuron, spikes)[0] for _ in range(2)]

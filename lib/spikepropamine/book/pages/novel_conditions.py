@@ -208,6 +208,12 @@ def draw_shares(walks: pd.DataFrame, robot: str, names: Sequence[str]) -> Drawin
         f"At {next(iter(means))} strength {first.idxmin()} costs most on {robot}, for {(lowest == first.idxmin()).sum()} of {len(lowest)} networks"
         + (f", and {first.idxmax()} helps {helped}" if first.max() > 1.05 else "")
     )
+    policies = {title: len(table[kept.KEYS].drop_duplicates()) for title, table in panels.items()}
+    so_far = "".join(
+        f" At the {title} level {number} of {max(policies.values())} policies are measured so far."
+        for title, number in policies.items()
+        if number < max(policies.values())
+    )
     data = at[at.condition != TRAINING].copy()
     trained = at[at.condition == TRAINING].set_index(kept.KEYS)["return"].rename("trained")
     data = data.merge(trained, left_on=kept.KEYS, right_index=True)
@@ -221,7 +227,7 @@ def draw_shares(walks: pd.DataFrame, robot: str, names: Sequence[str]) -> Drawin
         figure,
         with_progress[["environment", "condition", "strength", "network", "seed", "return", "progress", "share"]],
         f"{message}: progress (the return without the bonus for staying up) as a percentage of the same policy's under the "
-        "training condition, mean over policies. Orange is less than there, purple more. The data hold every strength.",
+        f"training condition, mean over policies. Orange is less than there, purple more. The data hold every strength.{so_far}",
         f"Two tables of coloured cells, conditions down the side and networks along the top. Means over networks, {told}.",
     )
 

@@ -99,7 +99,7 @@ def further(closer: pd.DataFrame, later: pd.DataFrame) -> str:
     return figures.minus(
         f"Later, and exploratory, {enumerated(f'*{change}*' for change in FURTHER_CHANGES)} were tried on {robot} in the same way ({len(later)} of {planned} "
         f"runs). Of those tried with all policies, what each adds to their mean return: {each or 'none yet'}. {CLOSED_AT:.0%} of the MLP's return is "
-        f"reached by {reach or 'none'}. Time constants and thresholds that are learned were not tried: the compiled code takes them as constants."
+        f"reached by {reach or 'none'}."
     )
 
 

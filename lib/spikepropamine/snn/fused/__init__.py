@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..layers import PlasticLinear, PlasticState
+from ..leak_gradients import constants
 from .autograd import LeakyScan, Learned, PlasticScan, Prepared, leak, run_leaky
 from .compiler import missing
 from .structures import State
@@ -32,7 +33,7 @@ def run(layer: PlasticLinear | nn.Linear, neuron: snntorch.Leaky, spikes: Tensor
     if isinstance(layer, nn.Linear):
         out, _, v = integrate(layer(spikes), state.v, neuron)
         return out, state._replace(v=v)
-    learned, E, *traces = Learned.of(layer), *state.plastic
+    learned, E, *traces = Learned.of(layer, neuron), *state.plastic
     start = State(E, state.v, *traces)
     inputs = (spikes, *learned, *start)
     if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs):
@@ -44,17 +45,17 @@ def run(layer: PlasticLinear | nn.Linear, neuron: snntorch.Leaky, spikes: Tensor
 
 def integrate(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tensor, Tensor, Tensor]:
     """The neurons alone: spikes and potentials, (T, B, Q), of currents (T, B, Q), and the last potentials, (B, Q)."""
-    return LeakyScan.apply(neuron, current, v)
+    return LeakyScan.apply(neuron, current, v, *constants(neuron))
 
 
 def prepare(layer: PlasticLinear | nn.Linear, neuron: snntorch.Leaky) -> Callable[[Tensor, Any], tuple[Tensor, Any]]:
     """:func:`run` of spikes and state alone, without gradients, with the weights that ``layer`` has now laid out once."""
     if isinstance(layer, nn.Linear):
-        constants, weight = leak(neuron, layer.weight), layer.weight.detach()
+        leaking, weight = leak(neuron, layer.weight), layer.weight.detach()
         bias = None if layer.bias is None else layer.bias.detach()
 
         def run(spikes: Tensor, state: Any) -> tuple[Tensor, Any]:
-            out, _, v = run_leaky(F.linear(spikes, weight, bias), state.v, constants)
+            out, _, v = run_leaky(F.linear(spikes, weight, bias), state.v, leaking)
             return out, state._replace(v=v)
 
     else:

@@ -13,7 +13,7 @@ import snntorch
 import torch
 from torch import Tensor
 
-from .. import reference
+from .. import leak_gradients, reference
 from ..layers import PlasticLinear, PlasticState
 from ..surrogates import slope_of
 from . import kernels
@@ -44,9 +44,8 @@ _EMPTY = {dtype: torch.empty(0, dtype=dtype, device="cpu") for dtype in (torch.f
 
 def leak(neuron: snntorch.Leaky, like: Tensor) -> Leak:
     """The constants of ``neuron``, in the dtype of ``like``."""
-    # snnTorch holds β within 0 and 1 where it uses it
-    beta = neuron.beta.detach().clamp(0, 1).item()
-    threshold = math.inf if neuron.reset_mechanism == "none" else neuron.threshold.item()
+    beta, threshold = (x.item() for x in leak_gradients.constants(neuron))
+    threshold = math.inf if neuron.reset_mechanism == "none" else threshold
     return Leak(*map(scalar_type(like), (beta, threshold, slope_of(neuron))))
 
 
@@ -60,14 +59,15 @@ def run_leaky(current: Tensor, v: Tensor, constants: Leak) -> tuple[Tensor, Tens
 
 
 class LeakyScan(torch.autograd.Function):
-    """:func:`run_leaky` with gradients to ``current`` and ``v``."""
+    """:func:`run_leaky` with gradients to ``current``, ``v`` and the neuron's β and threshold, as :func:`..leak_gradients.constants` gives them."""
 
     @staticmethod
-    def forward(ctx, neuron, current, v):
+    def forward(ctx, neuron, current, v, beta, threshold):
         ctx.neuron, ctx.constants = neuron, leak(neuron, current)
         out, potential, last = run_leaky(current, v, ctx.constants)
-        # the readout's gradient needs none of its values, which the caller may then overwrite
-        keep(ctx, None if ctx.constants.threshold == math.inf else potential, current, v)
+        # the readout's gradient by its currents needs none of its values, which the caller may then overwrite
+        needed = ctx.constants.threshold < math.inf or any(ctx.needs_input_grad[3:])
+        keep(ctx, potential if needed else None, current, v, beta, threshold)
         return out, potential, last
 
     @staticmethod
@@ -78,21 +78,31 @@ class LeakyScan(torch.autograd.Function):
             _require_unchanged(ctx.constants, leak(ctx.neuron, potential))
             spikes = ctx.constants.threshold < math.inf
             grads = (grad_out if spikes else None, grad_potential, grad_v)
-            return None, *_again(lambda *inputs: reference.integrate(*inputs, ctx.neuron), inputs, grads)
-        (grad_v,) = copies(grad_v)
+            return None, *_again(partial(_reference_neurons, ctx.neuron), inputs, grads)
+        (grad_start,) = copies(grad_v)  # overwritten from the last potentials' to the first ones'
         grad_current = torch.empty_like(potential, memory_format=torch.contiguous_format)
         with denormals_as_zero():
             kernels.leaky_backward(
-                *numpy_views(grad_out, grad_potential, potential), ctx.constants, *numpy_views(grad_v, grad_current)
+                *numpy_views(grad_out, grad_potential, potential), ctx.constants, *numpy_views(grad_start, grad_current)
             )
-        return None, grad_current, grad_v
+        by_leak: tuple[Tensor | None, ...] = None, None
+        if any(ctx.needs_input_grad[3:]):
+            _, v, *constants = inputs
+            by_leak = leak_gradients.by_leak(grad_current, potential, v, *constants, grad_v, grad_potential)
+            by_leak = by_leak if ctx.constants.threshold < math.inf else (by_leak[0], None)
+        return None, grad_current, grad_start, *by_leak
+
+
+def _reference_neurons(neuron: snntorch.Leaky, current: Tensor, v: Tensor, *constants: Tensor) -> tuple[Tensor, ...]:
+    """What :class:`LeakyScan` computes, by the reference path."""
+    return reference.integrate(current, v, leak_gradients.with_constants(neuron, *constants))
 
 
 # ---------------------------------------------------------------- a plastic layer
 
 
 class Learned(NamedTuple):
-    """The tensors of a plastic layer that gradients reach; no V and c where it is not modulated."""
+    """The tensors of a plastic layer and its neurons that gradients reach; no V and c where it is not modulated."""
 
     weight: Tensor  # (Q, P)
     bias: Tensor  # (Q,)
@@ -100,12 +110,18 @@ class Learned(NamedTuple):
     eta: Tensor  # a scalar
     V: Tensor | None  # (Q, Q)
     c: Tensor | None  # (Q,)
+    beta: Tensor  # of the neurons, a scalar
+    threshold: Tensor  # likewise
 
     @classmethod
-    def of(cls, layer: PlasticLinear) -> "Learned":
-        """Those of ``layer`` as they are now."""
+    def of(cls, layer: PlasticLinear, neuron: snntorch.Leaky) -> "Learned":
+        """Those of ``layer`` and ``neuron`` as they are now."""
         modulator = (layer.modulator_weight, layer.modulator_bias) if layer.modulated else (None, None)
-        return cls(layer.weight, layer.bias, layer.alpha, layer.rule.eta, *modulator)
+        of_neuron = leak_gradients.constants(neuron)
+        return cls(layer.weight, layer.bias, layer.alpha, layer.rule.eta, *modulator, *of_neuron)
+
+
+_LEARNED = len(Learned._fields)
 
 
 def constants(layer: PlasticLinear, neuron: snntorch.Leaky, learned: Learned) -> Constants:
@@ -124,7 +140,7 @@ class Prepared:
     """
 
     def __init__(self, layer: PlasticLinear, neuron: snntorch.Leaky, learned: Learned | None = None):
-        learned = Learned(*(x if x is None else x.detach() for x in learned or Learned.of(layer)))
+        learned = Learned(*(x if x is None else x.detach() for x in learned or Learned.of(layer, neuron)))
         V = learned.bias.new_empty(0, 0) if learned.V is None else learned.V
         c = torch.zeros_like(learned.bias) if learned.c is None else learned.c
         self.kernels = kernels.compiled(type(layer.rule))
@@ -168,15 +184,19 @@ class Prepared:
             self._own_to_thread.scratch = kernels.forward_scratch(self.inputs, Q, self.weights.W.dtype.type)
         return self._own_to_thread.scratch
 
-    def run_back(self, sizes: Sizes, history: History, out: Tensor, state: State, track_inputs: bool) -> Gradients:
+    def run_back(
+        self, sizes: Sizes, history: History, out: Tensor, state: State, track_inputs: bool, track_neurons: bool
+    ) -> Gradients:
         """The adjoint of :meth:`run`, of the gradients by its spikes and its last state, as tensors in usual shapes."""
         T, B, P, neurons, stride = sizes
         Q, blocks = padded(neurons, out.itemsize), _blocks(B)
         own = _own(state)  # overwritten from the final to the initial state's
         spikes = out.new_zeros((T, B, P) if track_inputs else (0, 0, 0))
         sums = [out.new_zeros(len(blocks), size) for size in (P * Q, P * Q, Q, neurons * Q, Q, Q)]
+        current = out.new_empty((T, B, Q) if track_neurons else (0, 0, Q))
         (grad_out,) = numpy_views(pad(out))
-        gradients = Gradients(grad_out, State(*numpy_views(*own)), *numpy_views(spikes, *sums), track_inputs)
+        arrays = numpy_views(spikes, *sums, current)
+        gradients = Gradients(grad_out, State(*numpy_views(*own)), *arrays, track_inputs, track_neurons)
         (V_back,) = numpy_views(columns(self.V))
         weights, history = self.weights._replace(V=V_back), History(*numpy_views(*history))
         _, kernel = self.kernels
@@ -196,7 +216,9 @@ class Prepared:
             square(V, neurons).t(),
             c[:neurons],
             eta.sum(),
+            unpadded(current, neurons),
             track_inputs,
+            track_neurons,
         )
 
 
@@ -205,7 +227,7 @@ class PlasticScan(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, layer, neuron, spikes, *tensors):
-        learned, state = Learned(*tensors[:6]), State(*tensors[6:])
+        learned, state = Learned(*tensors[:_LEARNED]), State(*tensors[_LEARNED:])
         ctx.prepared = Prepared(layer, neuron, learned)
         ctx.layer, ctx.neuron = layer, neuron
         out, last, ctx.sizes, history = ctx.prepared.run(spikes, state, keep=True)
@@ -220,22 +242,32 @@ class PlasticScan(torch.autograd.Function):
         saved = kept(ctx)
         history, tensors = History(*saved[:5]), saved[5:]
         if torch.is_grad_enabled() or not readable(grad_out, *grad_last):
-            _require_unchanged(ctx.prepared.constants, constants(ctx.layer, ctx.neuron, Learned(*tensors[:6])))
+            _require_unchanged(ctx.prepared.constants, constants(ctx.layer, ctx.neuron, Learned(*tensors[:_LEARNED])))
             again = partial(_reference, ctx.layer, ctx.neuron)
             return None, None, *_again(again, (history.spikes, *tensors), (grad_out, *grad_last))
-        track_inputs = ctx.needs_input_grad[2] or any(ctx.needs_input_grad[9:])
+        learned, state = Learned(*tensors[:_LEARNED]), State(*tensors[_LEARNED:])
+        by_spikes, *by_learned = ctx.needs_input_grad[2:]
+        track_inputs = by_spikes or any(by_learned[_LEARNED:])
+        track_neurons = any(by_learned[_LEARNED - 2 : _LEARNED])  # β and threshold
         grad_out = torch.zeros_like(unpadded(history.out, ctx.sizes.neurons)) if grad_out is None else grad_out
-        grad_state = State(*(torch.zeros_like(x) if g is None else g for g, x in zip(grad_last, tensors[6:])))
-        g = ctx.prepared.run_back(ctx.sizes, history, grad_out, grad_state, track_inputs)
+        grad_state = State(*(torch.zeros_like(x) if g is None else g for g, x in zip(grad_last, state)))
+        g = ctx.prepared.run_back(ctx.sizes, history, grad_out, grad_state, track_inputs, track_neurons)
         modulator = (g.V, g.c) if ctx.prepared.weights.modulated else (None, None)
-        return None, None, g.spikes if track_inputs else None, g.W, g.bias, g.alpha, g.eta, *modulator, *g.state
+        by_leak: tuple[Tensor | None, ...] = None, None
+        if track_neurons:
+            potential = unpadded(history.potential, ctx.sizes.neurons).transpose(0, 1)
+            by_leak = leak_gradients.by_leak(
+                g.current, potential, state.v, learned.beta, learned.threshold, grad_state.v
+            )
+        by_learned = g.W, g.bias, g.alpha, g.eta, *modulator, *by_leak
+        return None, None, g.spikes if track_inputs else None, *by_learned, *g.state
 
 
 def _reference(
     layer: PlasticLinear, neuron: snntorch.Leaky, spikes: Tensor, *tensors: Tensor | None
 ) -> tuple[Tensor, ...]:
     """What :class:`PlasticScan` computes of its ``tensors``, by the reference path."""
-    learned, state = Learned(*tensors[:6]), State(*tensors[6:])
+    learned, state = Learned(*tensors[:_LEARNED]), State(*tensors[_LEARNED:])
     rule, stand_in = copy.copy(layer.rule), copy.copy(layer)
     rule.__class__ = type("Given", (type(rule),), {"eta": learned.eta})
     # of the class that it computes as: a parametrized layer's own would compute its tensors anew
@@ -246,6 +278,7 @@ def _reference(
         if name and value is not None:
             stand_in._parameters[name] = value
     E, v, *traces = state
+    neuron = leak_gradients.with_constants(neuron, learned.beta, learned.threshold)
     out, (v, plastic) = reference.run(stand_in, neuron, spikes, _Start(v, PlasticState(E, *traces)))
     return out, plastic.E, v, *plastic[1:]
 

@@ -154,7 +154,7 @@ def _backward(block, sizes, weights, constants, history, gradients, scratch, seg
     """
     T, B, P, neurons, stride = sizes
     eta, beta, threshold, steepness, keep_trace, theta_step, e_max = constants
-    modulated, track_inputs = weights.modulated, gradients.track_inputs
+    modulated, track_inputs, track_neurons = weights.modulated, gradients.track_inputs, gradients.track_neurons
     step = width(weights.W)
     Q = weights.W.size // P
     zero = number(weights.W, 0)
@@ -164,6 +164,7 @@ def _backward(block, sizes, weights, constants, history, gradients, scratch, seg
     grad_bias, grad_c = row(gradients.bias, block.place * Q), row(gradients.c, block.place * Q)
     grad_eta, grad_V = row(gradients.eta, block.place * Q), row(gradients.V, block.place * neurons * Q)
     active, ones, grad_current = row(scratch.active, 0), row(scratch.rows, 0), row(scratch.rows, Q)
+    grad_current_ = row(gradients.current, 0)
     grad_drive, pull, grad_E = row(scratch.rows, 2 * Q), row(scratch.rows, 3 * Q), row(scratch.columns, 0)
     x_pre_, x_post_, theta_ = row(segment.x_pre, 0), row(segment.x_post, 0), row(segment.theta, 0)
     growth_, keep_, E_, clipped = row(segment.growth, 0), row(segment.keep, 0), row(segment.E, 0), segment.clipped
@@ -264,6 +265,8 @@ def _backward(block, sizes, weights, constants, history, gradients, scratch, seg
                     for a in range(spiking(out, neurons, active)):
                         add_scaled(row(grad_V, active[a] * Q), 1 - keep_trace, grad_drive, Q, step)
                 n = spiking(spikes, P, active)
+                if track_neurons:
+                    grad_current = row(grad_current_, (t * B + m) * Q)
                 for j in range(0, Q, step):
                     # x = λ x[t−1] + (1 − λ) s, s = step(v), v = β v[t−1] + I − reset (no gradient)
                     g_x = load(grad_x_post, j)

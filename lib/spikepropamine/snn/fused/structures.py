@@ -90,7 +90,9 @@ class Gradients(NamedTuple):
     V: np.ndarray | Tensor  # (neurons, Q), presynaptic first
     c: np.ndarray | Tensor
     eta: np.ndarray | Tensor  # (Q,), to be summed
+    current: np.ndarray | Tensor  # (T, B, Q), filled only where neurons are tracked
     track_inputs: bool
+    track_neurons: bool
 
 
 class Scratch(NamedTuple):

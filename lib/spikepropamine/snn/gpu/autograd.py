@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from .. import leak_gradients
 from ..layers import PlasticLinear, PlasticState
 from ..plasticity import Rule
 from ..surrogates import slope_of
@@ -38,7 +39,8 @@ def plastic_scan(
     # what does not depend on E, for all ticks at once: autograd takes care of W, b and its part of the spikes' gradient
     current = F.linear(spikes, layer.weight, layer.bias)
     modulator = (layer.modulator_weight, layer.modulator_bias) if layer.modulated else (None, None)
-    inputs = (current, spikes, layer.alpha, layer.rule.eta, *modulator, v, *plastic)
+    of_neuron = leak_gradients.constants(neuron)
+    inputs = (current, spikes, layer.alpha, layer.rule.eta, *modulator, *of_neuron, v, *plastic)
     numbers = _numbers(neuron, current, layer.trace_decay, layer.rule.theta_step(layer.dt), layer.e_max)
     setting = Setting(type(layer.rule), layer.modulated, cut, numbers)
     out, v, *plastic = _PlasticScan.apply(setting, torch.is_grad_enabled(), *inputs)
@@ -56,8 +58,7 @@ class Setting(NamedTuple):
 
 def _numbers(neuron: snntorch.Leaky, like: Tensor, *more: float) -> Tensor:
     # β, threshold, k of the surrogate and more, where the kernels read them
-    # snnTorch holds β within 0 and 1 where it uses it
-    of_neuron = [x.detach().to(like).reshape(1) for x in (neuron.beta.clamp(0, 1), neuron.threshold)]
+    of_neuron = [x.detach().to(like).reshape(1) for x in leak_gradients.constants(neuron)]
     # filled on the device, for a CUDA graph cannot record a copy from the CPU
     return torch.cat([*of_neuron, *(like.new_full((1,), x) for x in (slope_of(neuron), *more))])
 
@@ -88,7 +89,7 @@ def _launch(block: Tiles, modulated: bool, programs: int, Q: int, in_registers, 
 
 class _PlasticScan(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, setting, keep, current, spikes, alpha, eta, V, c, v, E, x_pre, x_post, theta):
+    def forward(ctx, setting, keep, current, spikes, alpha, eta, V, c, beta, threshold, v, E, x_pre, x_post, theta):
         (T, B, P), Q, block = spikes.shape, alpha.shape[0], setting.tiles
         given = Given(
             spikes.contiguous(),
@@ -114,7 +115,7 @@ class _PlasticScan(torch.autograd.Function):
             given, current.contiguous(), start, end, out, kept, *sizes, COEFFICIENTS=coefficients, KEEP=keep, **options
         )
         if keep:
-            ctx.save_for_backward(*given, out, *kept)
+            ctx.save_for_backward(*given, out, *kept, start.v, beta, threshold)
             ctx.setting = setting
             ctx.set_materialize_grads(False)
         # the caller may overwrite the spikes, and the backward reads them
@@ -123,7 +124,8 @@ class _PlasticScan(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_out, *grad_end):
-        given, out, kept = Given(*ctx.saved_tensors[:5]), ctx.saved_tensors[5], Kept(*ctx.saved_tensors[6:])
+        *saved, v, beta, threshold = ctx.saved_tensors
+        given, out, kept = Given(*saved[:5]), saved[5], Kept(*saved[6:])
         setting, block = ctx.setting, ctx.setting.tiles
         (T, B, P), Q, stride = given.spikes.shape, out.shape[2], _stride(len(out))
         new = out.new_empty
@@ -131,7 +133,7 @@ class _PlasticScan(torch.autograd.Function):
         grad_out = torch.zeros_like(out) if grad_out is None else grad_out.contiguous()
         grad_end = State(*(out.new_zeros(shape) if g is None else g.contiguous() for g, shape in zip(grad_end, shapes)))
         grad_start = State(*(g.clone() if block.in_memory else torch.empty_like(g) for g in grad_end))
-        track_inputs = ctx.needs_input_grad[3] or ctx.needs_input_grad[10]
+        track_inputs = ctx.needs_input_grad[3] or ctx.needs_input_grad[12]
         cuts = -(-Q // block.block_q)
         apart = 1 if block.in_memory else cuts  # programs that each take a part of the neurons
         programs = min(B, max(1, PROGRAMS // apart))
@@ -167,8 +169,11 @@ class _PlasticScan(torch.autograd.Function):
         g_spikes = gradients.spikes.sum(0) if track_inputs else None
         g_x_pre = gradients.x_pre.sum(0) if track_inputs else None
         g_alpha, g_eta = gradients.alpha.sum(0), gradients.eta.sum()
+        g_leak = None, None
+        if any(ctx.needs_input_grad[8:10]):
+            g_leak = leak_gradients.by_leak(gradients.current, kept.potential, v, beta, threshold, grad_end.v)
         g = grad_start._replace(x_pre=g_x_pre)
-        return None, None, gradients.current, g_spikes, g_alpha, g_eta, g_V, g_c, *g
+        return None, None, gradients.current, g_spikes, g_alpha, g_eta, g_V, g_c, *g_leak, *g
 
 
 # ---------------------------------------------------------------- neurons without plastic synapses
@@ -180,32 +185,38 @@ def leaky_scan(current: Tensor, v: Tensor, neuron: snntorch.Leaky) -> tuple[Tens
     """The neurons alone: spikes and potentials, (T, B, Q), of currents (T, B, Q), and the last potentials, (B, Q)."""
     if current.numel() == 0:
         return current, current, v
-    return _LeakyScan.apply(neuron.reset_mechanism != "none", _numbers(neuron, current), current, v)
+    of_neuron = leak_gradients.constants(neuron)
+    return _LeakyScan.apply(neuron.reset_mechanism != "none", _numbers(neuron, current), current, v, *of_neuron)
 
 
 class _LeakyScan(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, spiking, numbers, current, v):
+    def forward(ctx, spiking, numbers, current, v, beta, threshold):
         current, v = current.contiguous(), v.contiguous()
         potential, last = torch.empty_like(current), torch.empty_like(v)
         out = torch.empty_like(current) if spiking else torch.zeros_like(current)
         kernels.leaky_forward[(triton.cdiv(v.numel(), _BLOCK),)](
             current, v, out, potential, last, numbers, len(current), v.numel(), SPIKING=spiking, BLOCK=_BLOCK
         )
-        # the readout's gradient needs none of its values, which the caller may then overwrite
-        ctx.save_for_backward(potential if spiking else numbers, numbers)
+        # the readout's gradient by its currents needs none of its values, which the caller may then overwrite
+        needed = spiking or any(ctx.needs_input_grad[4:])
+        ctx.save_for_backward(potential if needed else None, numbers, v, beta, threshold)
         ctx.spiking = spiking
         return out, potential, last
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_out, grad_potential, grad_last):
-        potential, numbers = ctx.saved_tensors
-        potential = potential if ctx.spiking else grad_potential
+        potential, numbers, v, *of_neuron = ctx.saved_tensors
+        potential = grad_potential if potential is None else potential
         T, N = len(potential), grad_last.numel()
         given = (x.contiguous() for x in (grad_out, grad_potential, potential, grad_last))
         grad_current, grad_v = torch.empty_like(potential), potential.new_empty(grad_last.shape)
         kernels.leaky_backward[(triton.cdiv(N, _BLOCK),)](
             *given, grad_current, grad_v, numbers, T, N, SPIKING=ctx.spiking, BLOCK=_BLOCK
         )
-        return None, None, grad_current, grad_v
+        by_leak = None, None
+        if any(ctx.needs_input_grad[4:]):
+            by_leak = leak_gradients.by_leak(grad_current, potential, v, *of_neuron, grad_last, grad_potential)
+            by_leak = by_leak if ctx.spiking else (by_leak[0], None)
+        return None, None, grad_current, grad_v, *by_leak
