@@ -51,6 +51,21 @@ def test_what_is_tried_later_is_tried_with_every_policy_and_the_same_number_of_s
     assert {c.training.rollout * c.training.environments for c in configs} == {2048}
 
 
+def test_longer_pieces_are_round_two_s_plastic_policies_on_one_robot_with_nothing_else_changed():
+    experiment, second = two.longer_pieces(), two.round_two("half-cheetah", policies=two.PUBLISHED_PLASTIC)
+    assert experiment.seeds == experiment.weights_of == tuple(range(5))
+    assert len(experiment.configs) == len(second.configs) == 4
+    for longer, before in zip(experiment.configs, second.configs):
+        training = before.training
+        assert longer.training.piece == 8 * training.piece
+        assert longer.training.rollout * longer.training.environments == training.rollout * training.environments
+        alike = {name: getattr(training, name) for name in ("piece", "rollout", "environments")}
+        assert dataclasses.replace(longer, training=dataclasses.replace(longer.training, **alike)) == before
+    assert not two.longer_pieces("ant").runs
+    with pytest.raises(ValueError, match="seeds = 0: must be"):
+        two.longer_pieces(seeds=0)
+
+
 @pytest.mark.parametrize("change", [*two.GAP_CHANGES, *two.FURTHER_CHANGES])
 def test_a_change_changes_what_it_names_and_nothing_else(change, monkeypatch):
     monkeypatch.setattr(two, "TAKEN", {"ant": change})

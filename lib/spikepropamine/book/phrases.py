@@ -11,6 +11,11 @@ def enumerated(names: Iterable[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
+def capital(text: str) -> str:
+    """``text`` with its first letter a capital, as a sentence begins."""
+    return text[:1].upper() + text[1:]
+
+
 def between(values: Sequence[float], form: str = ".0%") -> str:
     """The least and the greatest of ``values``: "2 to 3%", or one number where they read alike."""
     low, high = format(min(values), form), format(max(values), form)

@@ -82,7 +82,10 @@ ROUND_TWO |= {
     for robot in walking_round_two.STEPS
     for kind, make in (("gap-search", walking_round_two.gap_search), ("round-two", walking_round_two.round_two))
 }
-ROUND_TWO |= {walking_round_two.FURTHER: walking_round_two.further_search}
+ROUND_TWO |= {
+    walking_round_two.FURTHER: walking_round_two.further_search,
+    walking_round_two.LONGER: walking_round_two.longer_pieces,
+}
 WALKING = _with_quick(
     {
         f"{name}{kind}": partial(make, name)
@@ -185,8 +188,16 @@ def _at_once(measure: Callable[[Store], tuple]) -> Callable[[Store, int | str, K
     return lambda store, workers, keep: keep(*measure(store))
 
 
-def _exploratory(module: ModuleType, size: dict[str, int]) -> dict[str, Measurement]:
-    """What ``module`` measures, at ``size``, of the policies of both rounds on walking."""
+def _exploratory(
+    module: ModuleType, size: dict[str, int], more: Mapping[str, tuple[Callable[..., Experiment], str]] = {}
+) -> dict[str, Measurement]:
+    """What ``module`` measures, at ``size``, of the policies of both rounds on walking.
+
+    Args:
+        module: it has ``measure``, ``policies`` and ``rehearse``.
+        size: facts that an earlier measurement must share to be taken up.
+        more: by name of a measurement whose policies else are measured: what makes their experiment, and its name.
+    """
 
     def measurement(name: str, make: Callable[..., Experiment], needs: tuple[str, ...]) -> Measurement:
         def measure(store: Store, workers: int | str, keep: Keep) -> None:
@@ -198,6 +209,7 @@ def _exploratory(module: ModuleType, size: dict[str, int]) -> dict[str, Measurem
     return {
         module.MEASUREMENT: measurement(module.MEASUREMENT, locomotion.locomotion, tuple(locomotion.EXPERIMENTS)),
         module.ROUND_TWO: measurement(module.ROUND_TWO, walking_round_two.round_two, ROUND_TWO_WALKS),
+        **{name: measurement(name, make, (of,)) for name, (make, of) in more.items()},
     }
 
 
@@ -227,7 +239,11 @@ MEASUREMENTS: dict[str, Measurement] = {
         walking_round_two.round_two,
         ROUND_TWO_WALKS,
     ),
-    **_exploratory(plasticity_in_walking, {"episodes": plasticity_in_walking.EPISODES}),
+    **_exploratory(
+        plasticity_in_walking,
+        {"episodes": plasticity_in_walking.EPISODES},
+        {plasticity_in_walking.LONGER: (walking_round_two.longer_pieces, walking_round_two.LONGER)},
+    ),
     **_exploratory(weight_sensitivity, {"draws": weight_sensitivity.DRAWS}),
     "mechanism": Measurement(_at_once(mechanism.measure), mechanism.MEASURED),
     "gait": Measurement(_at_once(gait.measure), tuple(locomotion.EXPERIMENTS), lacks=no_renderer),

@@ -23,6 +23,7 @@ from .novel_conditions import SIZES, Size, jobs
 from .sweeps import Store
 
 MEASUREMENT, ROUND_TWO = "plasticity-in-walking", "plasticity-in-walking-round-two"
+LONGER = "plasticity-in-walking-longer-pieces"
 EPISODES = 5  # of each policy and way
 # by way: a bound of E in place of the E_max that policies are trained with, and the time constant, in seconds, of an E that
 # fades besides what its rule does
@@ -142,9 +143,7 @@ def measure(
         of efficacies) and ``alpha_E_over_W`` (mean size of α E in that of W); and how many episodes each rests on.
     """
     torch.set_num_threads(1)
-    rows, facts = [], {"episodes": episodes, "rehearsal": rehearse()}
-    if earlier is not None:
-        rows = earlier.to_dict("records")
+    rows, facts = [] if earlier is None else earlier.to_dict("records"), {"episodes": episodes, "rehearsal": rehearse()}
     held = {(row["config_hash"], row["seed"]) for row in rows}
     groups: dict[tuple[str, LocomotionConfig], list[int]] = {}
     for name, config, seed in jobs(size, list(PUBLISHED_PLASTIC), store, make=make, whole=True):

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..checks import require_choice, require_count
 from ..walking.policies import POLICIES
-from .choices import PROFILES, PUBLISHED_POLICIES
+from .choices import PROFILES, PUBLISHED_PLASTIC, PUBLISHED_POLICIES
 from .config import Experiment, named
 from .locomotion import EXPERIMENTS, LocomotionConfig, locomotion
 
@@ -48,7 +48,12 @@ FURTHER_CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "half the first spread of actions": ({}, {"initial_std": 1 / 2}),
     "learned membrane time constants": ({"options": {"learn_beta": True}}, {}),  # and the readout's
     "learned thresholds": ({"options": {"learn_threshold": True}}, {}),
+    # what reads the traces of spikes reads spikes through a readout of their time constant, both being linear
+    "readout from traces, of 100 ms": ({"options": {"tau_readout": 100.0}}, {}),
 }
+LONGER = f"{FURTHER_ROBOT}-longer-pieces"
+LONGER_SEEDS = 5
+_LONGER_CHANGE = "pieces of 128 steps"
 
 # By robot the change that its search found best (:func:`best_change`); a test holds it to the published search.
 TAKEN = {"ant": "four ticks of 12.5 ms", "half-cheetah": "128 neurons"}
@@ -119,6 +124,22 @@ def gap_search(robot: str, policies: Iterable[str] = PUBLISHED_POLICIES) -> Expe
 def further_search(policies: Iterable[str] = PUBLISHED_POLICIES) -> Experiment:
     """FURTHER_CHANGES of every policy on FURTHER_ROBOT, with the budget and the seed of :func:`gap_search`; exploratory."""
     return _search(FURTHER, FURTHER_ROBOT, policies, FURTHER_CHANGES)
+
+
+def longer_pieces(
+    robot: str = FURTHER_ROBOT,
+    profile: str = "paper",
+    seeds: int | None = None,
+    policies: Iterable[str] = PUBLISHED_PLASTIC,
+) -> Experiment:
+    """Round two's plastic policies on FURTHER_ROBOT with gradients that reach back 128 control steps; on another robot none.
+
+    Exploratory: whether credit for what E was written with brings plasticity to use in a walk. Arguments and errors as in :func:`round_two`.
+    """
+    second = round_two(robot, profile, LONGER_SEEDS if seeds is None else seeds, policies)
+    of = [one for one in second.configs if one.network.name in PUBLISHED_PLASTIC and robot == FURTHER_ROBOT]
+    configs = tuple(_under(one, _LONGER_CHANGE, one.training.steps) for one in of)
+    return Experiment(named(LONGER, profile), profile, configs, second.seeds, weights_of=second.seeds)
 
 
 def _search(called: str, robot: str, policies: Iterable[str], changes: Iterable[str]) -> Experiment:

@@ -95,9 +95,7 @@ def measure(
     Policies that ``earlier``, rows of the same kind, tells of are not measured again.
     """
     torch.set_num_threads(1)
-    rows, facts = [], {"draws": draws, "rehearsal": rehearse()}
-    if earlier is not None:
-        rows = earlier.to_dict("records")
+    rows, facts = [] if earlier is None else earlier.to_dict("records"), {"draws": draws, "rehearsal": rehearse()}
     held = {(row["config_hash"], row["seed"]) for row in rows}
     for name, config, seed in jobs(size, list(PUBLISHED_POLICIES), store, make=make, whole=True):
         if (config.hash, seed) in held:

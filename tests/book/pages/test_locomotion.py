@@ -114,6 +114,23 @@ def test_the_policies_of_round_two_are_told_and_drawn_by_themselves():
     assert drawing.data[drawing.data.way == "α = 0"].share.eq(0.9).all()
 
 
+def test_longer_pieces_are_compared_with_the_same_policies_of_round_two():
+    before = ways_of((0.8, 0.95, 0.97))
+    before = before[before.environment == "HalfCheetah-v5"]
+    longer = ways_of((0.4, 0.5, 0.3)).query("environment == 'HalfCheetah-v5' and seed < 2")
+    # of a seed that was not trained again nothing counts
+    other = before.assign(**{"return": before["return"].where(before.seed < 2, -1e6)})
+    told = in_a_walk.with_longer_pieces(other, longer, (16, 128))
+    assert (
+        "reach back 128 control steps in place of 16" in told
+        and "(2 seeds of 2 plastic networks on HalfCheetah-v5" in told
+    )
+    assert "change that: with E held at its mean these policies keep 50% of their return (95% before)" in told
+    assert "with the E of another episode 30% (97%), without reading E 40% (80%). They return 1,000 where" in told
+    assert "leave that as it is: " in in_a_walk.with_longer_pieces(before, before, (16, 128))
+    assert in_a_walk.with_longer_pieces(before, pd.DataFrame(), (16, 128)) == ""
+
+
 def test_the_figure_of_plasticity_shows_both_robots_and_every_way():
     drawing = in_a_walk.draw_plasticity(walks_of(), ways_of((0.9, 0.95, 0.97, 0.8, 0.7, 0.99, 0.6, 0.3)))
     assert len(drawing.figure.axes) == 8 and drawing.caption.startswith(

@@ -13,7 +13,7 @@ from ...tasks.key_value_pairs import KeyValuePairs
 from .. import figures, plots
 from ..chapters import Chapter
 from ..figures import Drawing
-from ..phrases import between, enumerated
+from ..phrases import between, capital, enumerated
 from .round_two import LEARNED
 
 PARTS = tuple(f"{part} held" for part in look.PARTS)
@@ -164,7 +164,7 @@ def draw_parts(table: pd.DataFrame) -> Drawing:
         told.append(f"holding {change.removesuffix(' held')} {word} ({size})")
     finding = ", ".join(told)
     message = "key–value pairs with one part held where it starts."
-    return draw_changes(table, PARTS, finding[:1].upper() + finding[1:], message)
+    return draw_changes(table, PARTS, capital(finding), message)
 
 
 def draw_gates(table: pd.DataFrame) -> Drawing:

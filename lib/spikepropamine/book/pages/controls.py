@@ -15,7 +15,7 @@ from ..chapters import how_it_ended, show_how_it_ended
 from ..figures import Drawing
 from ..judges.judge import Definitions
 from ..network_styles import Style
-from ..phrases import between, enumerated, networks_a_case
+from ..phrases import between, capital, enumerated, networks_a_case
 from .temporal_tasks import labelled
 
 WAYS: dict[str, Style] = {
@@ -445,7 +445,7 @@ def without_a_spike(restricted: pd.DataFrame, d: Definitions) -> str:
         )
     return (
         "With W at zero E starts at zero as well: no input reaches a neuron until its bias has made it fire, and without a spike no efficacy "
-        f"grows. {told[0][:1].upper()}{'; '.join(told)[1:]}. A network that never spikes does not say that plasticity alone could not do the task, given weights to "
+        f"grows. {capital('; '.join(told))}. A network that never spikes does not say that plasticity alone could not do the task, given weights to "
         "start from."
     )
 

@@ -20,7 +20,7 @@ from .. import figures, plots
 from ..chapters import Chapter
 from ..figures import Drawing
 from ..judges.judge import Definitions
-from ..phrases import between, enumerated, networks_a_case
+from ..phrases import between, capital, enumerated, networks_a_case
 from ..rerun import counted
 from .locomotion import SEEDS_FOR_INTERVALS
 from .round_two import TRADITIONAL, Found, by_few_seeds
@@ -237,7 +237,7 @@ def other_memories(found: Found, solved: Mapping[str, float]) -> str:
         made = len(found.runs[found.runs.cell == cell])
         part = f", {made} of {planned} runs so far" if made < planned else ""
         lines.append(
-            f"- {TWO[cell].label[:1].upper()}{TWO[cell].label[1:]}, {counted(seeds, 'seed')}{part}: solved by {enumerated(f'`{name}`' for name in who) or 'no network'}. The best of each kind: "
+            f"- {capital(TWO[cell].label)}, {counted(seeds, 'seed')}{part}: solved by {enumerated(f'`{name}`' for name in who) or 'no network'}. The best of each kind: "
             f"{enumerated(map(told, best))}.{by_few_seeds(networks)}"
         )
     if not lines:

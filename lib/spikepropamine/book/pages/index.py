@@ -18,7 +18,7 @@ from ..judges.judge import Records
 from ..judges.temporal import Thresholds
 from ..judges.temporal_round_two import by_network, limits_of
 from ..judges.walking import ROBOT
-from ..phrases import enumerated
+from ..phrases import capital, enumerated
 from .scorecard import MARKS, against, anchor, in_words, label_of
 
 PLAIN = "snn"
@@ -237,7 +237,7 @@ def _memories(newest: Mapping[str, Judgement], results: Records) -> str:
     kinds = {KINDS.get(other[0].split("-")[0], "another kind of memory") for other, _ in lost.values()}
     ahead = f". Plastic networks lead on {enumerated([label_of(task) for task in won])}" if won else ""
     who = " and ".join(sorted(kinds))
-    return f"**{who[:1].upper()}{who[1:]} can beat plasticity**: {told}{ahead}."
+    return f"**{capital(who)} can beat plasticity**: {told}{ahead}."
 
 
 def _best(results: Records, j: Judgement, task: str) -> tuple[tuple[str, float], tuple[str, float]]:

@@ -17,7 +17,7 @@ from .. import figures, plots
 from ..figures import Drawing
 from ..judges.judge import VERDICTS, Decision, Definitions, Round
 from ..judges.walking_by_policies import on_one_robot, whole_policies
-from ..phrases import between, enumerated
+from ..phrases import between, capital, enumerated
 from .locomotion import ANT, plastic_of, with_enough
 
 STRENGTHS = {"moderate": kept.MODERATE, "strongest": kept.STRONGEST}
@@ -368,7 +368,7 @@ def second_round(walks: pd.DataFrame, planned: int, names: Sequence[str], round:
     made = len(walks.loc[walks.network.isin(names), kept.KEYS].drop_duplicates())
     lines = [f"- **{robot}**: {_by_criteria(walks, round, robot)}" for robot in ENVIRONMENTS]
     judged = "all" if made == planned else f"{made} of {planned}"
-    told = f"{judged[0].upper()}{judged[1:]} policies are measured. {diverged_in_words(walks)}"
+    told = f"{capital(judged)} policies are measured. {diverged_in_words(walks)}"
     return f"{told}\n\n" + figures.minus("\n".join(lines))
 
 
@@ -388,7 +388,7 @@ def _by_criteria(walks: pd.DataFrame, round: Round, robot: str) -> str:
     return (
         f"of {len(round.plastic)} plastic networks {_who(_with(MET, keeps), 'keep')} {d.keeps_at_least:.0%} of progress ({d.keeps_low_at_least:.0%} by the "
         f"lower end), {_who(_with(IN_PART, keeps), 'keep')} at least {d.keeps_partly_at_least:.0%}. "
-        f"{_capital(_who(_with(MET, beside_ordinary), 'lose'))} no more than the MLP, by a margin of {d.keeps_less_at_most:.0%}; "
+        f"{capital(_who(_with(MET, beside_ordinary), 'lose'))} no more than the MLP, by a margin of {d.keeps_less_at_most:.0%}; "
         f"{_who(_with(MET, beside_plain), 'keep')} more than snn. "
         f"{_spiking_or_plastic(walks, robot)}"
     )
@@ -414,10 +414,6 @@ def _spiking_or_plastic(walks: pd.DataFrame, robot: str) -> str:
 def _with(verdict: str, decision: Decision) -> list[str]:
     """The networks of which ``decision`` found that verdict."""
     return [name for name, finding in decision.found.items() if finding.verdict == verdict]
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _who(names: Sequence[str], verb: str) -> str:
@@ -467,7 +463,7 @@ def draw_round_two(walks: pd.DataFrame, names: Sequence[str], definitions: Defin
     return Drawing(
         figure,
         data,
-        (f"{message[0].upper()}{message[1:]}: " if message else "") + f"progress under {len(CONDITIONS)} novel conditions at moderate strength, as a share of the same policy's "
+        (f"{capital(message)}: " if message else "") + f"progress under {len(CONDITIONS)} novel conditions at moderate strength, as a share of the same policy's "
         "under the training condition, each condition's share at most 1, mean over conditions of every policy (faint) and interquartile "
         "mean over policies with 95% bootstrap interval by resampling policies.",
         f"Dot plot of the share of progress kept, a panel a robot. {told}.",

@@ -106,6 +106,35 @@ def in_round_two(ways: pd.DataFrame) -> str:
     return f"Of round two's policies ({told}): {first} {second}"
 
 
+def with_longer_pieces(ways: pd.DataFrame, longer: pd.DataFrame, steps: tuple[int, int]) -> str:
+    """Whether plasticity comes to use where gradients reach farther back; empty where that was not measured.
+
+    Args:
+        ways: of round two's policies, among them those of the seeds and networks of ``longer``.
+        longer: of the same policies trained through longer pieces.
+        steps: how many control steps gradients reach back in either.
+    """
+    if longer.empty or ways.empty:
+        return ""
+    keys = ["environment", "network", "seed"]
+    pairs = ways.merge(longer[keys].drop_duplicates(), on=keys)
+    found = {}
+    for name, table in (("before", pairs), ("longer", longer)):
+        shares = relative(table).groupby("way").share
+        kept = {way: interquartile_mean(values).mean for way, values in shares}
+        found[name] = kept | {"return": interquartile_mean(table[table.way == WAYS[0]]["return"]).mean}
+    before, after = found["before"], found["longer"]
+    seeds, robot = longer.groupby("network").seed.nunique().min(), longer.environment.iloc[0]
+    policies = longer[keys].drop_duplicates()
+    least = min(after["E held at its mean"], after["E swapped between episodes"])
+    return (
+        f"Gradients that reach back {steps[1]} control steps in place of {steps[0]}, so that credit can reach the writing of E "
+        f"({counted(seeds, 'seed')} of {policies.network.nunique()} plastic networks on {robot}, exploratory), {'leave that as it is' if least >= 0.9 else 'change that'}: with E held at its mean these policies "
+        f"keep {after['E held at its mean']:.0%} of their return ({before['E held at its mean']:.0%} before), with the E of another episode {after['E swapped between episodes']:.0%} "
+        f"({before['E swapped between episodes']:.0%}), without reading E {after['α = 0']:.0%} ({before['α = 0']:.0%}). They return {after['return']:,.0f} where the others return {before['return']:,.0f}."
+    )
+
+
 def draw_ways(ways: pd.DataFrame, names: Sequence[str]) -> Drawing:
     """What is kept of the return where E is changed, a panel a robot."""
     shares = relative(ways)

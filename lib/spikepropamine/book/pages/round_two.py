@@ -19,7 +19,7 @@ from ..claims import Judgement
 from ..figures import Drawing
 from ..judges.judge import Definitions, Round
 from ..judges.temporal_round_two import best, thresholds
-from ..phrases import between, enumerated
+from ..phrases import between, capital, enumerated
 from .scorecard import line
 
 PLASTIC = tuple(name for name, (kind, _) in COMPARED.items() if kind not in two.TRADITIONAL and rule_of(kind))
@@ -392,7 +392,7 @@ def what_we_found(found: Found, d: Definitions, solved: Mapping[str, float], bef
         if not all(kinds):
             continue
         label = CELLS[cell].label
-        label = f"**{before}{label if before else label[0].upper() + label[1:]}**"
+        label = f"**{before}{label if before else capital(label)}**"
         first, second = (best(names, networks, d) for names in kinds)
         who = [f"`{name}`" for name, i in means.items() if i.low >= solved.get(cell, d.solved_at_least)]
         ahead = "ahead of" if means[first].mean > means[second].mean else "behind"
@@ -591,7 +591,7 @@ def who_missed(found: Found, solved: Mapping[str, float]) -> str:
         if all(cell in cells for cells in missed.values())
     ]
     first = " and ".join([*always, *nobody]) if len(found.cells) > 1 else ""
-    first = f"{first[:1].upper()}{first[1:]}; why is not known. " if first else ""
+    first = f"{capital(first)}; why is not known. " if first else ""
     return figures.minus(
         f"{first}Plastic networks miss {len(lines)} of {len(PLASTIC) * len(found.cells)} cases:\n\n" + "\n".join(lines)
     )

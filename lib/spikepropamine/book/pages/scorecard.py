@@ -17,7 +17,7 @@ from ..figures import minus
 from ..judges.judge import Decision, Measure, Round
 from ..judges.temporal import Thresholds
 from ..judges.temporal_round_two import limits_of
-from ..phrases import enumerated
+from ..phrases import capital, enumerated
 
 MARKS = dict(zip(VERDICTS, "●◐○–"))  # told apart without colour
 _DECIDES = {"mean": "mean ", "low": "lower end ", "high": "upper end "}
@@ -281,4 +281,4 @@ def _of(met: int, of: int) -> str:
 def _sentence(text: str) -> str:
     """``text`` as a sentence; a network's name at its beginning stays as it is."""
     name = re.match(r"[a-z0-9-]*", text)[0]
-    return (text if name in {*POLICIES, *CONTROLS, *COMPARED} else text[:1].upper() + text[1:]) + "."
+    return (text if name in {*POLICIES, *CONTROLS, *COMPARED} else capital(text)) + "."
