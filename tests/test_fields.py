@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from spikepropamine.experiments.catalogue import EXPERIMENTS
-from spikepropamine.fields import added, plain
+from spikepropamine.fields import added, plain, unsaid
 from spikepropamine.records import config_hash, load_published
 from spikepropamine.snn.networks import NetworkOptions
 
@@ -34,6 +34,7 @@ def test_an_added_field_counts_only_where_it_says_something_new():
     others = [After(2.0), After(decay=0.1), After(more={"eta": 1.0})]
     assert len({config_hash(one) for one in [After(), *others]}) == 4
     assert plain(Whole(others[2])) == {"part": {"rate": 1.0, "more": {"eta": 1.0}}}
+    assert unsaid(Whole(others[2])) == {"part": {"decay": 0.0, "more": {}}}
     assert all(config_hash(plain(one)) == config_hash(one) for one in others)
 
 

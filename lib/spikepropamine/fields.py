@@ -39,5 +39,16 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def unsaid(value: Any) -> dict[str, Any]:
+    """The added fields of a dataclass and of those within it, nested, each with what it is where it is left out."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(value):
+        if _ADDED in field.metadata:
+            found[field.name] = _default(field)
+        elif dataclasses.is_dataclass(inner := getattr(value, field.name)):
+            found[field.name] = unsaid(inner)
+    return found
+
+
 def _default(field: dataclasses.Field) -> Any:
     return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()

@@ -88,4 +88,7 @@ def test_the_nearest_published_configuration_differs_in_what_was_changed(reposit
     assert found.experiment == "cue-association-sizes" and found.differs == {}
     found = nearest(change_config(first(), parse("network.n_hidden=14, task.delay_ms=600")), results)
     assert found.differs == {"network.n_hidden": (14, 12), "task.delay_ms": (600.0, 300.0)}
+    # a field that no published record has, since it came later, is there as its default
+    found = nearest(change_config(first(), parse("network.learn_beta=true")), results)
+    assert found.differs == {"network.options.learn_beta": (True, False)}
     assert nearest(first(), repository / "nowhere") is None

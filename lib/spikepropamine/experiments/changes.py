@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..checks import require, require_choice
-from ..fields import plain
+from ..fields import plain, unsaid
 from .config import Config, Experiment
 
 PARTS = ("task", "network", "training")
@@ -153,10 +153,11 @@ def nearest(config: Config, published: Path) -> Nearest | None:
 
     Nearest is what differs in the fewest fields, and among those by the smallest factors. None where nothing is.
     """
-    here, found = _leaves(plain(config)), []
+    unwritten, found = _leaves(unsaid(config)), []
+    here = unwritten | _leaves(plain(config))
     for manifest in sorted(published.glob("*/manifest.json")):
         for key, content in json.loads(manifest.read_text(encoding="utf-8")).get("configurations", {}).items():
-            there = _leaves(content)
+            there = unwritten | _leaves(content)
             same_kind = {f for f in here if f.startswith("task.")} == {f for f in there if f.startswith("task.")}
             if same_kind and here["network.name"] == there["network.name"] and set(here) == set(there):
                 differs = {field: (here[field], there[field]) for field in here if here[field] != there[field]}
