@@ -43,6 +43,11 @@ def require_not_negative(name: str, value: Any) -> None:
     require(_is_number(value) and 0 <= value < float("inf"), name, value, "a finite number >= 0")
 
 
+def require_bool(name: str, value: Any) -> None:
+    """Refuse what is neither True nor False."""
+    require(isinstance(value, bool), name, value, "True or False")
+
+
 def require_count(name: str, value: Any, at_least: int = 1) -> None:
     """Refuse anything but a whole number of at least ``at_least``, of Python's or NumPy's integers."""
     whole = isinstance(value, Integral) and not isinstance(value, bool)

@@ -8,13 +8,16 @@ import pytest
 import snntorch
 import torch
 from torch import nn
+from torch.autograd import forward_ad
 
 from spikepropamine.snn import scan as scan_module
+from spikepropamine.snn.controls import CELLS, build_control
 from spikepropamine.snn.layers import PlasticLinear, Spike, integrator, leaky
 from spikepropamine.snn.networks import NETWORKS, build
 from spikepropamine.snn.plasticity import BCM, Oja
 from spikepropamine.snn.scan import fire, initial_state, integrate, scan
 from spikepropamine.walking.inference import acting
+from spikepropamine.walking.memory_policies import MemoryPolicy
 from spikepropamine.walking.policies import Policy
 
 LEARNED = {"learn_beta": True, "learn_threshold": True}
@@ -133,14 +136,47 @@ def test_a_beta_outside_of_0_and_1_is_held_there_and_gets_no_gradient_as_in_snnt
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", ["beta", "threshold"])
-def test_constants_that_changed_between_forward_and_backward_are_refused(name):
+@pytest.mark.parametrize("path", ["reference", "fused"])
+def test_a_learned_beta_that_changed_between_forward_and_backward_is_refused(path):
     layer, neuron = layer_of("dp-oja"), neuron_of()
-    loss = loss_of(layer, neuron, "fused")
+    loss = loss_of(layer, neuron, path)
     with torch.no_grad():
-        getattr(neuron, name).mul_(0.5)
+        neuron.beta.mul_(0.5)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()
+
+
+@pytest.mark.parametrize("kind", ["linear", "dp-oja"])
+def test_constants_that_are_not_learned_may_be_written_to_before_the_backward(kind):
+    found = []
+    for path in ("reference", "fused"):
+        layer, neuron = layer_of(kind), neuron_of(learn_beta=False, learn_threshold=False)
+        loss = loss_of(layer, neuron, path)
+        neuron.threshold.fill_(3.0)
+        neuron.beta.fill_(0.1)
+        loss.backward()
+        found.append(layer.weight.grad)
+    torch.testing.assert_close(found[1], found[0], rtol=1e-9, atol=1e-10)
+
+
+def test_neurons_that_were_made_in_inference_mode_can_be_run_with_gradients():
+    with torch.inference_mode():
+        neuron = neuron_of(learn_beta=False, learn_threshold=False)
+    current = torch.rand(5, 2, 3, dtype=torch.float64, requires_grad=True)
+    fire(current, torch.zeros(2, 3, dtype=torch.float64), neuron, "fused")[1].sum().backward()
+    assert current.grad.all()
+
+
+@pytest.mark.parametrize("learned", [{}, LEARNED])
+def test_what_a_readout_returns_may_be_written_to(learned):
+    network, spikes, found = build("dp-oja", 6, 8, 2, seed=2, **learned).double(), spikes_of(), []
+    for path in ("reference", "fused"):
+        network.zero_grad()
+        y = network.run(spikes, path=path).readout
+        y *= 2
+        y.sum().backward()
+        found.append([p.grad.clone() for p in network.parameters() if p.grad is not None])
+    torch.testing.assert_close(found[1], found[0], rtol=1e-9, atol=1e-10)
 
 
 @pytest.mark.parametrize("kind", ["linear", "dp-oja"])
@@ -178,6 +214,38 @@ def test_a_policy_that_learns_its_constants_acts_as_it_runs():
         found, state = act(x, state)
         assert torch.equal(found, expected)
     assert torch.equal(state.network.hidden.plastic.E, last.network.hidden.plastic.E)
+
+
+def test_a_policy_that_acts_keeps_the_constants_it_had_on_either_path():
+    policy = Policy("dp-oja", 16, options=dataclasses.replace(Policy("dp-oja").options, **LEARNED)).build(5, 2, seed=0)
+    observations, start = torch.randn(3, 5), policy.initial_state(3)
+    act = acting(policy)
+    expected, _ = act(observations, start)
+    with torch.no_grad():
+        for neuron in (policy.neuron, policy.network.neuron, policy.network.integrator):
+            neuron.beta.mul_(0.5)
+            neuron.threshold.mul_(0.1)
+    assert torch.equal(act(observations, start)[0], expected)
+    with forward_ad.dual_level():  # where the compiled code does not apply
+        torch.testing.assert_close(act(observations, start)[0], expected)
+
+
+@pytest.mark.parametrize("name", LEARNED)
+@pytest.mark.parametrize("what", CELLS)
+def test_controls_with_fixed_constants_refuse_learned_ones(what, name):
+    with pytest.raises(
+        ValueError, match=f"{name} = True: must be False for {what}, whose neurons have fixed constants"
+    ):
+        build_control(what, 2, 3, 2, **{name: True})
+    if what == "rsnn":
+        options = dataclasses.replace(Policy("snn").options, **{name: True})
+        with pytest.raises(ValueError, match=f"{name} = True: must be False for rsnn"):
+            MemoryPolicy("rsnn", options=options)
+
+
+@pytest.mark.parametrize("what", ["snn-long", "snn-wide"])
+def test_controls_that_are_plain_networks_learn_them(what):
+    assert "neuron.threshold" in dict(build_control(what, 2, 3, 2, **LEARNED).named_parameters())
 
 
 @pytest.mark.parametrize("name", LEARNED)

@@ -108,9 +108,8 @@ class Measurement:
     of: Callable[[Store], Iterable[tuple[Any, int]]] | None = (
         None  # the runs it measures one by one, configuration and seed
     )
-    whole: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: (
-        table
-    )  # the rows of those runs of which nothing is left
+    # the rows of those runs of which nothing is left to measure
+    whole: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table
     timed: tuple[str, ...] = ()  # of a timing: the files and folders of the package whose speed it tells
     lacks: Callable[[], str] = str  # what this machine lacks for it, in words; empty where nothing
 
@@ -196,7 +195,7 @@ def _exploratory(
     Args:
         module: it has ``measure``, ``policies`` and ``rehearse``.
         size: facts that an earlier measurement must share to be taken up.
-        more: by name of a measurement whose policies else are measured: what makes their experiment, and its name.
+        more: measurements of other policies, by name: what makes their experiment, and what that is called.
     """
 
     def measurement(name: str, make: Callable[..., Experiment], needs: tuple[str, ...]) -> Measurement:

@@ -283,9 +283,10 @@ def measure(
     require_choice("profile", profile, SIZES)
     size = SIZES[profile]
     table, facts = earlier, {"episodes": size.episodes, "rehearsal": rehearse()}
+    there = jobs(size, policies, store, seeds, make)  # once: what is trained meanwhile is for the next time
     for strengths in ("moderate", "other") if size.strengths == "all" else (size.strengths,):
         part, left, held = replace(size, strengths=strengths), [], _held(table, strengths)
-        for name, config, seed in jobs(size, policies, store, seeds, make):
+        for name, config, seed in there:
             possible = [one for one in suited(conditions, config.task.environment) if _strengths(one, part)]
             missing = [one for one in possible if (config.hash, seed, one) not in held]
             if missing:

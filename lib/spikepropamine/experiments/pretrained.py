@@ -60,7 +60,7 @@ def load_pretrained(
     )
     made = configs[0].build(seed)
     missing, unexpected = made.load_state_dict(there.weights(configs[0].hash, seed), strict=False)
-    # published weights hold what is learned; time constants and thresholds are constants of the configuration
+    # published weights hold what is learned; time constants and thresholds that are not are the configuration's
     lacking = sorted(set(missing) & {name for name, _ in made.named_parameters()}) + sorted(unexpected)
     require(not lacking, "weights", lacking, f"those of {network}")
     return made.eval()

@@ -136,7 +136,7 @@ def longer_pieces(
 
     Exploratory: whether credit for what E was written with brings plasticity to use in a walk. Arguments and errors as in :func:`round_two`.
     """
-    second = round_two(robot, profile, LONGER_SEEDS if seeds is None else seeds, policies)
+    second = round_two(robot, profile, LONGER_SEEDS if seeds is None and profile == "paper" else seeds, policies)
     of = [one for one in second.configs if one.network.name in PUBLISHED_PLASTIC and robot == FURTHER_ROBOT]
     configs = tuple(_under(one, _LONGER_CHANGE, one.training.steps) for one in of)
     return Experiment(named(LONGER, profile), profile, configs, second.seeds, weights_of=second.seeds)

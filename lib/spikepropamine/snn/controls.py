@@ -20,7 +20,7 @@ from . import obstacles
 from .arguments import require_spikes
 from .fused.neurons import adaptive, recurrent
 from .layers import Spike, integrator, leaky, made
-from .networks import NetworkOptions, Run, SpikingNetwork, build, check_arguments, nothing
+from .networks import NetworkOptions, Run, SpikingNetwork, build, check_arguments, nothing, require_constants_fixed
 from .reference import tidy
 from .scan import fire, integrate, tell_not_fused
 from .surrogates import slope_of
@@ -274,4 +274,6 @@ def build_control(name: str, n_inputs: int, n_hidden: int, n_outputs: int, seed:
     """
     require_choice("name", name, CONTROLS)
     o = check_arguments(n_inputs, n_hidden, n_outputs, seed, options)
+    if name in CELLS:
+        require_constants_fixed(name, o)
     return CONTROLS[name](int(n_inputs), int(n_hidden), int(n_outputs), int(seed), o)

@@ -11,6 +11,7 @@ from ..checks import (
     autocast,
     placed,
     require,
+    require_bool,
     require_count,
     require_dense,
     require_float32,
@@ -86,7 +87,8 @@ def leaky(
             (a membrane time constant that is learned: Fang et al. 2021, doi:10.1109/ICCV48922.2021.00266).
     """
     learned = {"learn_beta": learn_beta, "learn_threshold": learn_threshold}
-    require_flags(learned)
+    for name, value in learned.items():
+        require_bool(name, value)
     return made(snntorch.Leaky, beta=_beta(tau, dt), threshold=1.0, spike_grad=Spike(slope), **learned)
 
 
@@ -98,15 +100,9 @@ def integrator(tau: float, dt: float, learn_beta: bool = False) -> snntorch.Leak
         dt: tick in milliseconds, > 0.
         learn_beta: as in :func:`leaky`.
     """
-    require_flags({"learn_beta": learn_beta})
+    require_bool("learn_beta", learn_beta)
     beta = _beta(tau, dt)
     return made(snntorch.Leaky, beta=beta, reset_mechanism="none", spike_grad=Spike(), learn_beta=learn_beta)
-
-
-def require_flags(flags: dict[str, Any]) -> None:
-    """Refuse what is neither True nor False, by name."""
-    for name, value in flags.items():
-        require(isinstance(value, bool), name, value, "True or False")
 
 
 def _beta(tau: float, dt: float) -> float:
@@ -206,7 +202,7 @@ class PlasticLinear(nn.Module):
         super().__init__()
         require_count("in_features", in_features)
         require_count("out_features", out_features)
-        require(isinstance(modulated, bool), "modulated", modulated, "True or False")
+        require_bool("modulated", modulated)
         require_matrix(("in_features", in_features), ("out_features", out_features))
         if modulated:
             require_matrix(("out_features", out_features), ("out_features", out_features))

@@ -17,8 +17,11 @@ from torch import Tensor
 
 
 def constants(neuron: snntorch.Leaky) -> tuple[Tensor, Tensor]:
-    """β, which snnTorch holds within 0 and 1 where it uses it, and the threshold: tensors that gradients reach if they are learned."""
-    return neuron.beta.clamp(0, 1), neuron.threshold
+    """β, which snnTorch holds within 0 and 1 where it uses it, and the threshold: tensors that gradients reach if they are learned.
+
+    Both are new tensors, which whoever writes to the neuron's own does not reach.
+    """
+    return neuron.beta.clamp(0, 1), neuron.threshold.clone()
 
 
 def with_constants(neuron: snntorch.Leaky, beta: Tensor, threshold: Tensor) -> snntorch.Leaky:

@@ -13,6 +13,7 @@ from ..checks import (
     placed,
     require,
     require_batch,
+    require_bool,
     require_choice,
     require_float32,
     require_network,
@@ -22,7 +23,7 @@ from ..checks import (
 )
 from ..fields import added
 from .arguments import require_readout
-from .layers import PlasticLinear, as_spikes, integrator, leaky, require_flags
+from .layers import PlasticLinear, as_spikes, integrator, leaky
 from .plasticity import RULES, Rule, make_rule
 from .scan import HiddenState, initial_state, integrate, scan
 
@@ -35,6 +36,12 @@ NETWORKS: dict[str, tuple[str | None, bool]] = {
     "ndp-oja": ("oja", True),
     "ndp-bcm": ("bcm", True),
 }
+
+
+LEARNED_CONSTANTS = (
+    "learn_beta",
+    "learn_threshold",
+)  # of neurons: options of the networks here, and of no control's cells
 
 
 @dataclass(frozen=True)
@@ -63,13 +70,18 @@ class NetworkOptions:
     learn_threshold: bool = added(False)  # the hidden neurons' threshold, from 1 on
 
     def __post_init__(self):
-        values = dict(vars(self))
-        require_flags({name: values.pop(name) for name in ("learn_beta", "learn_threshold")})
-        for name, value in values.items():
+        checks = {"e_max": require_float32, "slope": require_float32} | dict.fromkeys(LEARNED_CONSTANTS, require_bool)
+        for name, value in vars(self).items():
             if name != "rule":
-                check = require_float32 if name in ("e_max", "slope") else require_positive
-                check(name, value)
+                checks.get(name, require_positive)(name, value)
         require(isinstance(self.rule, dict), "rule", self.rule, "the rule's arguments by name, such as {'eta': 5.0}")
+
+
+def require_constants_fixed(name: str, options: NetworkOptions) -> None:
+    """Refuse options that ask for learned constants of ``name``, whose neurons have fixed ones."""
+    for option in LEARNED_CONSTANTS:
+        value = getattr(options, option)
+        require(not value, option, value, f"False for {name}, whose neurons have fixed constants")
 
 
 def hidden_neuron(options: NetworkOptions) -> snntorch.Leaky:

@@ -4,7 +4,7 @@ import snntorch
 import torch
 from torch import Tensor, nn
 
-from ..checks import placed, require, with_values
+from ..checks import placed, require, require_bool, with_values
 from .layers import PlasticLinear, as_spikes, leaky
 from .plasticity import Rule
 from .scan import HiddenState, initial_state, scan
@@ -55,7 +55,7 @@ class PlasticLeaky(nn.Module):
         dtype: torch.dtype | None = None,
     ):
         super().__init__()
-        require(isinstance(batch_first, bool), "batch_first", batch_first, "True or False")
+        require_bool("batch_first", batch_first)
         given = {name: value for name, value in (("tau", tau), ("slope", slope)) if value is not None}
         for name, value in given.items():
             require(neuron is None, name, value, "None where neuron is given, which has its own")

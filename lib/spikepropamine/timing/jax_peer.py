@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from torch import Tensor
 
+from ..checks import require
 from ..snn.networks import SpikingNetwork
 
 
@@ -25,6 +26,9 @@ def training_step(network: SpikingNetwork, spikes: Tensor, checkpointing: bool) 
         network: a plastic network; its weights are copied.
         spikes: the input, (T, B, P).
         checkpointing: whether the ticks are run in segments of about √T under ``jax.checkpoint``.
+
+    Raises:
+        ValueError: neurons that learn their β or threshold.
     """
     import jax
     import jax.numpy as jnp
@@ -34,6 +38,8 @@ def training_step(network: SpikingNetwork, spikes: Tensor, checkpointing: bool) 
     if network.readout.weight.itemsize == 8:
         jax.config.update("jax_enable_x64", True)
     layer, neuron = network.synapses, network.neuron
+    learned = [name for part in (neuron, network.integrator) for name, _ in part.named_parameters()]
+    require(not learned, "network", learned, "one whose neurons learn no constants")
     beta, threshold, slope = float(neuron.beta), float(neuron.threshold), neuron.spike_grad.slope
     beta_readout, keep, e_max = float(network.integrator.beta), layer.trace_decay, layer.e_max
     modulated, rule, theta_step = layer.modulated, type(layer.rule), layer.rule.theta_step(layer.dt)

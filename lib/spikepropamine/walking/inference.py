@@ -18,6 +18,7 @@ from ..checks import require_finite, require_tensor
 from ..snn import obstacles
 from ..snn.compiling import left_alone
 from ..snn.fused import prepare
+from ..snn.leak_gradients import with_constants
 from ..snn.networks import NetworkState, SpikingNetwork
 from ..snn.scan import HiddenState, obstacle
 from .memory_policies import GRUPolicy, RecurrentSpikingPolicy
@@ -90,9 +91,9 @@ def _fused(policy: Any) -> bool:
 
 
 def _as_it_is(module: Module) -> Module:
-    """A copy of ``module`` that changes of its weights, parts and attributes do not reach; the neurons are shared."""
+    """A copy of ``module`` that changes of its weights, parts and attributes do not reach."""
     if isinstance(module, snntorch.Leaky):
-        return module
+        return with_constants(module, module.beta.detach().clone(), module.threshold.detach().clone())
     same = module.__new__(type(module))
     vars(same).update(vars(module))
     same._modules = {name: part and _as_it_is(part) for name, part in module._modules.items()}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..checks import require, require_batch, require_count, require_network, require_tensor
 from ..snn.controls import Recurrent
 from ..snn.layers import integrator, leaky
-from ..snn.networks import NetworkOptions
+from ..snn.networks import NetworkOptions, require_constants_fixed
 from ..snn.scan import fire, integrate
 from .policies import POLICIES, Policy, SpikingPolicy, TanhPolicy, require_fields, require_kind, require_row
 
@@ -116,6 +116,8 @@ class MemoryPolicy:
 
     def __post_init__(self):
         require_fields(self, MEMORIES)
+        if self.name == "rsnn":
+            require_constants_fixed(self.name, self.options)
 
     def build(
         self, n_inputs: int, n_outputs: int, seed: int

@@ -10,6 +10,7 @@ from spikepropamine.book.pages import plasticity_in_walking as in_a_walk
 from spikepropamine.experiments import locomotion
 from spikepropamine.experiments.plasticity_in_walking import WAYS
 from spikepropamine.records import runs as records
+from spikepropamine.training.ppo import PPO
 from spikepropamine.walking.policies import POLICIES
 
 
@@ -120,15 +121,21 @@ def test_longer_pieces_are_compared_with_the_same_policies_of_round_two():
     longer = ways_of((0.4, 0.5, 0.3)).query("environment == 'HalfCheetah-v5' and seed < 2")
     # of a seed that was not trained again nothing counts
     other = before.assign(**{"return": before["return"].where(before.seed < 2, -1e6)})
-    told = in_a_walk.with_longer_pieces(other, longer, (16, 128))
+    trained = PPO(piece=16, environments=32), PPO(piece=128, environments=16)
+    told = in_a_walk.with_longer_pieces(other, longer, *trained)
     assert (
         "reach back 128 control steps in place of 16" in told
-        and "(2 seeds of 2 plastic networks on HalfCheetah-v5" in told
+        and "; 2 seeds of 2 plastic networks on HalfCheetah-v5, exploratory)" in told
     )
     assert "change that: with E held at its mean these policies keep 50% of their return (95% before)" in told
     assert "with the E of another episode 30% (97%), without reading E 40% (80%). They return 1,000 where" in told
-    assert "leave that as it is: " in in_a_walk.with_longer_pieces(before, before, (16, 128))
-    assert in_a_walk.with_longer_pieces(before, pd.DataFrame(), (16, 128)) == ""
+    assert "(16 environments at a time in place of 32" in told
+    # the verdict is on the difference, whatever E was before
+    for ways in (before, longer):
+        assert "leave that as it is: " in in_a_walk.with_longer_pieces(ways, ways, *trained)
+    assert "change that: " in in_a_walk.with_longer_pieces(longer, before, *trained)
+    for nothing in (pd.DataFrame(), longer.assign(seed=9)):
+        assert in_a_walk.with_longer_pieces(before, nothing, *trained) == ""
 
 
 def test_the_figure_of_plasticity_shows_both_robots_and_every_way():

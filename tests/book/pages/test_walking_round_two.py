@@ -33,10 +33,19 @@ def test_what_was_tried_later_is_told_beside_the_registered_search():
     later = page.tried_to_close({"half-cheetah": searched("half-cheetah", {first: 300.0, second: 8000.0})})
     told = page.further(closer, later)
     planned = len(two.further_search().configs)
-    assert f"(12 of {planned} runs)" in told and f"*{first}* (+300) and *{second}* (+8,000)." in told
+    assert (
+        f"*{first}* and *{second}* were tried on HalfCheetah-v5 in the same way (12 of {planned} runs planned)" in told
+    )
+    third = "learned thresholds"
+    neurons = page.further(closer, page.tried_to_close({"half-cheetah": searched("half-cheetah", {third: 1.0})}))
+    assert f"*{third}* was tried" in neurons and "The MLP has nothing" not in told
+    assert neurons.endswith(f" The MLP has nothing that *{third}* would change.")
+    assert f"*{first}* (+300) and *{second}* (+8,000)." in told
     assert "90% of the MLP's return is reached by snn with *updates that end at a KL of 0.03* (90%), dp-oja" in told
     alone = page.further(closer, later[(later.network == "snn") & (later.change == first)])
-    assert f"(1 of {planned} runs)" in alone and "none yet. 90% of the MLP's return is reached by none." in alone
+    assert (
+        f"(1 of {planned} runs planned)" in alone and "none yet. 90% of the MLP's return is reached by none." in alone
+    )
     assert page.further(closer, pd.DataFrame()) == page.further(pd.DataFrame(), later) == ""
 
 

@@ -8,10 +8,14 @@ import pandas as pd
 from ...experiments.plasticity_in_walking import BOUNDS, FADES_S, WAYS
 from ...records.statistics import interquartile_mean
 from ...snn.networks import NetworkOptions
+from ...training.ppo import PPO
 from .. import figures, plots
 from ..figures import Drawing
 from ..phrases import between, enumerated
 from ..rerun import counted
+
+# from which share of the return on E counts as a fixed weight, and as the same in every episode
+HELD_KEEPS, SWAPPED_KEEPS = 0.95, 0.9
 
 
 def relative(ways: pd.DataFrame) -> pd.DataFrame:
@@ -34,7 +38,7 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
         at = shares[(shares.way == way) & (shares.environment == robot)].groupby("network", sort=False).share
         return ", ".join(f"{name} {interquartile_mean(values).mean:.0%}" for name, values in at)
 
-    constant = min(mean("E held at its mean", robot) for robot in robots) >= 0.95
+    constant = min(mean("E held at its mean", robot) for robot in robots) >= HELD_KEEPS
     kept = _on_each({robot: mean("E held at its mean", robot) for robot in robots})
     unread = "; ".join(f"{mean('α = 0', robot):.0%} on {robot} ({by_network('α = 0', robot)})" for robot in robots)
     first = (
@@ -44,7 +48,7 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
     swapped, others = (
         {robot: mean(way, robot) for robot in robots} for way in ("E swapped between episodes", "E of another policy")
     )
-    matters = min(swapped.values()) < 0.9
+    matters = min(swapped.values()) < SWAPPED_KEEPS
     second = (
         f"What E holds of the present episode {'matters' if matters else 'hardly matters'}: with that of another episode "
         f"policies keep {_on_each(swapped)}. With the mean E of another policy they keep "
@@ -106,33 +110,39 @@ def in_round_two(ways: pd.DataFrame) -> str:
     return f"Of round two's policies ({told}): {first} {second}"
 
 
-def with_longer_pieces(ways: pd.DataFrame, longer: pd.DataFrame, steps: tuple[int, int]) -> str:
+def with_longer_pieces(ways: pd.DataFrame, longer: pd.DataFrame, before: PPO, now: PPO) -> str:
     """Whether plasticity comes to use where gradients reach farther back; empty where that was not measured.
 
     Args:
-        ways: of round two's policies, among them those of the seeds and networks of ``longer``.
-        longer: of the same policies trained through longer pieces.
-        steps: how many control steps gradients reach back in either.
+        ways: of round two's policies; those count of which ``longer`` has the network and the seed.
+        longer: of policies trained through longer pieces.
+        before, now: how either were trained.
     """
-    if longer.empty or ways.empty:
-        return ""
     keys = ["environment", "network", "seed"]
-    pairs = ways.merge(longer[keys].drop_duplicates(), on=keys)
-    found = {}
-    for name, table in (("before", pairs), ("longer", longer)):
-        shares = relative(table).groupby("way").share
-        kept = {way: interquartile_mean(values).mean for way, values in shares}
-        found[name] = kept | {"return": interquartile_mean(table[table.way == WAYS[0]]["return"]).mean}
-    before, after = found["before"], found["longer"]
-    seeds, robot = longer.groupby("network").seed.nunique().min(), longer.environment.iloc[0]
-    policies = longer[keys].drop_duplicates()
-    least = min(after["E held at its mean"], after["E swapped between episodes"])
-    return (
-        f"Gradients that reach back {steps[1]} control steps in place of {steps[0]}, so that credit can reach the writing of E "
-        f"({counted(seeds, 'seed')} of {policies.network.nunique()} plastic networks on {robot}, exploratory), {'leave that as it is' if least >= 0.9 else 'change that'}: with E held at its mean these policies "
-        f"keep {after['E held at its mean']:.0%} of their return ({before['E held at its mean']:.0%} before), with the E of another episode {after['E swapped between episodes']:.0%} "
-        f"({before['E swapped between episodes']:.0%}), without reading E {after['α = 0']:.0%} ({before['α = 0']:.0%}). They return {after['return']:,.0f} where the others return {before['return']:,.0f}."
+    both = ways[keys].merge(longer[keys]).drop_duplicates() if len(ways) and len(longer) else pd.DataFrame()
+    if both.empty:
+        return ""
+    old, new = (_means(table.merge(both, on=keys)) for table in (ways, longer))
+    held, swapped, unread = "E held at its mean", "E swapped between episodes", "α = 0"
+
+    def a_memory(kept: Mapping[str, float]) -> bool:
+        return kept[held] < HELD_KEEPS or kept[swapped] < SWAPPED_KEEPS
+
+    verdict = "leave that as it is" if a_memory(old) == a_memory(new) else "change that"
+    return figures.minus(
+        f"Gradients that reach back {now.piece} control steps in place of {before.piece}, so that credit can reach the writing of E "
+        f"({now.environments} environments at a time in place of {before.environments}, with as many steps between updates; "
+        f"{counted(both.groupby('network').seed.nunique().min(), 'seed')} of {both.network.nunique()} plastic networks on "
+        f"{enumerated(both.environment.unique())}, exploratory), {verdict}: with E held at its mean these policies keep {new[held]:.0%} of their "
+        f"return ({old[held]:.0%} before), with the E of another episode {new[swapped]:.0%} ({old[swapped]:.0%}), without reading E "
+        f"{new[unread]:.0%} ({old[unread]:.0%}). They return {new['return']:,.0f} where the others return {old['return']:,.0f}."
     )
+
+
+def _means(ways: pd.DataFrame) -> dict[str, float]:
+    """By way the interquartile mean of the shares kept; and that of the return as trained."""
+    kept = {way: interquartile_mean(values).mean for way, values in relative(ways).groupby("way").share}
+    return kept | {"return": interquartile_mean(ways[ways.way == WAYS[0]]["return"]).mean}
 
 
 def draw_ways(ways: pd.DataFrame, names: Sequence[str]) -> Drawing:

@@ -90,17 +90,27 @@ def further(closer: pd.DataFrame, later: pd.DataFrame) -> str:
     if later.empty or closer.empty:
         return ""
     robot = later.environment.iloc[0]
+    tried = [change for change in FURTHER_CHANGES if change in set(later.change)]
     gains = gain_of(pd.concat([closer[closer.environment == robot], later], ignore_index=True))
     each = enumerated(f"*{change}* ({gains[change]:+,.0f})" for change in FURTHER_CHANGES if change in gains)
     planned = len(FURTHER_CHANGES) * closer.network.nunique()
     spiking = later[later.network.isin(NETWORKS) & later.share_of_ordinary.notna()]
     near = spiking[spiking.share_of_ordinary >= CLOSED_AT]
+    unfelt = [change for change in tried if _of_neurons(change)]
     reach = enumerated(f"{r.network} with *{r.change}* ({r.share_of_ordinary:.0%})" for r in near.itertuples())
     return figures.minus(
-        f"Later, and exploratory, {enumerated(f'*{change}*' for change in FURTHER_CHANGES)} were tried on {robot} in the same way ({len(later)} of {planned} "
-        f"runs). Of those tried with all policies, what each adds to their mean return: {each or 'none yet'}. {CLOSED_AT:.0%} of the MLP's return is "
+        f"Later, and exploratory, {enumerated(f'*{change}*' for change in tried)} {'were' if len(tried) > 1 else 'was'} tried on {robot} in the same way "
+        f"({len(later)} of {planned} runs planned). Of those tried with all policies, what each adds to their mean return: {each or 'none yet'}. {CLOSED_AT:.0%} of the MLP's return is "
         f"reached by {reach or 'none'}."
+        + f" The MLP has nothing that {enumerated(f'*{change}*' for change in unfelt)} would change."
+        * bool(unfelt)
     )
+
+
+def _of_neurons(change: str) -> bool:
+    """Whether a change is one of spiking neurons alone."""
+    network, training = (GAP_CHANGES | FURTHER_CHANGES)[change]
+    return not training and network.keys() <= {"options", "ticks"}
 
 
 def _over_robots(table: pd.DataFrame) -> list[str]:

@@ -65,10 +65,10 @@ class LeakyScan(torch.autograd.Function):
     def forward(ctx, neuron, current, v, beta, threshold):
         ctx.neuron, ctx.constants = neuron, leak(neuron, current)
         out, potential, last = run_leaky(current, v, ctx.constants)
-        # the readout's gradient by its currents needs none of its values, which the caller may then overwrite
-        needed = ctx.constants.threshold < math.inf or any(ctx.needs_input_grad[3:])
-        keep(ctx, potential if needed else None, current, v, beta, threshold)
-        return out, potential, last
+        ctx.spiking, ctx.by_beta = ctx.constants.threshold < math.inf, ctx.needs_input_grad[3]
+        # the caller may overwrite a readout's values, of which its gradient by β alone has need
+        keep(ctx, potential if ctx.spiking or ctx.by_beta else None, current, v, beta, threshold)
+        return out, potential.clone() if ctx.by_beta else potential, last
 
     @staticmethod
     def backward(ctx, grad_out, grad_potential, grad_v):
@@ -76,8 +76,7 @@ class LeakyScan(torch.autograd.Function):
         potential = grad_potential if potential is None else potential
         if torch.is_grad_enabled() or not readable(grad_out, grad_potential, grad_v):
             _require_unchanged(ctx.constants, leak(ctx.neuron, potential))
-            spikes = ctx.constants.threshold < math.inf
-            grads = (grad_out if spikes else None, grad_potential, grad_v)
+            grads = (grad_out if ctx.spiking else None, grad_potential, grad_v)
             return None, *_again(partial(_reference_neurons, ctx.neuron), inputs, grads)
         (grad_start,) = copies(grad_v)  # overwritten from the last potentials' to the first ones'
         grad_current = torch.empty_like(potential, memory_format=torch.contiguous_format)
@@ -85,12 +84,12 @@ class LeakyScan(torch.autograd.Function):
             kernels.leaky_backward(
                 *numpy_views(grad_out, grad_potential, potential), ctx.constants, *numpy_views(grad_start, grad_current)
             )
-        by_leak: tuple[Tensor | None, ...] = None, None
-        if any(ctx.needs_input_grad[3:]):
+        by_beta = by_threshold = None
+        if ctx.by_beta or ctx.spiking and ctx.needs_input_grad[4]:
             _, v, *constants = inputs
             by_leak = leak_gradients.by_leak(grad_current, potential, v, *constants, grad_v, grad_potential)
-            by_leak = by_leak if ctx.constants.threshold < math.inf else (by_leak[0], None)
-        return None, grad_current, grad_start, *by_leak
+            by_beta, by_threshold = by_leak if ctx.spiking else (by_leak[0], None)
+        return None, grad_current, grad_start, by_beta, by_threshold
 
 
 def _reference_neurons(neuron: snntorch.Leaky, current: Tensor, v: Tensor, *constants: Tensor) -> tuple[Tensor, ...]:
@@ -136,7 +135,7 @@ class Prepared:
     Args:
         layer: the synapses, P inputs to Q neurons.
         neuron: the neurons.
-        learned: the layer's learned tensors, where they are at hand already.
+        learned: the learned tensors of both, where they are at hand already.
     """
 
     def __init__(self, layer: PlasticLinear, neuron: snntorch.Leaky, learned: Learned | None = None):

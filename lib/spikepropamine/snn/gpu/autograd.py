@@ -115,7 +115,8 @@ class _PlasticScan(torch.autograd.Function):
             given, current.contiguous(), start, end, out, kept, *sizes, COEFFICIENTS=coefficients, KEEP=keep, **options
         )
         if keep:
-            ctx.save_for_backward(*given, out, *kept, start.v, beta, threshold)
+            of_neuron = (start.v, beta, threshold) if any(ctx.needs_input_grad[8:10]) else (None,) * 3
+            ctx.save_for_backward(*given, out, *kept, *of_neuron)
             ctx.setting = setting
             ctx.set_materialize_grads(False)
         # the caller may overwrite the spikes, and the backward reads them
@@ -198,11 +199,12 @@ class _LeakyScan(torch.autograd.Function):
         kernels.leaky_forward[(triton.cdiv(v.numel(), _BLOCK),)](
             current, v, out, potential, last, numbers, len(current), v.numel(), SPIKING=spiking, BLOCK=_BLOCK
         )
-        # the readout's gradient by its currents needs none of its values, which the caller may then overwrite
-        needed = spiking or any(ctx.needs_input_grad[4:])
-        ctx.save_for_backward(potential if needed else None, numbers, v, beta, threshold)
-        ctx.spiking = spiking
-        return out, potential, last
+        ctx.spiking, ctx.by_beta = spiking, ctx.needs_input_grad[4]
+        ctx.by_leak = ctx.by_beta or spiking and ctx.needs_input_grad[5]
+        # the caller may overwrite a readout's values, of which its gradient by β alone has need
+        of_neuron = (v, beta, threshold) if ctx.by_leak else (None,) * 3
+        ctx.save_for_backward(potential if spiking or ctx.by_beta else None, numbers, *of_neuron)
+        return out, potential.clone() if ctx.by_beta else potential, last
 
     @staticmethod
     @once_differentiable
@@ -215,8 +217,8 @@ class _LeakyScan(torch.autograd.Function):
         kernels.leaky_backward[(triton.cdiv(N, _BLOCK),)](
             *given, grad_current, grad_v, numbers, T, N, SPIKING=ctx.spiking, BLOCK=_BLOCK
         )
-        by_leak = None, None
-        if any(ctx.needs_input_grad[4:]):
+        by_beta = by_threshold = None
+        if ctx.by_leak:
             by_leak = leak_gradients.by_leak(grad_current, potential, v, *of_neuron, grad_last, grad_potential)
-            by_leak = by_leak if ctx.spiking else (by_leak[0], None)
-        return None, None, grad_current, grad_v, *by_leak
+            by_beta, by_threshold = by_leak if ctx.spiking else (by_leak[0], None)
+        return None, None, grad_current, grad_v, by_beta, by_threshold
