@@ -60,7 +60,7 @@ def test_what_we_found_counts_who_walks_and_compares_with_the_ordinary_network(p
     assert "of 4 do by our criterion" in told
     middle = page.reached(runs)
     walk = sum(middle["Ant-v5", n].low >= definitions.walks_at_least for n in page.plastic_of(POLICIES))
-    assert f"On Ant {walk} of 4 do" in told
+    assert f"In round one, on Ant, {walk} of 4 do" in told
     better = runs.assign(**{"return": runs["return"] * np.where(runs.network == "dp-oja", 3.0, 1.0)})
     assert (
         "dp-oja on Ant-v5"

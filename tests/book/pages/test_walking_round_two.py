@@ -142,10 +142,8 @@ def test_round_two_says_who_walks_who_is_near_and_whose_curve_is_flat(definition
     assert "by 0 to +20%: dp-bcm had not levelled off." in cheetah
     assert "4 of 4 plastic networks differ significantly: dp-oja (+200, adjusted p" in cheetah
     (headline,) = page.headlines(planned, together({"half-cheetah": found})[0], definitions, list(BASE))
-    assert (
-        "reach 40 to 105% of the MLP's return, 1 of 4 plastic networks walk, and 4 of 4 differ significantly"
-        in headline
-    )
+    assert headline.startswith("**Round two, HalfCheetah-v5: 1 of 4 plastic networks walk** (")
+    assert "reach 40 to 105% of the MLP's return, and 4 of 4 plastic ones differ significantly" in headline
     assert together({"half-cheetah": (pd.DataFrame(), pd.DataFrame())})[0].empty
     few = [table[table.seed < 2] for table in found]
     runs, curves = together({"half-cheetah": few})

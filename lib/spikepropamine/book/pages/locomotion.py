@@ -91,7 +91,7 @@ def what_we_found(
     if ANT in robots and plastic:
         walk = [n for n in plastic if (ANT, n) in middle and middle[ANT, n].low >= definitions.walks_at_least]
         lines.append(
-            f"**Do plastic spiking networks learn to walk?** On Ant {len(walk)} of {len(plastic)} do by our criterion "
+            f"**Do plastic spiking networks learn to walk?** In round one, on Ant, {len(walk)} of {len(plastic)} do by our criterion "
             f"(a return of at least {definitions.walks_at_least:,} by the lower end of the interval): "
             + ", ".join(f"{n} {middle[ANT, n]:,.0f}" for n in plastic if (ANT, n) in middle)
             + "."
@@ -101,7 +101,7 @@ def what_we_found(
         better = tests[(tests.adjusted_p < definitions.significant_at) & (tests.difference > 0)]
         plain = ", ".join(f"{middle[e, 'snn'].mean:,.0f} on {e}" for e in robots if (e, "snn") in middle)
         lines.append(
-            f"**Plasticity {'helps in some cases' if len(better) else 'is not shown to help'}.** The plain snn reaches {plain}, "
+            f"**Plasticity {'helps in some cases' if len(better) else 'is not shown to help'}.** The plain snn of round one reaches {plain}, "
             f"{_place_of_plain(middle, robots, names)}; a plastic network is significantly better in {len(better)} of "
             f"{len(tests)} comparisons"
             + (f" ({', '.join(f'{r.network} on {r.environment}' for r in better.itertuples())})" if len(better) else "")

@@ -256,9 +256,9 @@ def headlines(
         if found.shares and len(found.tests):
             count, differ = len(found.tests), len(found.differ)
             told.append(
-                f"**Round two, {EXPERIMENTS[name]}, {one.configs[0].training.steps:,} steps, {TAKEN[name]}**: spiking "
-                f"policies reach {between(list(found.shares.values()))} of the MLP's return, {len(found.walk)} of {count} plastic "
-                f"networks walk, and {differ or 'none'} of {count} differ{'s' * (differ < 2)} significantly from the plain snn."
+                f"**Round two, {EXPERIMENTS[name]}: {len(found.walk)} of {count} plastic networks walk** ({one.configs[0].training.steps:,} "
+                f"steps, {TAKEN[name]}). Spiking policies reach {between(list(found.shares.values()))} of the MLP's return, and "
+                f"{differ or 'none'} of {count} plastic ones differ{'s' * (differ < 2)} significantly from the plain snn."
             )
     return told
 
