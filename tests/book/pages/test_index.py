@@ -73,7 +73,10 @@ def test_a_claim_that_was_never_run_is_told_below_the_tables(judgements):
         [*judgements, replace(j, claim=new, round=replace(j.round, tasks=()), decision=claims.NOT_YET_RUN)]
     ).data
     assert "Registered and not yet judged: [Plastic policies adapt](#claim-adaptation-round-1)." in grid
-    assert grid.count("| claim |") == 2
+    open_, folded = grid.split("{dropdown} What we asked beyond the paper: ")
+    assert open_.count("| claim |") == 2 and "**Ours" not in open_
+    assert folded.count("| claim |") == folded.count("{container} claims-grid of-") == 2
+    assert "**1.**" not in folded
 
 
 def test_claims_that_share_a_column_stand_in_one_table(judgements):
@@ -82,7 +85,8 @@ def test_claims_that_share_a_column_stand_in_one_table(judgements):
     grid = index.grid(
         [*judgements, replace(j, claim=replace(j.claim, id="claim-7"), decision=j.decision._replace(found=found))]
     ).data
-    heads = [line for line in grid.splitlines() if line.startswith("| claim |")]
+    of_the_paper, _ = grid.split("{dropdown}")
+    heads = [line for line in of_the_paper.splitlines() if line.startswith("| claim |")]
     assert heads == [
         "| claim | verdict | decided by | cue association | cue-reward association | one-shot recall | another |",
         "| claim | verdict | decided by | dp-oja | dp-bcm | ndp-oja | ndp-bcm |",

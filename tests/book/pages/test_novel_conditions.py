@@ -163,7 +163,7 @@ def test_round_two_says_by_its_criteria_who_keeps_what(walks, round_two):
     assert page._who(["a", "b"], "lose") == "2 (a, b) lose"
     assert (
         "are ahead of the MLP most under action delay" in ant
-        and "Among 50 of them, all networks together, the rank" in ant
+        and "Among the 50 spiking policies, all networks together, the rank" in ant
     )
     headlines = page.headlines(doubled, NAMES, round_two)
     assert len(headlines) == 2 and headlines[0].startswith("**Round two, Ant-v5: plastic networks keep ")

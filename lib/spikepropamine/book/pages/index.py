@@ -40,21 +40,23 @@ def answer(judgements: Sequence[Judgement], results: Records) -> Markdown:
 def grid(judgements: Sequence[Judgement]) -> Markdown:
     """Tables of claims × what they are judged on (tasks, or networks that walk): a mark and the cells met in each cell.
 
-    Each cell leads to its own anchor on the scorecard.
+    Each cell leads to its own anchor on the scorecard. The paper's claims stand open, the questions of our own are folded.
     """
-    newest, tables = latest(judgements), []
-    for columns in filter(None, _together(newest)):
-        rows = [j for j in newest if set(_columns(j)) & set(columns)]
-        tables.append(_table(rows, columns, judgements))
+    newest = latest(judgements)
+    tables = _tables([j for j in newest if not j.claim.ours], judgements)
+    own = [j for j in newest if j.claim.ours and _columns(j)]
     legend = " · ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items()) + " or judged"
     told = [
         f"{legend}. A count: how many networks on a task, or robots, meet the criterion. "
         "[What dp-oja and its kin are](#names-of-the-networks)." + _rounds(judgements)
     ]
+    if own:
+        counted = "one question" if len(own) == 1 else f"{len(own)} questions"
+        told.append(figures.folded(f"What we asked beyond the paper: {counted}", *_tables(own, judgements)).markdown)
     waiting = [f"[{j.claim.title}](#{anchor(j)})" for j in newest if not _columns(j)]
     if waiting:
         told.append(f"Registered and not yet judged: {'; '.join(waiting)}.")
-    return Markdown(figures.minus("\n\n".join([*tables, *(f":::{{container}} claims-grid\n{text}\n:::" for text in told)])))  # fmt: skip
+    return Markdown(figures.minus("\n\n".join([*tables, *(f":::::::::{{container}} claims-grid\n{text}\n:::::::::" for text in told)])))  # fmt: skip
 
 
 def beside(text: Markdown, item: Item) -> Markdown:
@@ -301,6 +303,14 @@ def _together(judgements: Sequence[Judgement]) -> list[tuple[str, ...]]:
 def _columns(j: Judgement) -> tuple[str, ...]:
     """What the claim is judged on, in order: what was found, or the tasks of a round that is not yet run."""
     return tuple(j.decision.found) or j.round.tasks
+
+
+def _tables(judgements: Sequence[Judgement], every_round: Sequence[Judgement]) -> list[str]:
+    """A table for each set of columns that ``judgements`` share."""
+    return [
+        _table([j for j in judgements if set(_columns(j)) & set(columns)], columns, every_round)
+        for columns in filter(None, _together(judgements))
+    ]
 
 
 def _table(rows: Sequence[Judgement], keys: tuple[str, ...], judgements: Sequence[Judgement]) -> str:

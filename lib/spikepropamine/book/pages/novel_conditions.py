@@ -418,8 +418,8 @@ def _spiking_or_plastic(walks: pd.DataFrame, robot: str) -> str:
     farther = int((progress[ORDINARY] > progress[spiking].max(axis=1)).sum())
     return (
         f"Spiking policies, plastic or not, are ahead of the MLP {f'most under {most}' if most else 'under no condition'}. Those are shares: "
-        f"of progress itself the MLP, which learned more, still makes more than any of them under {farther} of {len(progress)} conditions. Among {len(learned)} of "
-        f"them, all networks together, the rank correlation of progress and share of it kept is {_correlated(found.statistic, found.pvalue)} "
+        f"of progress itself the MLP, which learned more, still makes more than any of them under {farther} of {len(progress)} conditions. Among the {len(learned)} "
+        f"spiking policies, all networks together, the rank correlation of progress and share of it kept is {_correlated(found.statistic, found.pvalue)} "
         "None of this was among the criteria."
     )
 
