@@ -43,7 +43,7 @@ def grid(judgements: Sequence[Judgement]) -> Markdown:
     Each cell leads to its own anchor on the scorecard. The paper's claims stand open, the questions of our own are folded.
     """
     newest = latest(judgements)
-    tables = _tables([j for j in newest if not j.claim.ours], judgements)
+    tables = _tables([j for j in newest if not j.claim.ours], newest, judgements)
     own = [j for j in newest if j.claim.ours and _columns(j)]
     legend = " · ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items()) + " or judged"
     told = [
@@ -52,7 +52,9 @@ def grid(judgements: Sequence[Judgement]) -> Markdown:
     ]
     if own:
         counted = "one question" if len(own) == 1 else f"{len(own)} questions"
-        told.append(figures.folded(f"What we asked beyond the paper: {counted}", *_tables(own, judgements)).markdown)
+        told.append(
+            figures.folded(f"What we asked beyond the paper: {counted}", *_tables(own, newest, judgements)).markdown
+        )
     waiting = [f"[{j.claim.title}](#{anchor(j)})" for j in newest if not _columns(j)]
     if waiting:
         told.append(f"Registered and not yet judged: {'; '.join(waiting)}.")
@@ -305,12 +307,14 @@ def _columns(j: Judgement) -> tuple[str, ...]:
     return tuple(j.decision.found) or j.round.tasks
 
 
-def _tables(judgements: Sequence[Judgement], every_round: Sequence[Judgement]) -> list[str]:
-    """A table for each set of columns that ``judgements`` share."""
-    return [
-        _table([j for j in judgements if set(_columns(j)) & set(columns)], columns, every_round)
-        for columns in filter(None, _together(judgements))
-    ]
+def _tables(part: Sequence[Judgement], newest: Sequence[Judgement], judgements: Sequence[Judgement]) -> list[str]:
+    """A table of ``part`` for each set of columns that claims share, without the columns that none of ``part`` has."""
+    tables = []
+    for columns in _together(newest):
+        rows = [j for j in part if set(_columns(j)) & set(columns)]
+        used = tuple(name for name in columns if any(name in _columns(j) for j in rows))
+        tables += [_table(rows, used, judgements)] if rows else []
+    return tables
 
 
 def _table(rows: Sequence[Judgement], keys: tuple[str, ...], judgements: Sequence[Judgement]) -> str:
