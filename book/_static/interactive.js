@@ -103,7 +103,9 @@ class Exploration {
 
   draw() {
     if (this.plots.clientWidth < 50) return; // not shown: the cited figure is, or the page is printed
-    const columns = Math.max(1, Math.min(this.panels.length, Math.floor(this.plots.clientWidth / 300), 3));
+    // groups beside one another at each place need room for their marks
+    const marks = this.content.side_by_side ? this.places.length * this.names.length : 0;
+    const columns = Math.max(1, Math.min(this.panels.length, Math.floor(this.plots.clientWidth / Math.max(300, 40 + 12 * marks)), 3));
     const width = Math.floor(this.plots.clientWidth / columns) - 8;
     this.plots.replaceChildren(...this.panels.map((panel) => this.drawPanel(panel, width)));
   }

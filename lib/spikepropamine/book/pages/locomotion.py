@@ -76,6 +76,13 @@ def plastic_of(names: Sequence[str]) -> list[str]:
 # ---------------------------------------------------------------- what we found
 
 
+def ant_first(table: pd.DataFrame) -> pd.DataFrame:
+    """``table``, which may be empty, with the robot first that round one's claims are about."""
+    if table.empty:
+        return table
+    return table.sort_values("environment", key=lambda column: column != ANT, kind="stable").reset_index(drop=True)
+
+
 def what_we_found(
     runs: pd.DataFrame,
     curves: pd.DataFrame,

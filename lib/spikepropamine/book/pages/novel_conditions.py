@@ -18,7 +18,7 @@ from ..figures import Drawing
 from ..judges.judge import VERDICTS, Decision, Definitions, Round
 from ..judges.walking_by_policies import on_one_robot, whole_policies
 from ..phrases import between, capital, enumerated
-from .locomotion import ANT, plastic_of, with_enough
+from .locomotion import ANT, ant_first, plastic_of, with_enough
 from .walking_round_two import SIGNIFICANT_AT
 
 STRENGTHS = {"moderate": kept.MODERATE, "strongest": kept.STRONGEST}
@@ -29,11 +29,6 @@ SHORT = {
     STRICTER[1]: "progress, at most 100%",
     STRICTER[2]: "progress, strongest",
 }
-
-
-def ant_first(walks: pd.DataFrame) -> pd.DataFrame:
-    """``walks`` with the robot that the claims are about first."""
-    return walks.sort_values("environment", key=lambda column: column != ANT, kind="stable").reset_index(drop=True)
 
 
 def names_of(walks: pd.DataFrame, names: Sequence[str]) -> dict[str, list[str]]:
