@@ -73,7 +73,7 @@ def test_parameters_that_did_not_move_were_not_learned(repository):
     judgement = judged(repository, dict.fromkeys(TASKS, one))[0]
     assert judgement.verdict == PARTLY
     reason = "met by dp-oja, dp-bcm, ndp-oja; ndp-bcm solves it, but raw η moved by 0.4% in one seed"
-    assert judgement.decision.found["recall"] == (PARTLY, reason, 3, 4) and judgement.cells == (9, 12)
+    assert judgement.decision.found["recall"] == (PARTLY, reason, 3, 4, 0) and judgement.cells == (9, 12)
     assert judgement.deciding.what.startswith("ndp-bcm on") and judgement.deciding.number == 0.004
 
 

@@ -122,6 +122,11 @@ class Drawing(NamedTuple):
     caption: str  # begins with its message
     alt: str  # what it shows, for who cannot see it
 
+    def of_round(self, number: int) -> "Drawing":
+        """The same with a message that names the round, 1 or 2."""
+        words = {1: "one", 2: "two"}[number]
+        return self._replace(caption=f"In round {words}, {self.caption[:1].lower()}{self.caption[1:]}")
+
 
 class Item:
     """A saved figure or table: shows itself in a notebook, and as a figure of the book."""

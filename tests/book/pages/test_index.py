@@ -28,7 +28,9 @@ def test_the_answer_counts_verdicts_and_cells(judgements, results):
         in answer
     )
     assert "3 of 4 plastic networks walk" in answer and "none significantly better than the plain one" in answer
-    assert "by a [mild measure](novel_conditions.ipynb) (93% by dp-bcm)" in answer
+    assert (
+        "Under novel conditions 4 of 4 keep the 90% of [return](novel_conditions.ipynb) that was asked for." in answer
+    )
     assert len(answer.split("\n\n")) == 4
 
 
@@ -137,7 +139,7 @@ def test_walking_is_told_of_the_round_that_judged_it(repository, results):
     assert next(j for j in judgements if j.id == "claim-5" and j.round.number == 2).cells[1] == 8
     fourth = index.answer(judgements, measured).data.split("\n\n")[3]
     assert "of 8 cases (network × robot), ndp-oja on HalfCheetah significantly better than the plain one" in fourth
-    assert "[strict measure]" in fourth and "simulated ant" not in fourth
+    assert "of [progress](novel_conditions.ipynb) that was asked for, " in fourth and "simulated ant" not in fourth
     drawing = index.draw_overview(measured, judgements)
     plt.close(drawing.figure)
     returns = drawing.data[drawing.data.measure == "return"]

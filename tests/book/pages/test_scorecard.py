@@ -92,8 +92,8 @@ def test_exceptions_to_before_the_runs_are_told(judgements):
         "**Round 2, a walk that must be remembered",
     ]
     assert (
-        "networks.** No exception. After the search" in told
-        and "remembered.** No exception. Found after the judging" in told
+        "networks.** Exceptions: After the search" in told
+        and "remembered.** Exceptions: Found after the judging" in told
     )
 
 

@@ -108,6 +108,12 @@ class Finding(NamedTuple):
     reason: str
     met: int  # cells, such as networks on this task, that meet the criterion
     of: int
+    part: int = 0  # cells that meet it in part, where there are several
+
+    @property
+    def in_part(self) -> int:
+        """Cells that meet the criterion in part alone."""
+        return self.part if self.of > 1 else int(self.verdict == VERDICTS[1])
 
 
 class Decision(NamedTuple):

@@ -78,8 +78,8 @@ def _by_cell(names: tuple[str, ...], robots: tuple[str, ...], judge_one, form: s
         measures += [measure for one, _ in parts.values() for measure in one]
         verdicts = {robot: Finding(of_it, "", int(of_it == "reproduced"), 1) for robot, (_, of_it) in parts.items()}
         reason = "; ".join(f"{robot} {one[0].interval:{form}}" for robot, (one, _) in parts.items())
-        met = sum(finding.met for finding in verdicts.values())
-        found[name] = Finding(overall(verdicts), reason, met, len(robots))
+        met, part = (sum(count) for count in zip(*((one.met, one.in_part) for one in verdicts.values())))
+        found[name] = Finding(overall(verdicts), reason, met, len(robots), part)
     return Decision(overall(found), deciding(measures), found)
 
 
@@ -123,7 +123,7 @@ def _loses_no_more(evidence: Evidence, round: Round, role: str, margin: str | No
 
     def one(robot: str, name: str) -> tuple[list[Measure], str]:
         gain = kept.kept_more(evidence.shares, robot, name, other)
-        what = f"{name} on {robot}, progress kept more than {other}"
+        what = f"{name} on {robot}, progress kept, less that of {other}"
         measure = Measure(what, gain, "low", threshold, strict=True)
         return [measure], verdict(measure.holds, False)
 

@@ -45,9 +45,10 @@ def grid(judgements: Sequence[Judgement]) -> Markdown:
     newest = latest(judgements)
     tables = _tables([j for j in newest if not j.claim.ours], newest, judgements)
     own = [j for j in newest if j.claim.ours and _columns(j)]
-    legend = " · ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items()) + " or judged"
+    used = {j.verdict for j in judgements} | {one.verdict for j in judgements for one in j.decision.found.values()}
+    legend = " · ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items() if verdict in used)
     told = [
-        f"{legend}. A count: how many networks on a task, or robots, meet the criterion. "
+        f"{legend}. A count: how many networks on a task, or robots, meet the criterion; {MARKS[VERDICTS[1]]} beside a 0 is met in part alone. "
         "[What dp-oja and its kin are](#names-of-the-networks)." + _rounds(judgements)
     ]
     if own:
@@ -212,7 +213,7 @@ def _tasks(newest: Mapping[str, Judgement]) -> str:
             told.append(f"{met} of {of} cases (network × task) that a plain spiking network fails")
         elif where := _observer_errs(j):
             few = told and met * judged[0].cells[1] < of * judged[0].cells[0]
-            told.append(f"{', but' if few else ' and'} {met} of {of} on {where}, the only task whose noise hides the answer from an ideal observer")  # fmt: skip
+            told.append(f"{', but' if few else ' and'} {met} of {of} on {where}, the only task whose noise misleads even an ideal observer")  # fmt: skip
         else:
             told.append(f" and {met} of {of} under significant noise")
     return f"Plastic networks solve {''.join(told).removeprefix(' and ')}." if told else ""
@@ -267,13 +268,16 @@ def _walking(newest: Mapping[str, Judgement], results: Records) -> str:
         if first
         else f"Plastic networks walk in {met} of {of} cases (network × robot), {gain}"
     )
+    d, (kept, cells) = keep.round.definitions, keep.cells
+    part, of_what = sum(one.in_part for one in keep.decision.found.values()), "return" if first else "progress"
     told += (
-        f", and {keep.cells[0]} of {keep.cells[1]} keep their walk under novel conditions by a "
-        f"[{'mild' if keep.round.number == 1 else 'strict'} measure](novel_conditions.ipynb) ({keep.deciding.interval.mean:.0%} by {keep.deciding.what.split(',')[0]})"
+        f". Under novel conditions {kept or 'none'} of {cells} keep{'s' * (kept < 2)} the {d.keeps_at_least:.0%} of "
+        f"[{of_what}](novel_conditions.ipynb) that was asked for"
+        + (f", {'all' if part == cells else part} at least {d.keeps_partly_at_least:.0%} by the mean" if part else "")
     )
     remember = newest.get("claim-adaptation")
     if remember is not None and remember.decision.found:
-        told += f"; where [a walk must be remembered](adaptation.ipynb), {remember.cells[0]} of {remember.cells[1]} remember it"
+        told += f". Where [a walk must be remembered](adaptation.ipynb), {remember.cells[0]} of {remember.cells[1]} networks remember which way to run"
     return told + "."
 
 

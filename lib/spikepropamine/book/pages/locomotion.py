@@ -381,7 +381,7 @@ def beside_related(theirs: Mapping[str, Any], table: pd.DataFrame) -> str:
     if ours.empty:
         return ""
     return (
-        f"{'Nearer to an ordinary network than these' if reach.min() > ours.max() else 'As near to an ordinary network as the best of these'}: "
+        f"{'Nearer to an ordinary network than those of this book' if reach.min() > ours.max() else 'As near to an ordinary network as the best of these'}: "
         f"{cited}, trained by {theirs['algorithm']} {{cite:p}}`{theirs['networks'][theirs['ordinary']]}`, reach {between(list(reach))} of the "
         f"ordinary network's return, and the spiking policies of this book, trained by {OURS}, {between(list(ours))}. Their numbers are those of "
         f"{{cite:t}}`{theirs['source']}` ({theirs['statistic']}), who trained all of them alike; they are read from {theirs['read_from']}. The "

@@ -85,9 +85,7 @@ def conditions_table() -> str:
 # ---------------------------------------------------------------- what we found
 
 
-DIVIDES = (
-    " Part of this is arithmetic: what was learned also divides the share, so that chance alone pulls it below zero."
-)
+DIVIDES = " Part of this may be arithmetic: what was learned also divides the share, so that chance alone pulls it below zero."
 
 
 def _correlated(rho: float, p: float) -> str:
@@ -167,14 +165,14 @@ def by_measure(walks: pd.DataFrame, plastic: Sequence[str], definitions: Definit
         else ""
     )
     return (
-        f"**Claim 6, that walking degrades near-minimally, holds{'' if holds else ' in part'} by the measure of round one; {answer}.** How many "
+        f"**Claim 6, that walking degrades near-minimally, holds{'' if holds else ' in part'} on Ant by the measure of round one; {answer}.** How many "
         f"plastic networks keep {definitions.keeps_at_least:.0%}? On Ant, of the return, as judged, {told[ANT, REGISTERED]}; of "
         f"progress, which is the return without the bonus for staying up, {told[ANT, STRICTER[0]]}; with each condition's share "
         f"capped at 100%, {told[ANT, STRICTER[1]]}"
         + (f"; at the strongest level, {told[ANT, STRICTER[2]]}" if (ANT, STRICTER[2]) in told else "")
         + "."
         + beside
-        + "".join(f" On {robot}, by that measure, {told[robot, REGISTERED]}." for robot in others)
+        + "".join(f" On {robot}, by the measure of round one, {told[robot, REGISTERED]}." for robot in others)
     )
 
 
@@ -196,6 +194,14 @@ def draw_shares(walks: pd.DataFrame, robot: str, names: Sequence[str]) -> Drawin
     """Progress kept under each condition by each network, at moderate and at the strongest level."""
     at = walks[(walks.environment == robot) & walks.network.isin(names)]
     panels = {title: kept.shares(at, strengths) for title, strengths in STRENGTHS.items() if _has(at, strengths)}
+    policies = {title: len(table[kept.KEYS].drop_duplicates()) for title, table in panels.items()}
+    most = max(policies.values())
+    missing = "".join(
+        f" The {title} level is measured of {number} of {most} policies, and not shown."
+        for title, number in policies.items()
+        if number < most
+    )
+    panels = {title: table for title, table in panels.items() if policies[title] == most}
     figure, axes = figures.grid(1, len(panels), height=3.9, sharey=True, squeeze=False)
     for axis, (title, table) in zip(axes[0], panels.items()):
         values = table.groupby(["condition", "network"]).share.mean().unstack()
@@ -211,12 +217,6 @@ def draw_shares(walks: pd.DataFrame, robot: str, names: Sequence[str]) -> Drawin
         f"At {next(iter(means))} strength {first.idxmin()} costs most on {robot}, for {(lowest == first.idxmin()).sum()} of {len(lowest)} networks"
         + (f", and {first.idxmax()} helps {helped}" if first.max() > 1.05 else "")
     )
-    policies = {title: len(table[kept.KEYS].drop_duplicates()) for title, table in panels.items()}
-    so_far = "".join(
-        f" At the {title} level {number} of {max(policies.values())} policies are measured so far."
-        for title, number in policies.items()
-        if number < max(policies.values())
-    )
     data = at[at.condition != TRAINING].copy()
     trained = at[at.condition == TRAINING].set_index(kept.KEYS)["return"].rename("trained")
     data = data.merge(trained, left_on=kept.KEYS, right_index=True)
@@ -230,7 +230,7 @@ def draw_shares(walks: pd.DataFrame, robot: str, names: Sequence[str]) -> Drawin
         figure,
         with_progress[["environment", "condition", "strength", "network", "seed", "return", "progress", "share"]],
         f"{message}: progress (the return without the bonus for staying up) as a percentage of the same policy's under the "
-        f"training condition, mean over policies. Orange is less than there, purple more. The data hold every strength.{so_far}",
+        f"training condition, mean over policies. Orange is less than there, purple more. The data hold every strength that was measured.{missing}",
         f"Two tables of coloured cells, conditions down the side and networks along the top. Means over networks, {told}.",
     )
 
@@ -350,7 +350,7 @@ def compared_with_plain(walks: pd.DataFrame, names: Sequence[str]) -> str:
         return ""
     cases, judged, policies = len(counts["judged"]), sum(counts["judged"]), sum(counts["policies"])
     return figures.minus(
-        f"{'In some cases' if policies else 'No'}: with policies resampled {policies} of {cases} cases (network × robot) keep{'s' * (policies == 1)} more than "
+        f"{'In some cases' if policies else 'That is not shown'}: with policies resampled {policies} of {cases} cases (network × robot) keep{'s' * (policies == 1)} more than "
         f"snn. As round one judged it, with all conditions and seeds taken as independent, {judged} do{'es' * (judged == 1)}"
         + (f" ({'; '.join(told)})" if told else "")
         + ". Policies are what was drawn at random; twelve conditions of one policy are not twelve policies."
@@ -371,7 +371,7 @@ def second_round(walks: pd.DataFrame, planned: int, names: Sequence[str], round:
     made = len(walks.loc[walks.network.isin(names), kept.KEYS].drop_duplicates())
     lines = [f"- **{robot}**: {_by_criteria(walks, round, robot)}" for robot in ENVIRONMENTS]
     judged = "all" if made == planned else f"{made} of {planned}"
-    told = f"{capital(judged)} policies are measured. {diverged_in_words(walks)}"
+    told = f"{capital(judged)} policies are measured at moderate strength. {diverged_in_words(walks)}"
     return f"{told}\n\n" + figures.minus("\n".join(lines))
 
 
@@ -390,10 +390,9 @@ def _by_criteria(walks: pd.DataFrame, round: Round, robot: str) -> str:
 
     return (
         f"of {len(round.plastic)} plastic networks {_who(_with(MET, keeps), 'keep')} {d.keeps_at_least:.0%} of progress ({d.keeps_low_at_least:.0%} by the "
-        f"lower end), {_who(_with(IN_PART, keeps), 'keep')} at least {d.keeps_partly_at_least:.0%}. "
-        f"{capital(_who(_with(MET, beside_ordinary), 'lose'))} no more than the MLP, by a margin of {d.keeps_less_at_most:.0%}; "
-        f"{_who(_with(MET, beside_plain), 'keep')} more than snn. "
-        f"{_spiking_or_plastic(walks, robot)}"
+        f"lower end), {_who(_with(IN_PART, keeps), 'keep')} at least {d.keeps_partly_at_least:.0%} by the mean. "
+        f"{capital(_who(_with(MET, beside_ordinary), 'lose'))} at most {100 * d.keeps_less_at_most:g} percentage points more than the MLP; "
+        f"{_who(_with(MET, beside_plain), 'keep')} more than snn. Beyond the criteria: {_spiking_or_plastic(walks, robot)}"
     )
 
 
@@ -412,10 +411,9 @@ def _spiking_or_plastic(walks: pd.DataFrame, robot: str) -> str:
     spiking = [name for name in progress if name in NETWORKS]
     farther = int((progress[ORDINARY] > progress[spiking].max(axis=1)).sum())
     return (
-        f"Spiking policies, plastic or not, are ahead of the MLP {f'most under {most}' if most else 'under no condition'}. Those are shares: "
-        f"of progress itself the MLP, which learned more, still makes more than any of them under {farther} of {len(progress)} conditions. Among the {len(learned)} "
-        f"spiking policies, all networks together, the rank correlation of progress and share of it kept is {_correlated(found.statistic, found.pvalue)} "
-        "None of this was among the criteria."
+        f"spiking policies, plastic or not, keep a greater share than the MLP under {int((ahead > 0).sum())} of {len(ahead)} conditions{f', above all under {most}' if most else ''}. "
+        f"In progress itself the MLP, which learned more, is by its mean still ahead of every spiking network under {farther} of {len(progress)}. Among the {len(learned)} "
+        f"spiking policies, all networks together, the rank correlation of progress and share of it kept is {_correlated(found.statistic, found.pvalue)}"
     )
 
 
@@ -463,7 +461,7 @@ def draw_round_two(walks: pd.DataFrame, names: Sequence[str], definitions: Defin
         axis.set_title(robot, pad=14)
     middle = {key: interquartile_mean(part.share) for key, part in data.groupby(["environment", "network"], sort=False)}
     told = "; ".join(f"{network} on {robot} {share:.2f}" for (robot, network), share in middle.items())
-    message = " and ".join(
+    message = "; ".join(
         f"on {robot} spiking policies keep {between([share.mean for (at, n), share in middle.items() if at == robot and n in NETWORKS])} of "
         f"their progress" + (f", the MLP {middle[robot, ORDINARY].mean:.0%}" if (robot, ORDINARY) in middle else "")
         for robot in robots
@@ -533,7 +531,7 @@ def adaptation_in_a_sentence(adapted: pd.DataFrame) -> str:
         f"frozen at the change, {len(more)} of {len(found)} cases earn{'s' * (len(more) == 1)} more in the last quarter"
         + (f" ({', '.join(more)})" if more else "")
         + (f", and {len(less)} earn{'s' * (len(less) == 1)} less ({', '.join(less)})" if less else "")
-        + "."
+        + f"; 95% intervals, not corrected for there being {len(found)}."
     )
 
 
@@ -560,8 +558,8 @@ def draw_adaptation(adapted: pd.DataFrame, names: Sequence[str]) -> Drawing:
         adapted[["environment", "condition", "network", "seed", "way", "quarter", "reward", "share", "episodes"]],
         figures.minus(
             f"{sentence}: reward of a control step in the last quarter of the episode with E free, less that with E frozen at the "
-            "change, mean over policies. Orange is less with E free, purple more. In the first row nothing changes: what is seen there is as large as chance "
-            "makes it."
+            "change, mean over policies. Orange is less with E free, purple more. In the first row nothing changes: it shows what freezing E does by "
+            "itself."
         ),
         figures.minus(
             f"Tables of coloured cells, conditions down the side, plastic networks along the top, a panel a robot. Means: {told}."

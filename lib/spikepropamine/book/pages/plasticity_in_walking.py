@@ -5,6 +5,7 @@ from itertools import product
 
 import pandas as pd
 
+from ...experiments import kept as kept_by
 from ...experiments.plasticity_in_walking import BOUNDS, FADES_S, WAYS
 from ...records.statistics import interquartile_mean
 from ...snn.networks import NetworkOptions
@@ -16,6 +17,7 @@ from ..rerun import counted
 
 # from which share of the return on E counts as a fixed weight, and as the same in every episode
 HELD_KEEPS, SWAPPED_KEEPS = 0.95, 0.9
+HELD = "E held at its mean"
 
 
 def relative(ways: pd.DataFrame) -> pd.DataFrame:
@@ -38,12 +40,16 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
         at = shares[(shares.way == way) & (shares.environment == robot)].groupby("network", sort=False).share
         return ", ".join(f"{name} {interquartile_mean(values).mean:.0%}" for name, values in at)
 
-    constant = min(mean("E held at its mean", robot) for robot in robots) >= HELD_KEEPS
-    kept = _on_each({robot: mean("E held at its mean", robot) for robot in robots})
-    unread = "; ".join(f"{mean('α = 0', robot):.0%} on {robot} ({by_network('α = 0', robot)})" for robot in robots)
+    def of_each(way: str) -> str:
+        return "; ".join(f"{mean(way, robot):.0%} on {robot} ({by_network(way, robot)})" for robot in robots)
+
+    held = shares[shares.way == HELD].groupby(["environment", "network"], sort=False).share
+    fixed = [interquartile_mean(values).mean >= HELD_KEEPS for _, values in held]
+    where = "" if all(fixed) else f" in {sum(fixed)} of {len(fixed)} cases"
     first = (
-        f"**E is used {'like a fixed weight, not as a memory' if constant else 'as more than a fixed weight'}.** Of their return "
-        f"plastic policies keep {kept} with E held at its mean; without reading E (α = 0) they keep {unread}."
+        f"**E is used {f'like a fixed weight{where}, not as a memory' if any(fixed) else 'as more than a fixed weight'}.** Of their return "
+        f"plastic policies keep {of_each(HELD)} with E held at its mean; without reading E (α = 0) they keep {of_each('α = 0')}."
+        + _of_progress(ways)
     )
     swapped, others = (
         {robot: mean(way, robot) for robot in robots} for way in ("E swapped between episodes", "E of another policy")
@@ -60,7 +66,7 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
     own = [name for name, values in of_another if interquartile_mean(values).mean < 0.9]
     if not matters and own:
         second += (
-            f", so that what is written is much the same in each episode, and in {enumerated(own)} each policy's own"
+            f", so that what is written serves as well in other episodes, and in {enumerated(own)} is each policy's own"
         )
     at = (
         ways[ways.way == WAYS[0]].groupby(["environment", "network"], sort=False)[["at_bound", "alpha_E_over_W"]].mean()
@@ -71,6 +77,18 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
         for robot in robots
     )
     return [figures.minus(text + ".") for text in (first.removesuffix("."), second, third)] + _swept(shares, robots)
+
+
+def _of_progress(ways: pd.DataFrame) -> str:
+    """What is kept without reading E where a bonus for staying up is part of the return, in a sentence; empty where none is, or lengths are not there."""
+    told = {}
+    for robot, of_it in ways.groupby("environment", sort=False) if "length" in ways else ():
+        if kept_by.BONUS.get(robot):
+            progress = relative(
+                kept_by.with_progress(of_it).drop(columns="return").rename(columns={"progress": "return"})
+            )
+            told[robot] = interquartile_mean(progress[progress.way == "α = 0"].share).mean
+    return f" Of progress, which leaves out the bonus for staying up, that is {_on_each(told)}." if told else ""
 
 
 def _on_each(shares: Mapping[str, float]) -> str:
@@ -153,7 +171,8 @@ def draw_ways(ways: pd.DataFrame, names: Sequence[str]) -> Drawing:
     for axis, robot in zip(axes[0], robots):
         plots.seeds_and_interval(axis, shares[shares.environment == robot], "share", styles, at="way", horizontal=True)
         plots.limits(axis, {"as trained": 1.0}, horizontal=True)
-        axis.set(title=robot, xlabel="share of the return kept")
+        axis.set(xlabel="share of the return kept")
+        axis.set_title(robot, pad=14)
     plots.legend_above(figure, {name: styles[name] for name in names if name in set(shares.network)})
     kept = {
         key: interquartile_mean(cell).mean for key, cell in shares.groupby(["environment", "way"], sort=False).share

@@ -191,16 +191,15 @@ def exceptions(judgements: Sequence[Judgement]) -> Markdown:
     for (n, known), parts in together.items():
         words = enumerated([_PARTS.get(one.part, one.part) for one in parts if one.part])
         which = f"{n}, {words}" if words else f"{n}"
-        but = " ".join(text.replace(_NONE, "No exception.", 1) for one in parts for text in one.exceptions)
-        none = not any(_has_exceptions(one) for one in parts)
-        told.append(f"**Round {which}.** " + ((but if none else f"Exceptions: {but}") if but else "No exception."))
+        but = " ".join(filter(None, (text.removeprefix(_NONE).strip() for one in parts for text in one.exceptions)))
+        told.append(f"**Round {which}.** " + (f"Exceptions: {but}" if but else "No exception."))
         told += [f":::{{dropdown}} Known when the criteria of round {which} were written\n{known}\n:::"] * bool(known)
     return Markdown(minus("\n\n".join(told)))
 
 
 def _has_exceptions(round: Round) -> bool:
     """Whether something was run or known that "registered before the runs" does not say."""
-    return bool(round.exceptions) and not round.exceptions[0].startswith(_NONE)
+    return any(text.removeprefix(_NONE).strip() for text in round.exceptions)
 
 
 def _cards(judgements: Sequence[Judgement], root: Path) -> Markdown:
@@ -233,7 +232,7 @@ def _card(j: Judgement, root: Path, asked: str) -> str:
     if j.decision.found:
         lines.append(f"**Met by** {cells_in_words(j.decision)}.")
     for key, one in j.decision.found.items():
-        count = f", {_of(one.met, one.of)} cells" if one.of > 1 else ""
+        count = f", {_counted(one.met, one.of, one.in_part)}" if one.of > 1 else ""
         lines.append(
             f"({anchor(j, key)})=\n{MARKS[one.verdict]} **{label_of(key, _noise(j))}**: {j.read(one.verdict)}{count}. {_sentence(one.reason)}"
         )
@@ -270,8 +269,11 @@ def _records_label(name: str) -> str:
 
 def cells_in_words(decision: Decision) -> str:
     """How many cells meet the criterion, of how many, and how many that do not meet it in part: "0 of 4 cells, 4 in part"."""
-    part = sum(one.verdict == VERDICTS[1] and one.met == 0 for one in decision.found.values())
-    return f"{_of(*decision.cells)} cells" + (f", {part} in part" if part else "")
+    return _counted(*decision.cells, sum(one.in_part for one in decision.found.values()))
+
+
+def _counted(met: int, of: int, part: int) -> str:
+    return f"{_of(met, of)} cells" + (f", {part} in part" if part else "")
 
 
 def _of(met: int, of: int) -> str:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from ...experiments.config import Experiment
+from ...experiments.kept import BONUS, with_progress
 from ...experiments.locomotion import EXPERIMENTS
 from ...experiments.walking_round_two import (
     FURTHER_CHANGES,
@@ -17,7 +18,7 @@ from ...experiments.walking_round_two import (
     gap_changes,
     gap_search,
 )
-from ...records.statistics import Interval
+from ...records.statistics import Interval, interquartile_mean
 from ...snn.networks import NETWORKS
 from ...walking.evaluation import EPISODES
 from .. import figures, plots
@@ -25,12 +26,12 @@ from ..claims import number
 from ..figures import Drawing
 from ..judges.judge import Definitions
 from ..phrases import between, enumerated
-from .locomotion import against_plain, last_fifth, plastic_of, reached
+from .locomotion import against_plain, last_fifth, plastic_of, reached, shares_of_ordinary
 
 CLOSED_AT = 0.9  # of the MLP's return
 SIGNIFICANT_AT = 0.05  # adjusted p of a difference from snn
 BESIDES = {  # what a change is besides what its name says
-    "four ticks of 12.5 ms": "The MLP has no ticks, so only the spiking policies gain from this change. It is more than a finer "
+    "four ticks of 12.5 ms": "The MLP has no ticks, so that only the spiking policies are changed by it. It is more than a finer "
     "time: η is per tick, so that E is written twice as often, and neurons can fire twice as often."
 }
 FLAT_WITHIN = 0.05  # relative change of the mean return in the last fifth of training
@@ -78,7 +79,7 @@ def does_it_close(table: pd.DataFrame, planned: int) -> str:
         answer = "Not by what was tried so far"
     else:
         answer = (
-            "In single runs only, and with no change for all policies" if not everywhere.any() else "With some changes"
+            "In single runs only; no change closes it for all policies" if not everywhere.any() else "With some changes"
         )
     lines = [_on_one_robot(robot, part) for robot, part in table.groupby("environment", sort=False)]
     lines += _over_robots(table)
@@ -134,8 +135,8 @@ def _on_one_robot(robot: str, tried: pd.DataFrame) -> str:
     if len(after):
         near = after[after.share_of_ordinary >= CLOSED_AT].sort_values("share_of_ordinary", ascending=False)
         each = enumerated(f"{r.network} with *{r.change}* ({r.share_of_ordinary:.0%})" for r in near.itertuples())
-        told += f"With a change {len(near) or 'none'} of {len(after)} runs reach{'es' * (len(near) < 2)} {CLOSED_AT:.0%} of what it has under the same change"
-        told += f": {each}. " if len(near) else ". "
+        told += f"With a change {len(near) or 'none'} of {len(after)} runs reach{'es' * (len(near) < 2)} {CLOSED_AT:.0%} of what the MLP has under the same change"
+        told += f": {each}{_of_the_mlp_as_it_was(tried, near)}. " if len(near) else ". "
     gains = gain_of(tried).drop(UNCHANGED, errors="ignore").sort_values(ascending=False)
     if len(gains):
         ranked = enumerated(f"*{change}* ({gain:+,.0f})" for change, gain in gains[:2].items())
@@ -149,6 +150,15 @@ def _on_one_robot(robot: str, tried: pd.DataFrame) -> str:
         return f"{told}{len(tried)} of {planned} runs are done, and none is chosen before all are."
     chosen = "keeps the settings of round one" if TAKEN[name] == UNCHANGED else "takes the first"
     return f"{told}Round two {chosen}, by the rule in `book/claims.yml`. {BESIDES.get(TAKEN[name], '')}".rstrip()
+
+
+def _of_the_mlp_as_it_was(tried: pd.DataFrame, near: pd.DataFrame) -> str:
+    """How many of the runs that come near the MLP also come near it without the change, under which it may have lost."""
+    before = tried[(tried.network == "mlp") & (tried.change == UNCHANGED)]["return"]
+    if before.empty:
+        return ""
+    still = int((near["return"] >= CLOSED_AT * before.mean()).sum())
+    return f"; of the MLP as it was, {still or 'none'} of these {'does' if still == 1 else 'do'}"
 
 
 def draw_tried(table: pd.DataFrame, names: Sequence[str]) -> Drawing:
@@ -219,6 +229,20 @@ def in_words(
     return f"{judged}\n\n" + "\n".join(f"- {figures.minus(line)}" for line in lines)
 
 
+def beside_round_one(first: pd.DataFrame, second: pd.DataFrame, names: Sequence[str]) -> str:
+    """What spiking policies reach of the MLP's return in either round, in a sentence a robot that both have."""
+    told = []
+    before, after = shares_of_ordinary(first, names), shares_of_ordinary(second, names) if len(second) else {}
+    for robot in before.keys() & after.keys():
+        steps = [table[table.environment == robot]["training.steps"].max() for table in (first, second)]
+        change = TAKEN[next(name for name, environment in EXPERIMENTS.items() if environment == robot)]
+        told.append(
+            f"On {robot} spiking policies reached {between(before[robot])} of the MLP's return in round one, with {steps[0]:,} steps, and reach "
+            f"{between(after[robot])} with {steps[1]:,} and *{change}*."
+        )
+    return " ".join(sorted(told))
+
+
 class Standing(NamedTuple):
     """Where the policies of one robot stand that has all its runs."""
 
@@ -255,8 +279,10 @@ def headlines(
         found = standing(of_it, definitions, names)
         if found.shares and len(found.tests):
             count, differ = len(found.tests), len(found.differ)
+            others = [name for name in plastic_of(found.middle) if name not in found.walk]
+            but = f", all but {enumerated(others)}" if 0 < len(others) < len(found.walk) else ""
             told.append(
-                f"**Round two, {EXPERIMENTS[name]}: {len(found.walk)} of {count} plastic networks walk** ({one.configs[0].training.steps:,} "
+                f"**Round two, {EXPERIMENTS[name]}: {len(found.walk)} of {count} plastic networks walk{but}** ({one.configs[0].training.steps:,} "
                 f"steps, {TAKEN[name]}). Spiking policies reach {between(list(found.shares.values()))} of the MLP's return, and "
                 f"{differ or 'none'} of {count} plastic ones differ{'s' * (differ < 2)} significantly from the plain snn."
             )
@@ -308,16 +334,28 @@ def _whole(runs: pd.DataFrame, definitions: Definitions, names: Sequence[str]) -
             f" Spiking policies reach {between(list(found.shares.values()))} of the MLP's return; "
             + (f"{enumerated(near)} {'reaches' if len(near) == 1 else 'reach'}" if near else "none reaches")
             + f" the {definitions.reaches_at_least:.0%} that was asked for."
+            + _of_progress(runs, list(found.shares))
         )
     if len(found.tests):
+        open_ = max(found.tests.low.abs().max(), found.tests.high.abs().max())
         each = enumerated(
             f"{r.network} ({r.difference:+,.0f}, adjusted p {r.adjusted_p:.2g})" for r in found.differ.itertuples()
         )
         told += (
             f" From the plain snn {len(found.differ) or 'none'} of {len(found.tests)} plastic networks differ{'s' * (len(found.differ) < 2)} significantly"
-            f"{f': {each}' if each else ''} (Mann-Whitney U, Benjamini-Hochberg; not among the criteria)."
+            f"{f': {each}' if each else ''} (Mann-Whitney U, Benjamini-Hochberg; not among the criteria); "
+            f"by Welch's 95% intervals differences of up to {open_:,.0f} stay possible."
         )
     return told
+
+
+def _of_progress(runs: pd.DataFrame, spiking: Sequence[str]) -> str:
+    """The same of progress where a bonus for staying up is part of the return, in a sentence; empty where none is."""
+    if "length" not in runs or not BONUS.get(runs.environment.iloc[0]):
+        return ""
+    progress = with_progress(runs).groupby("network").progress.apply(lambda values: interquartile_mean(values).mean)
+    shares = [progress[name] / progress["mlp"] for name in spiking]
+    return f" Of progress, which leaves out the bonus for staying up, they make {between(shares)}."
 
 
 def _levelled(curves: pd.DataFrame) -> str:
@@ -327,5 +365,10 @@ def _levelled(curves: pd.DataFrame) -> str:
         return ""
     moving = change[change.abs() > FLAT_WITHIN]
     return f"In the last fifth of training mean returns changed by {between(list(change), '+.0%')}: " + (
-        f"{enumerated(moving.index)} had not levelled off." if len(moving) else "all curves had levelled off."
+        (
+            f"{'none' if len(moving) == len(change) else 'all but ' + enumerated(moving.index)} had levelled off"
+            if len(moving)
+            else "all curves had levelled off"
+        )
+        + ", as far as returns with exploration noise can tell while the learning rate goes to zero."
     )

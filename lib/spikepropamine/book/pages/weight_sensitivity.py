@@ -76,7 +76,7 @@ def why_behind(table: pd.DataFrame, curves: pd.DataFrame, runs: pd.DataFrame) ->
         f"mean action moves by {both(moved, '.2%')}, as a share of how much it varies in a walk: {between(factors, '.0f')} times as "
         f"far. It grows with a power of the weights' move: {both(powers, '.2f')}. A power of 1 is a smooth response; 0.5 is what "
         "single spikes give, which come or go in proportion to the move and are all of one size.\n\n"
-        f"In training, accordingly, their updates go far. The mean divergence (KL) of an update is {both(middle(curves, 'kl'), '.2f')}. "
+        f"In training their updates go far. The interquartile mean of the divergence (KL) of an update is {both(middle(curves, 'kl'), '.2f')}. "
         f"The share of ratios beyond the clip is {both(middle(curves, 'clipped'), '.0%')}, and the standard deviation of actions ends at "
         f"{both(middle(end, 'std'), '.2f')}.\n\n"
         f"That this is what holds the return back is not shown.{with_return(table, runs)} It would explain why spiking "
