@@ -50,7 +50,7 @@ def test_every_cell_of_the_grid_leads_to_an_anchor_of_the_scorecard(judgements, 
     assert all(f"({name})=" in text for name in leads)
     row = next(line for line in grid.splitlines() if "This works for several rules" in line)
     assert (
-        "dp-oja on cue-reward association, accuracy: 0.934 < 0.950" in row
+        "dp-oja on cue-reward association, accuracy: lower end 0.934 < 0.950" in row
         and "[◐ 3/4](#claim-2-round-1-cue-reward)" in row
     )
 

@@ -123,7 +123,7 @@ def _loses_no_more(evidence: Evidence, round: Round, role: str, margin: str | No
 
     def one(robot: str, name: str) -> tuple[list[Measure], str]:
         gain = kept.kept_more(evidence.shares, robot, name, other)
-        what = f"{name} on {robot}, progress kept, less that of {other}"
+        what = f"{name} on {robot}, progress kept less that of {other}"
         measure = Measure(what, gain, "low", threshold, strict=True)
         return [measure], verdict(measure.holds, False)
 

@@ -344,7 +344,7 @@ def _verdict(j: Judgement, judgements: Sequence[Judgement]) -> str:
 
 def _decided(j: Judgement) -> str:
     """The number that decided against its threshold, without what the scorecard adds in words."""
-    what, told = j.deciding.what, against(j.deciding, end=False)
+    what, told = j.deciding.what, against(j.deciding)
     return told.replace(in_words(what), ", ".join(in_words(what).split(", ")[:2]), 1)
 
 

@@ -90,7 +90,7 @@ DIVIDES = " Part of this may be arithmetic: what was learned also divides the sh
 
 def _correlated(rho: float, p: float) -> str:
     """A rank correlation of what was learned and what is kept of it, with what it owes to arithmetic where it may be one."""
-    return f"{rho:.2f} (p = {p:.1g}).{DIVIDES * bool(rho < 0 and p < SIGNIFICANT_AT)}"
+    return f"{rho:.2f} (p {'< 0.001' if p < 0.001 else f'= {p:.1g}'}).{DIVIDES * bool(rho < 0 and p < SIGNIFICANT_AT)}"
 
 
 HELPS = 1.2  # a share of progress above which a condition is said to help

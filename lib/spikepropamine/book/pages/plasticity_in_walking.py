@@ -47,8 +47,8 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
     fixed = [interquartile_mean(values).mean >= HELD_KEEPS for _, values in held]
     where = "" if all(fixed) else f" in {sum(fixed)} of {len(fixed)} cases"
     first = (
-        f"**E is used {f'like a fixed weight{where}, not as a memory' if any(fixed) else 'as more than a fixed weight'}.** Of their return "
-        f"plastic policies keep {of_each(HELD)} with E held at its mean; without reading E (α = 0) they keep {of_each('α = 0')}."
+        f"**E is used {f'like a fixed weight{where}, not as a memory' if any(fixed) else 'as more than a fixed weight'}.** With E held at "
+        f"its mean plastic policies keep of their return {of_each(HELD)}; without reading E (α = 0) they keep {of_each('α = 0')}."
         + _of_progress(ways)
     )
     swapped, others = (

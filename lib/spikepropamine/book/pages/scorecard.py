@@ -68,15 +68,15 @@ def _end(measure: Measure) -> str:
     return _DECIDES[measure.decides] if has_ends or measure.decides != "mean" else ""
 
 
-def against(measure: Measure, end: bool = True, noise: str = "") -> str:
-    """What decided, in the shortest form: "dp-oja on cue-reward, accuracy: lower end 0.934 < 0.950", or without its ``end``."""
+def against(measure: Measure, noise: str = "") -> str:
+    """What decided, in the shortest form: "dp-oja on cue-reward, accuracy: lower end 0.934 < 0.950"."""
     if not measure.what:
         return ""
     signs = "≥<" if measure.at_least else "≤>"
     if measure.strict:
         signs = ">≤" if measure.at_least else "<≥"
     sign = signs[0 if measure.holds else 1]
-    return f"{in_words(measure.what, noise)}: {_end(measure) if end else ''}{number(measure.number)} {sign} {number(measure.threshold)}"
+    return f"{in_words(measure.what, noise)}: {_end(measure)}{number(measure.number)} {sign} {number(measure.threshold)}"
 
 
 def decided_by(measure: Measure, noise: str = "") -> str:

@@ -158,7 +158,7 @@ def _of_the_mlp_as_it_was(tried: pd.DataFrame, near: pd.DataFrame) -> str:
     if before.empty:
         return ""
     still = int((near["return"] >= CLOSED_AT * before.mean()).sum())
-    return f"; of the MLP as it was, {still or 'none'} of these {'does' if still == 1 else 'do'}"
+    return f"; of the MLP as it was, {still or 'none'} of these {'does' if still < 2 else 'do'}"
 
 
 def draw_tried(table: pd.DataFrame, names: Sequence[str]) -> Drawing:
