@@ -76,7 +76,9 @@ def against(measure: Measure, noise: str = "") -> str:
     if measure.strict:
         signs = ">≤" if measure.at_least else "<≥"
     sign = signs[0 if measure.holds else 1]
-    return f"{in_words(measure.what, noise)}: {_end(measure)}{number(measure.number)} {sign} {number(measure.threshold)}"
+    return (
+        f"{in_words(measure.what, noise)}: {_end(measure)}{number(measure.number)} {sign} {number(measure.threshold)}"
+    )
 
 
 def decided_by(measure: Measure, noise: str = "") -> str:
