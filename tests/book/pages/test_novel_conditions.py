@@ -5,7 +5,7 @@ import pytest
 from spikepropamine.book.pages import novel_conditions as page
 from spikepropamine.experiments import kept
 from spikepropamine.records.runs import load_measurements
-from spikepropamine.walking.conditions import CONDITIONS
+from spikepropamine.walking.conditions import CONDITIONS, TRAINING
 from spikepropamine.walking.policies import POLICIES
 
 NAMES = list(POLICIES)
@@ -105,8 +105,13 @@ def test_robustness_shows_every_policy_by_every_measure(walks, definitions):
 
 def test_freezing_is_told_as_it_is(adapted):
     policies = adapted[["environment", "network"]].drop_duplicates()
-    better = adapted.assign(reward=adapted.reward.where(adapted.way == "E frozen", adapted.reward + 5))
-    assert f"{len(policies)} of {len(policies)} cases earn more" in page.adaptation_in_a_sentence(better)
+    all_of_them, free = f"{len(policies)} of {len(policies)} cases earn more", adapted.way == "E free"
+    better = adapted.assign(reward=1.0 + 5 * free)
+    told = page.adaptation_in_a_sentence(better)
+    assert told.count(all_of_them) == 1 and "does not adapt" in told  # as much better where nothing changes
+    better = adapted.assign(reward=1.0 + 5 * (free & (adapted.condition != TRAINING)))
+    told = page.adaptation_in_a_sentence(better)
+    assert told.count(all_of_them) == 2 and "**Plasticity adapts" in told
     same = adapted.assign(reward=1.0)
     assert "does not adapt" in page.adaptation_in_a_sentence(same)
     drawing = page.draw_adaptation(adapted, NAMES)

@@ -511,28 +511,45 @@ def free_less_frozen(adapted: pd.DataFrame) -> pd.DataFrame:
     return (wide["E free"] - wide["E frozen"]).rename("difference").dropna().reset_index()
 
 
-def by_policies(adapted: pd.DataFrame) -> dict[tuple[str, str], Interval]:
-    """Of each robot and network the difference of :func:`free_less_frozen` under novel conditions, policies resampled."""
-    gains = free_less_frozen(adapted)
-    gains = gains[gains.condition != TRAINING].groupby(["environment", "network", "seed"], sort=False).difference.mean()
+def by_policies(adapted: pd.DataFrame, beyond: bool = False) -> dict[tuple[str, str], Interval]:
+    """Of each robot and network the difference of :func:`free_less_frozen` under novel conditions, policies resampled.
+
+    Args:
+        adapted: the measurements.
+        beyond: less the same policy's difference where nothing changes, which is what freezing E does by itself.
+    """
+    gains = free_less_frozen(adapted).set_index(["environment", "network", "seed"])
+    changed = gains[gains.condition != TRAINING].groupby(gains.index.names, sort=False).difference.mean()
+    unchanged = gains[gains.condition == TRAINING].difference.reindex(changed.index)
+    gains = changed - unchanged if beyond else changed
     return {
-        key: interquartile_mean(part) for key, part in gains.groupby(["environment", "network"], sort=False)
+        key: interquartile_mean(part) for key, part in gains.dropna().groupby(["environment", "network"], sort=False)
     }  # fmt: skip
 
 
 def adaptation_in_a_sentence(adapted: pd.DataFrame) -> str:
-    """Whether E free earns more than E frozen."""
-    found = by_policies(adapted)
-    more = [f"{name} on {robot}" for (robot, name), i in found.items() if i.low > 0]
-    less = [f"{name} on {robot}" for (robot, name), i in found.items() if i.high < 0]
-    how = "does not adapt" if not more else "hardly adapts" if len(more) <= len(found) / 2 else "adapts"
+    """Whether E free earns more than E frozen after a change, and more so than where nothing changes."""
+    found, beyond = by_policies(adapted), by_policies(adapted, beyond=True)
+    both = [case for case in found if found[case].low > 0 and case in beyond and beyond[case].low > 0]
+    how = "does not adapt" if not both else "hardly adapts" if len(both) <= len(found) / 2 else "adapts"
     return (
-        f"**Plasticity {how} the walk within an episode.** With E free rather than "
-        f"frozen at the change, {len(more)} of {len(found)} cases earn{'s' * (len(more) == 1)} more in the last quarter"
-        + (f" ({', '.join(more)})" if more else "")
-        + (f", and {len(less)} earn{'s' * (len(less) == 1)} less ({', '.join(less)})" if less else "")
-        + f"; 95% intervals, not corrected for there being {len(found)}."
+        f"**Plasticity {how} the walk within an episode.** With E free rather than frozen at the change, {_more_and_less(found)} in the "
+        f"last quarter; beyond what a free E brings where nothing changes, {_more_and_less(beyond)}. To adapt is to earn more by both "
+        f"({len(both)} of {len(found)}); 95% intervals, not corrected for there being {len(found)}."
     )
+
+
+def _more_and_less(found: Mapping[tuple[str, str], Interval]) -> str:
+    """How many cases earn more, and less, by their intervals' ends, and which."""
+    told = []
+    for how, cases in (
+        ("more", [case for case, i in found.items() if i.low > 0]),
+        ("less", [case for case, i in found.items() if i.high < 0]),
+    ):
+        named = f" ({', '.join(f'{name} on {robot}' for robot, name in cases)})" if cases else ""
+        if cases or how == "more":
+            told.append(f"{len(cases)} of {len(found)} cases earn{'s' * (len(cases) == 1)} {how}{named}")
+    return " and ".join(told)
 
 
 def draw_adaptation(adapted: pd.DataFrame, names: Sequence[str]) -> Drawing:
@@ -579,7 +596,7 @@ def shown_adaptation(adapted: pd.DataFrame) -> pd.DataFrame:
         .mean()
     )
     gains = free_less_frozen(adapted)
-    still, rows = gains[gains.condition == TRAINING], []
+    still, rows, beyond = gains[gains.condition == TRAINING], [], by_policies(adapted, beyond=True)
     for (robot, name), gain in by_policies(adapted).items():
         unchanged = still[(still.environment == robot) & (still.network == name)].difference
         rows.append(
@@ -589,6 +606,7 @@ def shown_adaptation(adapted: pd.DataFrame) -> pd.DataFrame:
                 "E free less E frozen": f"{gain:+.3f}",
                 "E free, last quarter less second": f"{interquartile_mean(trend.loc[robot, name]):+.3f}",
                 "nothing changed: E free less E frozen": f"{interquartile_mean(unchanged):+.3f}",
+                "changed less unchanged": f"{beyond[robot, name]:+.3f}" if (robot, name) in beyond else "–",
             }
         )
     return pd.DataFrame(rows)

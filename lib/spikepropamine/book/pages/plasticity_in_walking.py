@@ -20,12 +20,12 @@ HELD_KEEPS, SWAPPED_KEEPS = 0.95, 0.9
 HELD = "E held at its mean"
 
 
-def relative(ways: pd.DataFrame) -> pd.DataFrame:
-    """``ways`` with ``share``: the return in each way as a share of the same policy's as trained."""
+def relative(ways: pd.DataFrame, of: str = "return") -> pd.DataFrame:
+    """``ways`` with ``share``: the return in each way, or another column, as a share of the same policy's as trained."""
     keys = ["environment", "network", "seed"]
-    trained = ways[ways.way == WAYS[0]].set_index(keys)["return"].rename("as_trained")
+    trained = ways[ways.way == WAYS[0]].set_index(keys)[of].rename("as_trained")
     ways = ways.merge(trained, left_on=keys, right_index=True)
-    return ways[ways.way != WAYS[0]].assign(share=lambda t: t["return"] / t.as_trained)
+    return ways[ways.way != WAYS[0]].assign(share=lambda t: t[of] / t.as_trained)
 
 
 def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
@@ -84,9 +84,7 @@ def _of_progress(ways: pd.DataFrame) -> str:
     told = {}
     for robot, of_it in ways.groupby("environment", sort=False) if "length" in ways else ():
         if kept_by.BONUS.get(robot):
-            progress = relative(
-                kept_by.with_progress(of_it).drop(columns="return").rename(columns={"progress": "return"})
-            )
+            progress = relative(kept_by.with_progress(of_it), "progress")
             told[robot] = interquartile_mean(progress[progress.way == "α = 0"].share).mean
     return f" Of progress, which leaves out the bonus for staying up, that is {_on_each(told)}." if told else ""
 
