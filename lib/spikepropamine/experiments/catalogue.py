@@ -245,5 +245,5 @@ MEASUREMENTS: dict[str, Measurement] = {
     ),
     **_exploratory(weight_sensitivity, {"draws": weight_sensitivity.DRAWS}),
     "mechanism": Measurement(_at_once(mechanism.measure), mechanism.MEASURED),
-    "gait": Measurement(_at_once(gait.measure), tuple(locomotion.EXPERIMENTS), lacks=no_renderer),
+    "gait": Measurement(_at_once(gait.measure), ROUND_TWO_WALKS, lacks=no_renderer),
 }

@@ -21,8 +21,9 @@ from ..snn.networks import NETWORKS
 from ..walking.conditions import CONDITIONS, TRAINING, impose
 from ..walking.inference import acting
 from ..walking.robots import ENVIRONMENTS, Normalised
-from .locomotion import EXPERIMENTS, LocomotionConfig, locomotion, revive
+from .locomotion import EXPERIMENTS, LocomotionConfig, revive
 from .sweeps import Store
+from .walking_round_two import round_two
 
 FRAMES_PER_SECOND = 20  # a picture a control step: real time
 SECONDS = 10
@@ -48,18 +49,18 @@ class Walker(NamedTuple):
 
 
 def median_walker(store: Store, environment: str, name: str) -> Walker:
-    """The run of policy ``name`` whose return is the median over its seeds (the lower one of two in the middle).
+    """The run of policy ``name`` in round two whose return is the median over its seeds (the lower one of two in the middle).
 
     Raises:
         ValueError: an unknown environment or policy, or one without a published run.
     """
     require_choice("environment", environment, ENVIRONMENTS)
     (experiment,) = (key for key, value in EXPERIMENTS.items() if value == environment)
-    sweep = locomotion(experiment, policies=[name])
+    sweep = round_two(experiment, policies=[name])
     runs = store.results(sweep)[0]
     require(len(runs) > 0, "name", name, f"a policy with a finished run on {environment}")
     middle = runs.sort_values("return").iloc[(len(runs) - 1) // 2]
-    return Walker(experiment, sweep.configs[0], int(middle["seed"]), float(middle["return"]))
+    return Walker(sweep.name, sweep.configs[0], int(middle["seed"]), float(middle["return"]))
 
 
 def best_plastic(store: Store, environment: str) -> str:
@@ -126,20 +127,19 @@ def film(takes: Sequence[Take], bit_rate: str = "600k") -> bytes:
         return path.read_bytes()
 
 
-def films(
-    store: Store, environment: str = ENVIRONMENTS[0], steps: int = FRAMES_PER_SECOND * SECONDS
-) -> Iterator[tuple[str, bytes, list[dict], list[Take]]]:
-    """For each of FILMED its name, the film, facts and takes of the three walkers: the plain network, the best plastic one and the MLP."""
-    walkers = [median_walker(store, environment, name) for name in ("snn", best_plastic(store, environment), "mlp")]
-    for name, (condition, strength) in FILMED.items():
-        takes = [take(walker, store, condition, strength, steps) for walker in walkers]
-        facts = [
-            {"film": name, "environment": environment, "network": walker.name, "seed": walker.seed,
-             "config_hash": walker.config.hash, "return": walker.score, "condition": condition,
-             "strength": strength, "metres": one.metres, "fell_s": None if np.isnan(one.fell_s) else one.fell_s}
-            for walker, one in zip(walkers, takes)
-        ]  # fmt: skip
-        yield name, film(takes), facts, takes
+def films(store: Store, steps: int = FRAMES_PER_SECOND * SECONDS) -> Iterator[tuple[str, bytes, list[dict]]]:
+    """For each robot and each of FILMED a name, the film, and facts of its three walkers: the plain network, the best plastic one and the MLP."""
+    for robot, environment in EXPERIMENTS.items():
+        walkers = [median_walker(store, environment, name) for name in ("snn", best_plastic(store, environment), "mlp")]
+        for what, (condition, strength) in FILMED.items():
+            takes = [take(walker, store, condition, strength, steps) for walker in walkers]
+            facts = [
+                {"film": f"{robot}-{what}", "environment": environment, "network": walker.name, "seed": walker.seed,
+                 "config_hash": walker.config.hash, "return": walker.score, "condition": condition,
+                 "strength": strength, "metres": one.metres, "fell_s": None if np.isnan(one.fell_s) else one.fell_s}
+                for walker, one in zip(walkers, takes)
+            ]  # fmt: skip
+            yield f"{robot}-{what}", film(takes), facts
 
 
 def _labelled(picture: Image.Image, text: str) -> Image.Image:

@@ -1,13 +1,11 @@
 """Walks looked at closely: what the body does, what the network does, and films of them."""
 
-import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import mujoco
 import pandas as pd
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ..checks import require_count
@@ -15,7 +13,7 @@ from ..records.runs import load_measurements
 from ..walking.policies import SpikingPolicy
 from ..walking.robots import ENVIRONMENTS, Locomotion, Normalised
 from .choices import PUBLISHED_NETWORKS
-from .films import FRAMES_PER_SECOND, SEED, Walker, films, median_walker
+from .films import SEED, Walker, films, median_walker
 from .mechanism import AT_BOUND
 from .sweeps import Store
 
@@ -91,8 +89,7 @@ def measure(store: Store, steps: int = 1000) -> tuple[pd.DataFrame, dict, dict[s
     """Whole episodes of the median walker of every spiking network on every robot, and films of some of them.
 
     Returns:
-        The rows of :func:`record` with environment, network, seed and config_hash; which walkers and films they are; the
-        films, and pictures of the walk of the best plastic network side by side.
+        The rows of :func:`record` with environment, network, seed and config_hash; which walkers and films they are; and the films.
     """
     tables, walkers = [], []
     for environment in ENVIRONMENTS:
@@ -103,16 +100,10 @@ def measure(store: Store, steps: int = 1000) -> tuple[pd.DataFrame, dict, dict[s
             tables.append(table.assign(environment=environment, network=name, seed=walker.seed))
             walkers.append(_facts(walker) | {"falls_before": falls})
     attached, filmed = {}, []
-    for name, film, facts, takes in films(store):
+    for name, film, facts in films(store):
         attached[f"film-{name}.mp4"] = film
         filmed += facts
-        if name == "undisturbed":
-            attached["strip.png"] = strip(takes[1].pictures[-2 * PICTURED :: 2])
-    facts = {"walkers": walkers, "films": filmed, "strip_every_s": 2 / FRAMES_PER_SECOND}
-    return pd.concat(tables, ignore_index=True), facts, attached
-
-
-PICTURED = 6  # in the strip of pictures
+    return pd.concat(tables, ignore_index=True), {"walkers": walkers, "films": filmed}, attached
 
 
 def _facts(walker: Walker) -> dict:
@@ -149,14 +140,3 @@ def first_whole(walk: Callable[[int], pd.DataFrame], steps: int, attempts: int =
         if len(table) == steps:
             return table, falls
     raise ValueError(f"steps = {steps}: must be fewer, since none of {attempts} walks lasted as long")
-
-
-def strip(pictures: Sequence[Image.Image]) -> bytes:
-    """A PNG of ``pictures`` side by side."""
-    width, height = pictures[0].size
-    whole = Image.new("RGB", (width * len(pictures), height))
-    for k, picture in enumerate(pictures):
-        whole.paste(picture, (k * width, 0))
-    file = io.BytesIO()
-    whole.quantize(128).save(file, "PNG", optimize=True)
-    return file.getvalue()
