@@ -114,7 +114,7 @@ def test_every_notebook_runs_under_smoke_and_writes_beside_the_published(worksho
     # training
     at_paper_alone = """tab-cue-association-search fig-cue-association-probe fig-cue-association-round-two
         fig-controls-swap fig-controls-bound fig-locomotion-learning fig-locomotion-plasticity
-        fig-locomotion-plasticity-round-two tab-locomotion-tests
+        tab-locomotion-tests
         fig-locomotion-weight-sensitivity fig-locomotion-learning-round-two fig-locomotion-round-two
         fig-novel-conditions-round-two tab-novel-conditions-round-two
         fig-adaptation-variants fig-performance-growth""".split()

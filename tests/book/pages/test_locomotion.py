@@ -25,7 +25,7 @@ def ways_of(shares, networks=("dp-oja", "ndp-bcm")):
     """Measurements in which each way keeps its share of a return of 1000, on both robots, of three seeds."""
     return pd.DataFrame(
         {
-            "environment": robot, "network": name, "seed": seed, "way": way, "return": 1000 * share,
+            "environment": robot, "network": name, "seed": seed, "way": way, "return": 1000 * share, "length": 0,
             "at_bound": 0.4 if way == WAYS[0] else np.nan, "alpha_E_over_W": 0.3 if way == WAYS[0] else np.nan,
         }
         for robot in ("Ant-v5", "HalfCheetah-v5") for name in networks for seed in range(3)
@@ -93,36 +93,31 @@ def test_sentences_on_plasticity_follow_the_measurements():
     much = in_a_walk.what_plasticity_does(ways_of((0.1, 0.2, 0.3, 0.0)))
     assert "like a fixed weight" in little[0] and "they keep 90% on Ant-v5" in little[0]
     assert "as more than a fixed weight" in much[0] and "10% on Ant-v5" in much[0]
-    assert "Of progress" not in little[0]
     by_cell = ways_of((0.9, 0.96, 0.97, 0.8))
     one = by_cell.environment.eq("HalfCheetah-v5") & by_cell.network.eq("dp-oja") & by_cell.way.eq("E held at its mean")
     by_cell["return"] = by_cell["return"].mask(one, 700.0)
-    assert "like a fixed weight in 3 of 4 cases, not as" in in_a_walk.what_plasticity_does(by_cell)[0]
+    assert "like a fixed weight in 3 of 4 cases (network × robot), not as" in in_a_walk.what_plasticity_does(by_cell)[0]
     standing = ways_of((0.9, 0.96, 0.97, 0.8)).assign(length=800)
-    told = in_a_walk.what_plasticity_does(standing)[0]
-    assert "Of progress, which leaves out the bonus for staying up, that is 50% on Ant-v5." in told
-    assert len(little) == 3, "bounds were not measured there"
-    swept = in_a_walk.what_plasticity_does(ways_of((0.9, 0.96, 0.97, 0.8, 0.7, 0.99, 0.6, 0.3)))[3]
+    assert "without reading E (α = 0) they keep 50% on Ant-v5" in in_a_walk.what_plasticity_does(standing)[0]
+    lying = standing.assign(length=1000)  # as trained it makes no progress
+    assert "they keep 0% on Ant-v5" in in_a_walk.what_plasticity_does(lying)[0]
+    assert "40%" in little[2] and "with that of another episode policies keep 97% on Ant-v5" in little[1]
+
+
+def test_other_bounds_and_fading_are_told_where_they_were_measured():
+    assert in_a_walk.with_other_bounds(ways_of((0.9, 0.96, 0.97, 0.8))) == ""
+    swept = in_a_walk.with_other_bounds(ways_of((0.9, 0.96, 0.97, 0.8, 0.7, 0.99, 0.6, 0.3)))
     assert (
         "matters in some networks: with a bound of 1 or 10 in place of 3, networks keep 70 to 99% on Ant-v5 and"
         in swept
     )
     assert swept.endswith("within 5 s and 0.5 s, they keep 30 to 60% on Ant-v5 and 30 to 60% on HalfCheetah-v5.")
-    firm = in_a_walk.what_plasticity_does(ways_of((0.9, 0.96, 0.97, 0.8, 0.92, 0.99, 0.6, 0.3)))[3]
+    briefly = in_a_walk.briefly(ways_of((0.9, 0.96, 0.97)))
+    assert "keep 96% on Ant-v5 and 96% on HalfCheetah-v5 of their progress with E held" in briefly
+    assert "90% on HalfCheetah-v5 without reading E (α = 0); up to 40% of efficacies" in briefly
+    firm = in_a_walk.with_other_bounds(ways_of((0.9, 0.96, 0.97, 0.8, 0.92, 0.99, 0.6, 0.3)))
     assert "matters little" in firm
-    assert "40%" in little[2] and "with that of another episode policies keep 97% on Ant-v5" in little[1]
-
-
-def test_the_policies_of_round_two_are_told_and_drawn_by_themselves():
-    ways = ways_of((0.9, 0.96, 0.97, 0.8, 0.92, 0.99, 0.6, 0.3))
-    told = in_a_walk.in_round_two(ways)
-    assert told.startswith("Of round two's policies (3 seeds on Ant-v5 and 3 seeds on HalfCheetah-v5): **E is used")
-    assert "96% on Ant-v5 (dp-oja 96%, ndp-bcm 96%); 96% on HalfCheetah-v5" in told
-    assert in_a_walk.in_round_two(pd.DataFrame()) == ""
-    drawing = in_a_walk.draw_ways(ways, ["dp-oja", "ndp-bcm"])
-    assert drawing.caption.startswith("With the E of another episode round two's policies keep 97% on Ant-v5 and 97%")
-    assert set(drawing.data.way) == set(WAYS[1:]) and len(drawing.figure.axes) == 2
-    assert drawing.data[drawing.data.way == "α = 0"].share.eq(0.9).all()
+    assert in_a_walk.whose(ways_of((0.9,))) == "3 seeds on Ant-v5 and 3 seeds on HalfCheetah-v5"
 
 
 def test_longer_pieces_are_compared_with_the_same_policies_of_round_two():
@@ -137,7 +132,7 @@ def test_longer_pieces_are_compared_with_the_same_policies_of_round_two():
         "reach back 128 control steps in place of 16" in told
         and "; 2 seeds of 2 plastic networks on HalfCheetah-v5, exploratory)" in told
     )
-    assert "change that: with E held at its mean these policies keep 50% of their return (96% before)" in told
+    assert "change that: with E held at its mean these policies keep 50% of their progress (96% before)" in told
     assert "with the E of another episode 30% (97%), without reading E 40% (80%). They return 1,000 where" in told
     assert "(16 environments at a time in place of 32" in told
     # the verdict is on the difference, whatever E was before
@@ -151,7 +146,7 @@ def test_longer_pieces_are_compared_with_the_same_policies_of_round_two():
 def test_the_figure_of_plasticity_shows_both_robots_and_every_way():
     drawing = in_a_walk.draw_plasticity(walks_of(), ways_of((0.9, 0.96, 0.97, 0.8, 0.7, 0.99, 0.6, 0.3)))
     assert len(drawing.figure.axes) == 8 and drawing.caption.startswith(
-        "Most of the walk is kept without reading E (90% on Ant-v5"
+        "Most of the walk is kept without reading E (90% on Ant-v5 and 90% on HalfCheetah-v5 of progress"
     )
     assert set(drawing.data.dropna(subset=["way"]).way) == set(WAYS[1:])
     assert {"E.at_bound", "alpha_E_over_W", "rate.hidden"} <= set(drawing.data.quantity)

@@ -17,7 +17,7 @@ from ..drawings import LIMBS
 from ..figures import Drawing
 from ..judges.judge import Definitions
 from ..phrases import between, enumerated
-from .plasticity_in_walking import relative, what_plasticity_does
+from .plasticity_in_walking import relative
 
 COLUMNS = {"network.name": "network", "task.environment": "environment"}
 ANT = "Ant-v5"
@@ -91,7 +91,7 @@ def what_we_found(
     names: Sequence[str],
     cause: str = "",
 ) -> str:
-    """Three to five sentences, as a list; ``cause`` says why spiking policies stay behind."""
+    """Three or four sentences, as a list; ``cause`` says why spiking policies stay behind."""
     middle = reached(runs)
     robots, plastic = list(dict.fromkeys(runs.environment)), plastic_of(names)
     lines = []
@@ -124,8 +124,6 @@ def what_we_found(
             + still_rising(curves)
             + cause
         )
-    if len(ways):
-        lines.append(what_plasticity_does(ways)[0])
     return "\n".join(f"- {line}" for line in map(figures.minus, lines))
 
 
@@ -150,7 +148,7 @@ def _likely_reason(ways: pd.DataFrame) -> str:
     if not kept or min(kept.values()) < 0.9:
         return ""
     told = " and ".join(f"{share:.0%} on {robot}" for robot, share in kept.items())
-    return f" A likely reason: a steady walk needs no memory. With the E of another episode these policies keep their return ({told})."
+    return f" A likely reason: a steady walk needs no memory. With the E of another episode these policies keep their progress ({told})."
 
 
 def reached(runs: pd.DataFrame) -> dict[tuple[str, str], Interval]:
