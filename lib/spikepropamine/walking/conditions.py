@@ -175,7 +175,7 @@ class LameLeg(ModelChange):
     fields = ("actuator_gear",)
 
     def change(self, model):
-        model.actuator_gear[motors(model, _LAME[model.nu])] *= self.strength
+        model.actuator_gear[motors(model, LAME[self.unwrapped.spec.id])] *= self.strength
 
 
 class StiffJoint(ModelChange):
@@ -184,15 +184,15 @@ class StiffJoint(ModelChange):
     fields = ("jnt_range",)
 
     def change(self, model):
-        joint = model.joint(_STIFF[model.nu]).id
+        joint = model.joint(STIFF[self.unwrapped.spec.id]).id
         start = model.qpos0[model.jnt_qposadr[joint]]
         start = np.clip(start, *model.jnt_range[joint])
         model.jnt_range[joint] = start + self.strength * (model.jnt_range[joint] - start)
 
 
-# by the number of motors, which tells Ant (8) from HalfCheetah (6)
-_LAME = {8: ("hip_1", "ankle_1"), 6: ("fthigh", "fshin", "ffoot")}
-_STIFF = {8: "ankle_1", 6: "fshin"}
+# by robot
+LAME = {"Ant-v5": ("hip_1", "ankle_1"), "HalfCheetah-v5": ("fthigh", "fshin", "ffoot")}
+STIFF = {"Ant-v5": "ankle_1", "HalfCheetah-v5": "fshin"}
 
 
 def motors(model: mujoco.MjModel, joints: Sequence[str]) -> list[int]:
@@ -262,8 +262,8 @@ CONDITIONS: dict[str, Kind] = {
     "high friction": Kind(Friction, (1.5, 2.0, 3.0), 2.0, "× friction"),
     "heavy": Kind(Mass, (1.1, 1.25, 1.5), 1.25, "× mass"),
     "gravity": Kind(Gravity, (1.1, 1.25, 1.5), 1.25, "× gravity"),
-    "lame leg": Kind(LameLeg, (0.75, 0.5, 0.0), 0.5, "× torque of one leg"),
-    "stiff joint": Kind(StiffJoint, (0.75, 0.5, 0.0), 0.5, "× range of one joint"),
+    "lame leg": Kind(LameLeg, (0.75, 0.5, 0.0), 0.5, "× torque of one leg", tuple(LAME)),
+    "stiff joint": Kind(StiffJoint, (0.75, 0.5, 0.0), 0.5, "× range of one joint", tuple(STIFF)),
     "weak motors": Kind(WeakMotors, (0.9, 0.8, 0.6), 0.8, "× torque"),
     "sensor noise": Kind(SensorNoise, (0.1, 0.2, 0.4), 0.2, "standard deviations"),
     "sensor dropout": Kind(SensorDropout, (0.05, 0.1, 0.2), 0.1, "of the readings"),

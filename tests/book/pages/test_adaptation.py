@@ -47,8 +47,9 @@ def test_what_is_found_follows_who_remembers(definitions):
         and "and runs 0.94 m. The plastic networks run, in metres, dp-oja 0.00, dp-bcm 0.90" in some
     )
     assert "dp-bcm and ndp-bcm still go the right way in 90 to 95% after 1 s and 70 to 72% after 5 s" in some
+    assert "rsnn did not learn the task by the two tries that every policy had: the comparison rests on the rest." in some
     none = page.what_we_found(runs_of({}), NAMES, definitions)
-    assert "Not here" in none and "lies in E" not in none
+    assert "did not learn" not in none and "Not here" in none and "lies in E" not in none
     every = page.what_we_found(runs_of({name: 0.95 for name in NAMES if "dp" in name}), NAMES, definitions)
     assert "moment ago? Yes, in 4 of 4" in every
 
@@ -86,9 +87,10 @@ def test_learning_names_who_learns():
     curves = pd.concat(
         pd.DataFrame({"network": n, "seed": [0, 1] * 6, "step": steps, "score": s, "right": 0.5}) for n, s in (("snn", 0.0), ("dp-bcm", 0.8))
     )  # fmt: skip
-    assert page.draw_learning(curves, ["snn", "dp-bcm"]).caption.startswith(
-        "dp-bcm learns within 6,000 steps (above 0.3 m)"
-    )
+    level = page.draw_learning(curves, ["snn", "dp-bcm"]).caption
+    assert level.startswith("dp-bcm learns within 6,000 steps (above 0.3 m)") and "No curve still rises" in level
+    rising = curves.assign(score=curves.score + (curves.network == "snn") * curves.step / 1e4)
+    assert page.draw_learning(rising, ["snn", "dp-bcm"]).caption.endswith("and so not done learning: snn.")
 
 
 def test_the_timeline_is_that_of_the_task():
@@ -134,7 +136,9 @@ def test_variants_show_who_relies_on_its_state():
     )
     assert "hidden** (one seed): gru runs more than 0.5 m less far once the state is swapped" in found
     assert "the better of the other memories" in found and "; mlp, which has no memory, " in found
-    assert "no policy runs more than 0.5 m less far" in page.variants_found({"-gap-1s": runs_of({})}, NAMES)
+    nobody = page.variants_found({"-gap-1s": runs_of({}), "-limb": runs_of({})}, NAMES).splitlines()
+    assert all("no policy runs more than 0.5 m less far" in line for line in nobody)
+    assert ["tests no memory" in line for line in nobody] == [False, True] and "tests no memory" not in found
 
 
 def test_a_share_is_not_rounded_onto_its_criterion(definitions):

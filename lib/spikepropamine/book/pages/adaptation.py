@@ -113,8 +113,16 @@ def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definit
         lines.append(
             f"**Other kinds of memory**: {'; '.join(each)}"
             + (f". The plastic networks run, in metres, {beside}." if plastic else ".")
+            + _unlearned([name for name in others if found[name][1] != "remembers"], len(others))
         )
     return "\n".join(f"- {line}" for line in map(figures.minus, lines))
+
+
+def _unlearned(names: Sequence[str], of: int) -> str:
+    """What it means that some of the other memories did not learn the task, in a sentence; empty where all or none did."""
+    if not 0 < len(names) < of:
+        return ""
+    return f" {enumerated(names)} did not learn the task by the two tries that every policy had: the comparison rests on the rest."
 
 
 def _right_way(share: Interval, definitions: Definitions) -> str:
@@ -317,6 +325,7 @@ def draw_learning(curves: pd.DataFrame, names: Sequence[str]) -> Drawing:
     plots.legend_above(figure, {name: styles[name] for name in names if name in set(data.network)}, columns=4)
     last = data[data.step == data.step.max()].groupby("network")
     end = {name: interquartile_mean(of_it.window).mean for name, of_it in last}
+    rising = [name for name in names if name in end and _gain_at_the_end(data[data.network == name]) > RISES_M]
     learned = [name for name in names if name in end and end[name] > LEARNED_M]
     told = ", ".join(f"{name} {end[name]:.2f} m" for name in names if name in end)
     return Drawing(
@@ -324,10 +333,20 @@ def draw_learning(curves: pd.DataFrame, names: Sequence[str]) -> Drawing:
         data[["network", "seed", "step", "score", "right"]],
         figures.minus(
             (f"{enumerated(learned)} learn{'s' * (len(learned) == 1)} within {int(data.step.max()):,} steps (above {LEARNED_M:g} m): " if learned else "No policy learns: ")
-            + "score in training, with exploration noise, running mean over three points; interquartile mean over seeds with 95% bootstrap intervals."
+            + "score in training, with exploration noise, running mean over three points; interquartile mean over seeds with 95% bootstrap intervals. "
+            + (f"More than {RISES_M:g} m better in the last fifth of training than in the fourth, and so not done learning: {enumerated(rising)}." if rising else "No curve still rises at the end.")
         ),
         figures.minus(f"Learning curves of the score in metres. At the end: {told}."),
     )  # fmt: skip
+
+
+RISES_M = 0.1  # metres from the fourth fifth of training to the last above which a curve is said to rise still
+
+
+def _gain_at_the_end(curve: pd.DataFrame) -> float:
+    """Metres by which the mean score of the last fifth of training is above that of the fourth."""
+    part = curve.step / curve.step.max()
+    return curve[part > 0.8].score.mean() - curve[(part > 0.6) & (part <= 0.8)].score.mean()
 
 
 def draw_scores(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> Drawing:
@@ -490,6 +509,8 @@ def variants_found(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> st
         lines.append(
             f"- **{variant_in_words(variant).capitalize()}** ({_seeds(of_it)}): {enumerated(able) or 'no policy'} run{'s' * (len(able) < 2)} more than "
             f"{RELIES_M:g} m less far once the state is swapped. {'; '.join([f'{first} goes farthest, {scores[first]:.2f} m', *beside])}."
+            + " No policy needs the first trial here, so that this variant tests no memory."
+            * (variant == NO_WRONG_WAY and not able)
         )
     return figures.minus("\n".join(lines))
 

@@ -500,6 +500,6 @@ def trouble(runs: pd.DataFrame) -> str:
     """What went wrong in all runs: simulations that diverged, gradients that were not finite."""
     diverged = int(runs.diverged.sum() + runs.diverged_episodes.sum())
     return (
-        f"Episodes whose simulation diverged, in all of training and evaluation: {diverged}. "
+        f"Episodes whose simulation diverged, in all of the training and evaluation of {len(runs):,} runs: {diverged}. "
         f"Updates skipped for a gradient that was not finite: {int(runs.skipped_updates.sum())}."
     )

@@ -63,12 +63,12 @@ def _not_yet_run(walks: pd.DataFrame) -> str:
     return f" Not yet run: {', '.join(missing)}." if missing else ""
 
 
-def diverged_in_words(walks: pd.DataFrame) -> str:
-    """Episodes whose simulation diverged, by condition."""
-    by = walks.groupby(["environment", "condition"], sort=False).diverged.sum()
+def diverged_in_words(walks: pd.DataFrame, under: str = "condition") -> str:
+    """Episodes whose simulation diverged, by condition, or by whatever column says ``under`` what policies walked."""
+    by = walks.groupby(["environment", under], sort=False).diverged.sum()
     by = by[by > 0]
     if by.empty:
-        return "No simulation diverged under any condition."
+        return f"No simulation diverged under any {under}."
     told = ", ".join(f"{n} under {condition} on {robot}" for (robot, condition), n in by.items())
     return f"Episodes whose simulation diverged, counted and left out: {told}."
 
