@@ -47,7 +47,9 @@ def test_what_is_found_follows_who_remembers(definitions):
         and "and runs 0.94 m. The plastic networks run, in metres, dp-oja 0.00, dp-bcm 0.90" in some
     )
     assert "dp-bcm and ndp-bcm still go the right way in 90 to 95% after 1 s and 70 to 72% after 5 s" in some
-    assert "rsnn did not learn the task by the two tries that every policy had: the comparison rests on the rest." in some
+    assert (
+        "rsnn did not learn the task by the two tries that every policy had: the comparison rests on the rest." in some
+    )
     none = page.what_we_found(runs_of({}), NAMES, definitions)
     assert "did not learn" not in none and "Not here" in none and "lies in E" not in none
     every = page.what_we_found(runs_of({name: 0.95 for name in NAMES if "dp" in name}), NAMES, definitions)

@@ -173,13 +173,18 @@ def test_returns_and_curves_are_drawn_of_every_robot(published, definitions):
 def test_films_say_who_walks_how_far_and_who_falls():
     facts = {
         "films": [
-            {"film": "lame-leg", "network": "snn", "seed": 2, "condition": "lame leg", "strength": 0.0, "metres": 3.25, "fell_s": None},
-            {"film": "lame-leg", "network": "mlp", "seed": 1, "condition": "lame leg", "strength": 0.0, "metres": -0.5, "fell_s": 2.5},
+            {"film": "ant-lame-leg", "environment": "Ant-v5", "network": "snn", "seed": 2, "condition": "lame leg", "strength": 0.0, "metres": 3.25, "fell_s": None},
+            {"film": "ant-lame-leg", "environment": "Ant-v5", "network": "mlp", "seed": 1, "condition": "lame leg", "strength": 0.0, "metres": -0.5, "fell_s": 2.5},
         ],
         "walkers": [{"environment": "Ant-v5", "network": "snn", "seed": 2, "return": 2816.9, "falls_before": 1}],
     }  # fmt: skip
     told = page.films_in_words(json.loads(json.dumps(facts)))
-    assert "0 × torque of one leg" in told and "snn (seed 2) 3.2 m," in told and "−0.5 m, falls after 2.5 s" in told
+    assert (
+        "**Ant-v5, lame leg**: 0 × torque of one leg" in told
+        and "film-ant-lame-leg.mp4" in told
+        and "snn (seed 2) 3.2 m," in told
+        and "−0.5 m, falls after 2.5 s" in told
+    )
     assert "median" in page.walkers_in_words(facts, "Ant-v5", "snn") and "2,817" in page.walkers_in_words(
         facts, "Ant-v5", "snn"
     )

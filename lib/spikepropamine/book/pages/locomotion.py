@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ...experiments.gait import LEGS
-from ...experiments.locomotion import LocomotionConfig
+from ...experiments.locomotion import EXPERIMENTS, LocomotionConfig
 from ...records.statistics import Interval, interquartile_mean
 from ...snn.networks import NETWORKS
 from ...walking.conditions import CONDITIONS, TRAINING
@@ -413,6 +413,9 @@ def walkers_in_words(facts: Mapping, environment: str, name: str) -> str:
     )
 
 
+ROBOTS = {environment: name for name, environment in EXPERIMENTS.items()}  # a robot's name in experiments
+
+
 def films_in_words(facts: Mapping) -> str:
     """The films with what is seen in each, as Markdown."""
     films = pd.DataFrame(facts["films"])
@@ -424,9 +427,10 @@ def films_in_words(facts: Mapping) -> str:
             for r in rows.itertuples()
         )  # fmt: skip
         undisturbed = first.condition == TRAINING
+        what = film.removeprefix(ROBOTS[first.environment]).replace("-", " ").strip()
         condition = "nothing is different" if undisturbed else f"{first.strength:g} {CONDITIONS[first.condition].unit}"
         lines.append(
-            f":::{{film}} results/gait/film-{film}.mp4\n**{film.replace('-', ' ').capitalize()}**: {condition}. From left "
+            f":::{{film}} results/gait/film-{film}.mp4\n**{first.environment}, {what}**: {condition}. From left "
             f"to right, with the way made in the first 10 s of the same episode: {told}.\n:::\n"
         )
     return figures.minus("\n".join(lines))
