@@ -118,6 +118,16 @@ def test_freezing_is_told_as_it_is(adapted):
     assert len(drawing.figure.axes) == 2 and len(page.shown_adaptation(adapted)) == len(policies)
 
 
+def test_by_condition_no_policy_counts_for_more_than_it_had(walks):
+    rows = page.by_condition_rows(walks, NAMES)
+    assert list(rows.columns) == ["robot", "condition", *NAMES] and len(rows) == 2 * len(CONDITIONS)
+    shares = kept.shares(walks, capped=True).query(
+        "environment == 'Ant-v5' and condition == 'low friction' and network == 'mlp'"
+    )
+    (shown,) = rows[(rows.robot == "Ant-v5") & (rows.condition == "low friction")].mlp
+    assert shown == f"{page.interquartile_mean(shares.share):.2f}" and float(shown.split()[0]) <= 1
+
+
 def test_shares_by_hand():
     walks = pd.DataFrame(
         {

@@ -515,6 +515,20 @@ def round_two_rows(walks: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows).fillna("–")
 
 
+def by_condition_rows(walks: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Progress kept under each condition, at most 1 of each policy: a row a robot and condition, a column a policy."""
+    table, rows = kept.shares(walks, capped=True), []
+    for robot, present in names_of(ant_first(walks), names).items():
+        of_it = table[table.environment == robot].groupby(["condition", "network"]).share
+        each = {key: f"{interquartile_mean(shares):.2f}" for key, shares in of_it}
+        conditions = [condition for condition in CONDITIONS if any(at == condition for at, _ in each)]
+        rows += [
+            {"robot": robot, "condition": condition} | {name: each.get((condition, name), "–") for name in present}
+            for condition in conditions
+        ]
+    return pd.DataFrame(rows).fillna("–")
+
+
 # ---------------------------------------------------------------- does plasticity adapt?
 
 
