@@ -42,7 +42,8 @@ def by_leak(
     threshold: Tensor,
     grad_last: Tensor,
     grad_potential: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
+    spiking: bool = True,
+) -> tuple[Tensor, Tensor | None]:
     """The gradients by β and by the threshold of neurons that share both, each in its constant's shape.
 
     Args:
@@ -52,17 +53,20 @@ def by_leak(
         beta, threshold: of the neurons, tensors of one number each.
         grad_last: the loss's own gradient by the last potentials, (B, Q).
         grad_potential: likewise by the potentials of all ticks, (T, B, Q); none where not given.
+        spiking: whether they spike; no loss depends on the threshold of those that do not.
     """
     if len(potential) == 0:
-        return torch.zeros_like(beta), torch.zeros_like(threshold)
+        return torch.zeros_like(beta), torch.zeros_like(threshold) if spiking else None
     before = torch.cat([v.unsqueeze(0), potential[:-1]])
+    by_beta = _total(grad_current * before).to(beta).reshape(beta.shape)
+    if not spiking:
+        return by_beta, None
     # λ[t] = β λ[t+1] + g[t] + what the loss asks of v[t] itself
     by_spikes = _total(grad_current) - beta * _total(grad_current[1:]) - _total(grad_last)
     if grad_potential is not None:
         by_spikes = by_spikes - _total(grad_potential)
-    by_beta = _total(grad_current * before)
     by_threshold = -by_spikes - _total(grad_current * (before > threshold))
-    return by_beta.to(beta).reshape(beta.shape), by_threshold.to(threshold).reshape(threshold.shape)
+    return by_beta, by_threshold.to(threshold).reshape(threshold.shape)
 
 
 def _total(x: Tensor) -> Tensor:

@@ -87,8 +87,9 @@ class LeakyScan(torch.autograd.Function):
         by_beta = by_threshold = None
         if ctx.by_beta or ctx.spiking and ctx.needs_input_grad[4]:
             _, v, *constants = inputs
-            by_leak = leak_gradients.by_leak(grad_current, potential, v, *constants, grad_v, grad_potential)
-            by_beta, by_threshold = by_leak if ctx.spiking else (by_leak[0], None)
+            by_beta, by_threshold = leak_gradients.by_leak(
+                grad_current, potential, v, *constants, grad_v, grad_potential, ctx.spiking
+            )
         return None, grad_current, grad_start, by_beta, by_threshold
 
 

@@ -2,6 +2,7 @@
 
 import math
 import types
+from collections import namedtuple
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -87,6 +88,10 @@ def _launch(block: Tiles, modulated: bool, programs: int, Q: int, in_registers, 
     return (programs, -(-Q // block.block_q)), in_registers, options | {"MODULATED": modulated}
 
 
+# what goes into a plastic scan, in order
+_Inputs = namedtuple("_Inputs", "setting keep current spikes alpha eta V c beta threshold v E x_pre x_post theta")
+
+
 class _PlasticScan(torch.autograd.Function):
     @staticmethod
     def forward(ctx, setting, keep, current, spikes, alpha, eta, V, c, beta, threshold, v, E, x_pre, x_post, theta):
@@ -115,7 +120,8 @@ class _PlasticScan(torch.autograd.Function):
             given, current.contiguous(), start, end, out, kept, *sizes, COEFFICIENTS=coefficients, KEEP=keep, **options
         )
         if keep:
-            of_neuron = (start.v, beta, threshold) if any(ctx.needs_input_grad[8:10]) else (None,) * 3
+            wanted = _Inputs(*ctx.needs_input_grad)
+            of_neuron = (start.v, beta, threshold) if wanted.beta or wanted.threshold else (None,) * 3
             ctx.save_for_backward(*given, out, *kept, *of_neuron)
             ctx.setting = setting
             ctx.set_materialize_grads(False)
@@ -134,7 +140,8 @@ class _PlasticScan(torch.autograd.Function):
         grad_out = torch.zeros_like(out) if grad_out is None else grad_out.contiguous()
         grad_end = State(*(out.new_zeros(shape) if g is None else g.contiguous() for g, shape in zip(grad_end, shapes)))
         grad_start = State(*(g.clone() if block.in_memory else torch.empty_like(g) for g in grad_end))
-        track_inputs = ctx.needs_input_grad[3] or ctx.needs_input_grad[12]
+        wanted = _Inputs(*ctx.needs_input_grad)
+        track_inputs = wanted.spikes or wanted.x_pre
         cuts = -(-Q // block.block_q)
         apart = 1 if block.in_memory else cuts  # programs that each take a part of the neurons
         programs = min(B, max(1, PROGRAMS // apart))
@@ -171,7 +178,7 @@ class _PlasticScan(torch.autograd.Function):
         g_x_pre = gradients.x_pre.sum(0) if track_inputs else None
         g_alpha, g_eta = gradients.alpha.sum(0), gradients.eta.sum()
         g_leak = None, None
-        if any(ctx.needs_input_grad[8:10]):
+        if wanted.beta or wanted.threshold:
             g_leak = leak_gradients.by_leak(gradients.current, kept.potential, v, beta, threshold, grad_end.v)
         g = grad_start._replace(x_pre=g_x_pre)
         return None, None, gradients.current, g_spikes, g_alpha, g_eta, g_V, g_c, *g_leak, *g
@@ -219,6 +226,7 @@ class _LeakyScan(torch.autograd.Function):
         )
         by_beta = by_threshold = None
         if ctx.by_leak:
-            by_leak = leak_gradients.by_leak(grad_current, potential, v, *of_neuron, grad_last, grad_potential)
-            by_beta, by_threshold = by_leak if ctx.spiking else (by_leak[0], None)
+            by_beta, by_threshold = leak_gradients.by_leak(
+                grad_current, potential, v, *of_neuron, grad_last, grad_potential, ctx.spiking
+            )
         return None, None, grad_current, grad_v, by_beta, by_threshold
