@@ -134,6 +134,7 @@ def test_longer_pieces_are_compared_with_the_same_policies_of_round_two():
     )
     assert "change that: with E held at its mean these policies keep 50% of their progress (96% before)" in told
     assert "with the E of another episode 30% (97%), without reading E 40% (80%). They return 1,000 where" in told
+    assert told.endswith(": 0 (0 to 0) by 95% bootstrap interval, which holds zero.")
     assert "(16 environments at a time in place of 32" in told
     # the verdict is on the difference, whatever E was before
     for ways in (before, longer):

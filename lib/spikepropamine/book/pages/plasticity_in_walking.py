@@ -6,7 +6,7 @@ import pandas as pd
 
 from ...experiments import kept as kept_by
 from ...experiments.plasticity_in_walking import BOUNDS, FADES_S, WAYS
-from ...records.statistics import interquartile_mean
+from ...records.statistics import interquartile_difference, interquartile_mean
 from ...snn.networks import NetworkOptions
 from ...training.ppo import PPO
 from .. import figures, plots
@@ -136,7 +136,12 @@ def with_longer_pieces(ways: pd.DataFrame, longer: pd.DataFrame, before: PPO, no
     both = ways[keys].merge(longer[keys]).drop_duplicates() if len(ways) and len(longer) else pd.DataFrame()
     if both.empty:
         return ""
-    old, new = (_means(table.merge(both, on=keys)) for table in (ways, longer))
+    tables = [table.merge(both, on=keys) for table in (ways, longer)]
+    old, new = map(_means, tables)
+    returns = [
+        [cell["return"].tolist() for _, cell in table[table.way == WAYS[0]].groupby("network")] for table in tables
+    ]
+    more = interquartile_difference(*reversed(returns))
 
     def a_memory(kept: Mapping[str, float]) -> bool:
         return kept[HELD] < HELD_KEEPS or kept[SWAPPED] < SWAPPED_KEEPS
@@ -148,7 +153,8 @@ def with_longer_pieces(ways: pd.DataFrame, longer: pd.DataFrame, before: PPO, no
         f"{counted(both.groupby('network').seed.nunique().min(), 'seed')} of {both.network.nunique()} plastic networks on "
         f"{enumerated(both.environment.unique())}, exploratory), {verdict}: with E held at its mean these policies keep {new[HELD]:.0%} of their "
         f"progress ({old[HELD]:.0%} before), with the E of another episode {new[SWAPPED]:.0%} ({old[SWAPPED]:.0%}), without reading E "
-        f"{new[UNREAD]:.0%} ({old[UNREAD]:.0%}). They return {new['return']:,.0f} where the others return {old['return']:,.0f}."
+        f"{new[UNREAD]:.0%} ({old[UNREAD]:.0%}). They return {new['return']:,.0f} where the others return {old['return']:,.0f}: "
+        f"{more:+,.0f} by 95% bootstrap interval, which {'leaves out' if more.low > 0 or more.high < 0 else 'holds'} zero."
     )
 
 
