@@ -182,7 +182,10 @@ def test_round_two_says_by_its_criteria_who_keeps_what(walks, round_two):
     assert f"of 4 plastic networks {page._who(holds, 'keep')} 90% of progress (80% by the lower end)" in ant
     assert f", {page._who(in_part, 'keep')} at least 75% by the mean." in ant
     assert page._who([], "keep") == "none keeps" and page._who(["a"], "keep") == "1 (a) keeps"
-    assert page._who(["a", "b"], "lose") == "2 (a, b) lose"
+    assert page._who(["a", "b"], "lose") == "2 (a, b) lose" and page._who(NAMES[1:5], "keep") == "all 4 keep"
+    plain = kept.kept(shares, "Ant-v5", "snn")
+    how = "meets it in part" if plain.mean < 0.9 else "meets it"
+    assert f"held to the criterion of what is kept, snn, with {plain:.2f}, {how} and mlp, with" in ant
     assert (
         "conditions, above all under action delay" in ant
         and "Among the 50 spiking policies, all networks together, the rank" in ant

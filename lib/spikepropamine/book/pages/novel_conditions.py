@@ -143,7 +143,8 @@ def by_measure(walks: pd.DataFrame, plastic: Sequence[str], definitions: Definit
     told = {}
     for (robot, measure), part in table.groupby(["environment", "measure"], sort=False):
         reach = [verdict_of(share, definitions) for share in part.share]
-        told[robot, measure] = f"{reach.count('kept')} of {len(reach)} do ({between(list(part.share))})"
+        kept_by = reach.count("kept")
+        told[robot, measure] = f"{kept_by} of {len(reach)} do{'es' * (kept_by == 1)} ({between(list(part.share))})"
     others = [robot for robot in dict.fromkeys(table.environment) if robot != ANT]
     plain = (
         kept.robustness(walks[(walks.network == PLAIN) & (walks.environment == ANT)])
@@ -470,6 +471,8 @@ def headlines(walks: pd.DataFrame, names: Sequence[str], round: Round) -> list[s
 
 
 def _listed(names: Sequence[str]) -> str:
+    if set(names) == set(plastic_of(NETWORKS)):
+        return f"all {len(names)}"
     return f"{len(names)} ({', '.join(names)})" if names else "none"
 
 
