@@ -113,16 +113,17 @@ def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definit
         lines.append(
             f"**Other kinds of memory**: {'; '.join(each)}"
             + (f". The plastic networks run, in metres, {beside}." if plastic else ".")
-            + _unlearned([name for name in others if found[name][1] != "remembers"], len(others))
+            + _unlearned(others, [name for name in others if found[name][1] == "remembers"])
         )
     return "\n".join(f"- {line}" for line in map(figures.minus, lines))
 
 
-def _unlearned(names: Sequence[str], of: int) -> str:
-    """What it means that some of the other memories did not learn the task, in a sentence; empty where all or none did."""
-    if not 0 < len(names) < of:
+def _unlearned(others: Sequence[str], able: Sequence[str]) -> str:
+    """What it means that only some of the other memories are ``able`` to do the task, in a sentence; empty where all or none are."""
+    if not 0 < len(able) < len(others):
         return ""
-    return f" {enumerated(names)} did not learn the task by the two tries that every policy had: the comparison rests on the rest."
+    failed = enumerated(name for name in others if name not in able)
+    return f" {failed} did not learn the task by the two tries that every policy had, so that plasticity is compared with {enumerated(able)} alone."
 
 
 def _right_way(share: Interval, definitions: Definitions) -> str:
@@ -509,10 +510,16 @@ def variants_found(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> st
         lines.append(
             f"- **{variant_in_words(variant).capitalize()}** ({_seeds(of_it)}): {enumerated(able) or 'no policy'} run{'s' * (len(able) < 2)} more than "
             f"{RELIES_M:g} m less far once the state is swapped. {'; '.join([f'{first} goes farthest, {scores[first]:.2f} m', *beside])}."
-            + " No policy needs the first trial here, so that this variant tests no memory."
+            + _tests_little(of_it)
             * (variant == NO_WRONG_WAY and not able)
         )
     return figures.minus("\n".join(lines))
+
+
+def _tests_little(runs: pd.DataFrame) -> str:
+    """What it means that no policy relies on its state, and how many single runs do."""
+    alone = int((runs.score - runs["score.all swapped"] > RELIES_M).sum())
+    return f" So this variant says little about memory ({alone} of {len(runs)} single runs lose as much)."
 
 
 RELIES_M = 0.5  # metres less with the state of an episode of the other value

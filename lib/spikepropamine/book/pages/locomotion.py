@@ -407,8 +407,8 @@ def walkers_in_words(facts: Mapping, environment: str, name: str) -> str:
     (one,) = (w for w in facts["walkers"] if w["environment"] == environment and w["network"] == name)
     fell = one["falls_before"]
     return (
-        f"The walker is `{name}` on {environment}, seed {one['seed']}, whose return of {one['return']:,.0f} is the median of its "
-        f"seeds, in an episode that no training or evaluation used"
+        f"The walker is `{name}` on {environment}, seed {one['seed']}, whose return of {one['return']:,.0f} is in the middle of its "
+        f"seeds' (the lower of two), in an episode that no training or evaluation used"
         + (f" ({fell} before it ended in a fall)." if fell else ".")
     )
 

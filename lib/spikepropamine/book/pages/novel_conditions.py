@@ -68,7 +68,7 @@ def diverged_in_words(walks: pd.DataFrame, under: str = "condition") -> str:
     by = walks.groupby(["environment", under], sort=False).diverged.sum()
     by = by[by > 0]
     if by.empty:
-        return f"No simulation diverged under any {under}."
+        return "No simulation diverged."
     told = ", ".join(f"{n} under {condition} on {robot}" for (robot, condition), n in by.items())
     return f"Episodes whose simulation diverged, counted and left out: {told}."
 
@@ -159,7 +159,7 @@ def by_measure(walks: pd.DataFrame, plastic: Sequence[str], definitions: Definit
     return (
         f"{whether_it_holds(walks, plastic, definitions)} How many plastic"
         f" networks keep {definitions.keeps_at_least:.0%}? On Ant, of the return, as judged, {told[ANT, REGISTERED]}; of "
-        f"progress, which is the return without the bonus for staying up, {told[ANT, STRICTER[0]]}; with each condition's share "
+        f"progress, which is the return without the bonus for staying up (here and below plain means), {told[ANT, STRICTER[0]]}; with each condition's share "
         f"capped at 100%, {told[ANT, STRICTER[1]]}"
         + (f"; at the strongest level, {told[ANT, STRICTER[2]]}" if (ANT, STRICTER[2]) in told else "")
         + "."
@@ -178,11 +178,11 @@ def whether_it_holds(walks: pd.DataFrame, plastic: Sequence[str], definitions: D
     )
     found = each.agg(lambda how: "yes" if set(how) == {"kept"} else "no" if set(how) == {"lost"} else "in part")
     told = {"yes": "holds", "in part": "holds in part", "no": "does not hold"}
-    stricter = found.drop(REGISTERED)
+    stricter, reach = found.drop(REGISTERED), (each.agg(lambda how: (how != "lost").sum())).drop(REGISTERED)
     by = [f"by {n} of {len(stricter)} stricter measures it {told[how]}" for how, n in stricter.value_counts().items()]
     return (
         f"**Claim 6, that walking degrades near-minimally, {told[found[REGISTERED]]} on Ant by the measure of round one; "
-        f"{enumerated(by)}.**"
+        f"{enumerated(by)}.** By these {enumerated(map(str, reach))} of {len(plastic)} plastic networks reach {definitions.keeps_partly_at_least:.0%}."
     )
 
 
@@ -423,12 +423,18 @@ def _not_judged(walks: pd.DataFrame, round: Round, robot: str) -> str:
 
 
 def _spiking_or_plastic(walks: pd.DataFrame, robot: str) -> str:
-    """Where spiking policies of ``robot`` are ahead of the MLP, and whether those that learned more keep less."""
+    """Under which conditions spiking policies of ``robot`` keep more than the MLP, and whether those that learned more keep less."""
     table = kept.shares(walks[walks.environment == robot], capped=True)
-    means = table.groupby(["condition", table.network.isin(NETWORKS)]).share.mean().unstack()
-    ahead = (means[True] - means[False]).sort_values(ascending=False)
+    both = {
+        condition: [list(part[part.network.isin(NETWORKS) == spiking].share) for spiking in (True, False)]
+        for condition, part in table.groupby("condition", sort=False)
+    }
+    more = {condition: interquartile_difference(*([shares] for shares in two)) for condition, two in both.items()}
+    ahead = sorted((name for name, i in more.items() if i.low > 0), key=lambda name: -more[name].mean)
+    behind = [name for name, i in more.items() if i.high < 0]
     most = " and ".join(
-        f"{name} ({means[True][name]:.0%} against {means[False][name]:.0%})" for name in ahead[ahead > 0].index[:2]
+        f"{name} ({' against '.join(f'{interquartile_mean(shares).mean:.0%}' for shares in both[name])})"
+        for name in ahead[:2]
     )
     learned = learned_and_kept(walks, robot, of="progress", capped=True)
     found = stats.spearmanr(learned.trained, learned.share)
@@ -437,7 +443,8 @@ def _spiking_or_plastic(walks: pd.DataFrame, robot: str) -> str:
     spiking = [name for name in progress if name in NETWORKS]
     farther = int((progress[ORDINARY] > progress[spiking].max(axis=1)).sum())
     return (
-        f"spiking policies, plastic or not, keep a greater share than the MLP under {int((ahead > 0).sum())} of {len(ahead)} conditions{f', above all under {most}' if most else ''}. "
+        f"spiking policies, plastic or not, keep a greater share than the MLP under {len(ahead)} of {len(more)} conditions{f', above all under {most}' if most else ''}, "
+        f"and a smaller one under {len(behind)}, by intervals that leave out zero. "
         f"In progress itself the MLP, which learned more, is by its mean still ahead of every spiking network under {farther} of {len(progress)}. Among the {len(learned)} "
         f"spiking policies, all networks together, the rank correlation of progress and share of it kept is {_correlated(found.statistic, found.pvalue)}"
     )
@@ -465,7 +472,7 @@ def headlines(walks: pd.DataFrame, names: Sequence[str], round: Round) -> list[s
         told.append(
             f"**Round two, {robot}: plastic networks keep {between([mean[n] for n in round.plastic])} of their progress** by the stricter measure, the "
             f"plain snn {mean[PLAIN]:.0%} and the MLP {mean[ORDINARY]:.0%}. Of {len(round.plastic)} plastic networks {_who(met, 'keep')} the "
-            f"{d.keeps_at_least:.0%} that was asked for, {_who(in_part, 'keep')} at least {d.keeps_partly_at_least:.0%}."
+            f"{d.keeps_at_least:.0%} that was asked for, {_who(in_part, 'keep')} at least {d.keeps_partly_at_least:.0%} by the mean."
         )
     return told
 
@@ -573,11 +580,12 @@ def adaptation_in_a_sentence(adapted: pd.DataFrame) -> str:
     """Whether E free earns more than E frozen after a change, and more so than where nothing changes."""
     found, beyond = by_policies(adapted), by_policies(adapted, beyond=True)
     both = [case for case in found if found[case].low > 0 and case in beyond and beyond[case].low > 0]
-    how = "does not adapt" if not both else "hardly adapts" if len(both) <= len(found) / 2 else "adapts"
+    how = "is not shown to adapt" if not both else "hardly adapts" if len(both) <= len(found) / 2 else "adapts"
     return (
         f"**Plasticity {how} the walk within an episode.** With E free rather than frozen at the change, {_more_and_less(found)} in the "
         f"last quarter; beyond what a free E brings where nothing changes, {_more_and_less(beyond)}. To adapt is to earn more by both "
-        f"({len(both)} of {len(found)}); 95% intervals, not corrected for there being {len(found)}."
+        f"({len(both)} of {len(found)}); 95% intervals, not corrected for there being {len(found)}, in which differences of up to "
+        f"{max(max(abs(i.low), abs(i.high)) for i in (*found.values(), *beyond.values())):.2f} of a control step's reward stay possible."
     )
 
 

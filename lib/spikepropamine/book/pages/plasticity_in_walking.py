@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from ...experiments import kept as kept_by
-from ...experiments.plasticity_in_walking import BOUNDS, FADES_S, WAYS
+from ...experiments.plasticity_in_walking import BOUNDS, EPISODES, FADES_S, WAYS
 from ...records.statistics import interquartile_difference, interquartile_mean
 from ...snn.networks import NetworkOptions
 from ...training.ppo import PPO
@@ -28,7 +28,9 @@ def relative(ways: pd.DataFrame) -> pd.DataFrame:
 
 
 def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
-    """Three sentences: what is lost without the E of the moment, what another E does, and what E is like."""
+    """Three sentences: what is lost without the E of the moment, what another E does, and what E is like; none where it was not measured."""
+    if ways.empty:
+        return []
     shares = relative(ways)
     robots = list(dict.fromkeys(shares.environment))
 
@@ -41,11 +43,18 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
         return " and ".join(f"{share:.0%} on {robot} ({by_network(way, robot)})" for robot, share in kept.items())
 
     held = shares[shares.way == HELD].groupby(["environment", "network"], sort=False).share
-    fixed = [interquartile_mean(values).mean >= HELD_KEEPS for _, values in held]
-    where = "" if all(fixed) else f" in {sum(fixed)} of {len(fixed)} cases (network × robot)"
+    kept = {f"{name} on {robot}": interquartile_mean(values) for (robot, name), values in held}
+    fixed, others = ([case for case, i in kept.items() if (i.mean >= HELD_KEEPS) == yes] for yes in (True, False))
+    where = f" in {len(fixed)} of {len(kept)} cases (network × robot), all but {enumerated(others)}" if others else ""
     how = f"like a fixed weight{where}, not as a memory" if any(fixed) else "as more than a fixed weight"
+    sure = sum(kept[case].low >= HELD_KEEPS for case in fixed)
+    by_end = (
+        f": at least {HELD_KEEPS:.0%} of progress is kept with E held at its mean, in {sure} of these also by the interval's lower end"
+        if fixed
+        else ""
+    )
     first = (
-        f"**E is used {how}.** With E held at its mean plastic policies keep of their progress {of_each(HELD)}; without reading E "
+        f"**E is used {how}**{by_end}. With E held plastic policies keep {of_each(HELD)}; without reading E "
         f"(α = 0) they keep {of_each(UNREAD)}."
     )
     swapped = _kept(shares, SWAPPED, robots)
@@ -57,8 +66,12 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
     of_another = shares[shares.way == FOREIGN].groupby("network", sort=False).share
     own = [name for name, values in of_another if interquartile_mean(values).mean < 0.9]
     if not matters and own:
+        unread = shares[shares.way == UNREAD].groupby("network", sort=False).share
+        none = {name: interquartile_mean(values).mean for name, values in unread}
+        worse = all(interquartile_mean(values).mean < none[name] for name, values in of_another if name in own)
         second += (
             f", so that what is written serves as well in other episodes, and in {enumerated(own)} is each policy's own"
+            + ", where a foreign one is worse than none" * worse
         )
     at = (
         ways[ways.way == WAYS[0]].groupby(["environment", "network"], sort=False)[["at_bound", "alpha_E_over_W"]].mean()
@@ -97,6 +110,8 @@ def briefly(ways: pd.DataFrame) -> str:
 
 def with_other_bounds(ways: pd.DataFrame) -> str:
     """What networks keep with other bounds of E, and where E fades, in two sentences; empty where it was not measured."""
+    if ways.empty or not ways.way.isin([*BOUNDS, *FADES_S]).any():
+        return ""
     shares = relative(ways)
 
     def kept(some: Mapping[str, float]) -> tuple[float, str]:
@@ -107,8 +122,6 @@ def with_other_bounds(ways: pd.DataFrame) -> str:
         )
         return cells.min(), told
 
-    if not shares.way.isin([*BOUNDS, *FADES_S]).any():
-        return ""
     (least, bounded), (_, faded) = kept(BOUNDS), kept(FADES_S)
     others = " or ".join(f"{bound:g}" for bound in BOUNDS.values())
     return figures.minus(
@@ -152,8 +165,8 @@ def with_longer_pieces(ways: pd.DataFrame, longer: pd.DataFrame, before: PPO, no
         f"({now.environments} environments at a time in place of {before.environments}, with as many steps between updates; "
         f"{counted(both.groupby('network').seed.nunique().min(), 'seed')} of {both.network.nunique()} plastic networks on "
         f"{enumerated(both.environment.unique())}, exploratory), {verdict}: with E held at its mean these policies keep {new[HELD]:.0%} of their "
-        f"progress ({old[HELD]:.0%} before), with the E of another episode {new[SWAPPED]:.0%} ({old[SWAPPED]:.0%}), without reading E "
-        f"{new[UNREAD]:.0%} ({old[UNREAD]:.0%}). They return {new['return']:,.0f} where the others return {old['return']:,.0f}: "
+        f"progress ({old[HELD]:.0%} for the same seeds of round two), with the E of another episode {new[SWAPPED]:.0%} ({old[SWAPPED]:.0%}), without reading E "
+        f"{new[UNREAD]:.0%} ({old[UNREAD]:.0%}). In these walks, {EPISODES} episodes of each policy, they return {new['return']:,.0f} and the others {old['return']:,.0f}: "
         f"{more:+,.0f} by 95% bootstrap interval, which {'leaves out' if more.low > 0 or more.high < 0 else 'holds'} zero."
     )
 
@@ -213,7 +226,7 @@ def draw_plasticity(gait: pd.DataFrame, ways: pd.DataFrame) -> Drawing:
         figure,
         pd.concat(rows, ignore_index=True),
         f"{_much(kept[UNREAD])} of the walk is kept without reading E ({_on_each(kept[UNREAD])} of progress with α = 0), and with E held at its mean "
-        f"{_on_each(kept[HELD])}. Above: share of efficacies at their bound, mean size of α E in that of W, and firing rate of the second population "
+        f"{_on_each(kept[HELD])}. Above: share of efficacies at their bound, mean size of α E as a share of that of W, and firing rate of the second population "
         "through a whole episode of each network's median walker, running means over 1 s. Below: progress of every policy (faint) with E changed, as a "
         "share of its own as trained, and interquartile means over seeds with 95% bootstrap intervals.",
         "Per robot three time courses over an episode of 50 s and a dot plot. "
