@@ -24,7 +24,7 @@ def adapted(repository):
 def test_the_first_sentence_says_what_each_measure_says(walks, adapted, definitions):
     told = page.what_we_found(walks, adapted, NAMES, definitions)
     assert told.startswith(
-        "- **Claim 6, that walking degrades near-minimally, holds on Ant by the measure of round one; by 3 of 3 stricter measures it holds in part.** By these 4, 4 and 1 of 4 plastic networks reach 75%."
+        "- **Claim 6, that walking degrades near-minimally, holds on Ant by the measure of round one; by 3 of 3 stricter measures it holds in part.** By these, 4, 4 and 1 of its 4 plastic networks reach 75%."
     )
     assert "The plain snn keeps 98%, 92%, 85% and 68% by the same measures." in told
     assert "The plain snn" not in page.what_we_found(walks[walks.network != "snn"], adapted, NAMES, definitions)

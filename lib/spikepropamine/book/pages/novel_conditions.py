@@ -182,7 +182,7 @@ def whether_it_holds(walks: pd.DataFrame, plastic: Sequence[str], definitions: D
     by = [f"by {n} of {len(stricter)} stricter measures it {told[how]}" for how, n in stricter.value_counts().items()]
     return (
         f"**Claim 6, that walking degrades near-minimally, {told[found[REGISTERED]]} on Ant by the measure of round one; "
-        f"{enumerated(by)}.** By these {enumerated(map(str, reach))} of {len(plastic)} plastic networks reach {definitions.keeps_partly_at_least:.0%}."
+        f"{enumerated(by)}.** By these, {enumerated(map(str, reach))} of its {len(plastic)} plastic networks reach {definitions.keeps_partly_at_least:.0%}."
     )
 
 
