@@ -106,6 +106,7 @@ def further(closer: pd.DataFrame, later: pd.DataFrame) -> str:
     tried = [change for change in FURTHER_CHANGES if change in set(later.change)]
     gains = gain_of(pd.concat([closer[closer.environment == robot], later], ignore_index=True))
     each = enumerated(f"*{change}* ({gains[change]:+,.0f})" for change in FURTHER_CHANGES if change in gains)
+    of_later = gains.reindex([change for change in tried if change in gains]).dropna()
     planned = len(FURTHER_CHANGES) * closer.network.nunique()
     spiking = later[later.network.isin(NETWORKS) & later.share_of_ordinary.notna()]
     near = spiking[spiking.share_of_ordinary >= CLOSED_AT]
@@ -115,9 +116,15 @@ def further(closer: pd.DataFrame, later: pd.DataFrame) -> str:
         f"Later, and exploratory, {enumerated(f'*{change}*' for change in tried)} {'were' if len(tried) > 1 else 'was'} tried on {robot} in the same way "
         f"({len(later)} of {planned} runs planned). Of those tried with all policies, what each adds to their mean return: {each or 'none yet'}. {CLOSED_AT:.0%} of the MLP's return is "
         f"reached by {reach or 'none'}."
-        + f" The MLP has nothing that {enumerated(f'*{change}*' for change in unfelt)} would change."
-        * bool(unfelt)
+        + (_most_of(of_later.idxmax(), later) if len(of_later) and of_later.max() > 0 else "")
+        + f" The MLP has nothing that {enumerated(f'*{change}*' for change in unfelt)} would change." * bool(unfelt)
     )
+
+
+def _most_of(change: str, later: pd.DataFrame) -> str:
+    """What spiking policies reach under the change that adds most, in a sentence."""
+    shares = later[(later.change == change) & later.network.isin(NETWORKS)].share_of_ordinary
+    return f" Under the one that adds most, *{change}*, spiking policies reach {between(list(shares))} of what the MLP then has."
 
 
 def _of_neurons(change: str) -> bool:
