@@ -143,8 +143,8 @@ def by_measure(walks: pd.DataFrame, plastic: Sequence[str], definitions: Definit
     told = {}
     for (robot, measure), part in table.groupby(["environment", "measure"], sort=False):
         reach = [verdict_of(share, definitions) for share in part.share]
-        kept_by = reach.count("kept")
-        told[robot, measure] = f"{kept_by} of {len(reach)} do{'es' * (kept_by == 1)} ({between(list(part.share))})"
+        able = reach.count("kept")
+        told[robot, measure] = f"{able} of {len(reach)} do{'es' * (able == 1)} ({between(list(part.share))})"
     others = [robot for robot in dict.fromkeys(table.environment) if robot != ANT]
     plain = (
         kept.robustness(walks[(walks.network == PLAIN) & (walks.environment == ANT)])
@@ -178,7 +178,7 @@ def whether_it_holds(walks: pd.DataFrame, plastic: Sequence[str], definitions: D
     )
     found = each.agg(lambda how: "yes" if set(how) == {"kept"} else "no" if set(how) == {"lost"} else "in part")
     told = {"yes": "holds", "in part": "holds in part", "no": "does not hold"}
-    stricter, reach = found.drop(REGISTERED), (each.agg(lambda how: (how != "lost").sum())).drop(REGISTERED)
+    stricter, reach = (part.drop(REGISTERED) for part in (found, each.agg(lambda how: (how != "lost").sum())))
     by = [f"by {n} of {len(stricter)} stricter measures it {told[how]}" for how, n in stricter.value_counts().items()]
     return (
         f"**Claim 6, that walking degrades near-minimally, {told[found[REGISTERED]]} on Ant by the measure of round one; "

@@ -46,7 +46,7 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
     kept = {f"{name} on {robot}": interquartile_mean(values) for (robot, name), values in held}
     fixed, others = ([case for case, i in kept.items() if (i.mean >= HELD_KEEPS) == yes] for yes in (True, False))
     where = f" in {len(fixed)} of {len(kept)} cases (network × robot), all but {enumerated(others)}" if others else ""
-    how = f"like a fixed weight{where}, not as a memory" if any(fixed) else "as more than a fixed weight"
+    how = f"like a fixed weight{where}, not as a memory" if fixed else "as more than a fixed weight"
     sure = sum(kept[case].low >= HELD_KEEPS for case in fixed)
     by_end = (
         f": at least {HELD_KEEPS:.0%} of progress is kept with E held at its mean, in {sure} of these also by the interval's lower end"

@@ -106,7 +106,7 @@ def further(closer: pd.DataFrame, later: pd.DataFrame) -> str:
     tried = [change for change in FURTHER_CHANGES if change in set(later.change)]
     gains = gain_of(pd.concat([closer[closer.environment == robot], later], ignore_index=True))
     each = enumerated(f"*{change}* ({gains[change]:+,.0f})" for change in FURTHER_CHANGES if change in gains)
-    of_later = gains.reindex([change for change in tried if change in gains]).dropna()
+    of_later = gains.reindex(tried).dropna()
     planned = len(FURTHER_CHANGES) * closer.network.nunique()
     spiking = later[later.network.isin(NETWORKS) & later.share_of_ordinary.notna()]
     near = spiking[spiking.share_of_ordinary >= CLOSED_AT]
