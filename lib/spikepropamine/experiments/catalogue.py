@@ -80,12 +80,13 @@ if adaptation_task.CHOSEN:  # by that search
 ROUND_TWO |= {
     f"{robot}-{kind}": partial(make, robot)
     for robot in walking_round_two.STEPS
-    for kind, make in (("gap-search", walking_round_two.gap_search), ("round-two", walking_round_two.round_two))
+    for kind, make in (
+        ("gap-search", walking_round_two.gap_search),
+        ("gap-search-further", walking_round_two.further_search),
+        ("round-two", walking_round_two.round_two),
+    )
 }
-ROUND_TWO |= {
-    walking_round_two.FURTHER: walking_round_two.further_search,
-    walking_round_two.LONGER: walking_round_two.longer_pieces,
-}
+ROUND_TWO |= {walking_round_two.LONGER: walking_round_two.longer_pieces}
 WALKING = _with_quick(
     {
         f"{name}{kind}": partial(make, name)

@@ -38,9 +38,7 @@ GAP_CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "membrane and readout of 60 ms": ({"options": {"tau_membrane": 60.0, "tau_readout": 60.0}}, {}),
 }
 
-# Tried later on one robot, and exploratory: nothing is chosen or judged by these.
-FURTHER_ROBOT = "half-cheetah"
-FURTHER = f"{FURTHER_ROBOT}-gap-search-further"
+# Tried later, and exploratory: nothing is chosen or judged by these.
 FURTHER_CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "pieces of 128 steps": ({}, {"piece": 128, "rollout": 128, "environments": 16}),  # as many steps between updates
     "updates that end at a KL of 0.03": ({}, {"target_kl": 0.03}),
@@ -50,8 +48,10 @@ FURTHER_CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "learned thresholds": ({"options": {"learn_threshold": True}}, {}),
     # what reads the traces of spikes reads spikes through a readout of their time constant, both being linear
     "readout from traces, of 100 ms": ({"options": {"tau_readout": 100.0}}, {}),
+    "five ticks of 10 ms": ({"ticks": 5, "options": {"dt": 10.0}}, {}),
 }
-LONGER = f"{FURTHER_ROBOT}-longer-pieces"
+LONGER_ROBOT = "half-cheetah"
+LONGER = f"{LONGER_ROBOT}-longer-pieces"
 LONGER_SEEDS = 5
 _LONGER_CHANGE = "pieces of 128 steps"
 
@@ -102,10 +102,8 @@ def round_two(
 
 def gap_changes(robot: str) -> dict[str, tuple[str, str]]:
     """By configuration's hash the policy and the name of the change in :func:`gap_search` and :func:`further_search`."""
-    searches = [(gap_search(robot), GAP_CHANGES)]
-    searches += [(further_search(), FURTHER_CHANGES)] if robot == FURTHER_ROBOT else []
     found = {}
-    for search, changes in searches:
+    for search, changes in ((gap_search(robot), GAP_CHANGES), (further_search(robot), FURTHER_CHANGES)):
         names = [(policy, change) for policy in PUBLISHED_POLICIES for change in changes]
         found |= {config.hash: name for config, name in zip(search.configs, names)}
     return found
@@ -117,38 +115,42 @@ def gap_search(robot: str, policies: Iterable[str] = PUBLISHED_POLICIES) -> Expe
     Raises:
         ValueError: naming the parameter, its value and what is allowed.
     """
-    require_choice("robot", robot, EXPERIMENTS)
-    return _search(f"{robot}-gap-search", robot, policies, GAP_CHANGES)
+    return _search("gap-search", robot, policies, GAP_CHANGES)
 
 
-def further_search(policies: Iterable[str] = PUBLISHED_POLICIES) -> Experiment:
-    """FURTHER_CHANGES of every policy on FURTHER_ROBOT, with the budget and the seed of :func:`gap_search`; exploratory."""
-    return _search(FURTHER, FURTHER_ROBOT, policies, FURTHER_CHANGES)
+def further_search(robot: str, policies: Iterable[str] = PUBLISHED_POLICIES) -> Experiment:
+    """FURTHER_CHANGES of every policy on one of EXPERIMENTS, with the budget and the seed of :func:`gap_search`; exploratory.
+
+    Raises:
+        ValueError: naming the parameter, its value and what is allowed.
+    """
+    return _search("gap-search-further", robot, policies, FURTHER_CHANGES)
 
 
 def longer_pieces(
-    robot: str = FURTHER_ROBOT,
+    robot: str = LONGER_ROBOT,
     profile: str = "paper",
     seeds: int | None = None,
     policies: Iterable[str] = PUBLISHED_PLASTIC,
 ) -> Experiment:
-    """Round two's plastic policies on FURTHER_ROBOT with gradients that reach back 128 control steps; on another robot none.
+    """Round two's plastic policies on LONGER_ROBOT with gradients that reach back 128 control steps; on another robot none.
 
     Exploratory: whether credit for what E was written with brings plasticity to use in a walk. Arguments and errors as in :func:`round_two`.
     """
     second = round_two(robot, profile, LONGER_SEEDS if seeds is None and profile == "paper" else seeds, policies)
-    of = [one for one in second.configs if one.network.name in PUBLISHED_PLASTIC and robot == FURTHER_ROBOT]
+    of = [one for one in second.configs if one.network.name in PUBLISHED_PLASTIC and robot == LONGER_ROBOT]
     configs = tuple(_under(one, _LONGER_CHANGE, one.training.steps) for one in of)
     return Experiment(named(LONGER, profile), profile, configs, second.seeds, weights_of=second.seeds)
 
 
-def _search(called: str, robot: str, policies: Iterable[str], changes: Iterable[str]) -> Experiment:
+def _search(kind: str, robot: str, policies: Iterable[str], changes: Iterable[str]) -> Experiment:
+    require_choice("robot", robot, EXPERIMENTS)
     configs = []
     for name in policies:
         require_choice("policies", name, POLICIES)
         (config,) = locomotion(robot, policies=[name]).configs
         configs += [_under(config, change, GAP_STEPS) for change in changes]
-    return Experiment(called, "paper", tuple(configs), (1000,))
+    return Experiment(f"{robot}-{kind}", "paper", tuple(configs), (1000,))
 
 
 def gain_of(tried: pd.DataFrame) -> pd.Series:
