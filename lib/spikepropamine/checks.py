@@ -139,6 +139,11 @@ def autocast(x: torch.Tensor) -> bool:
     return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
 
 
+def recording() -> bool:
+    """Whether a CUDA graph is being recorded, and values on the GPU cannot be read."""
+    return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
+
+
 def with_values(device: Any) -> AbstractContextManager:
     """Where to make what :func:`placed` then moves to ``device``: on the CPU if the default device, meta, holds no values."""
     meta = torch.get_default_device().type == "meta"
@@ -161,7 +166,7 @@ def placed(module: Module, device: Any, dtype: Any) -> Module:
 
 def require_finite(tensors: Mapping[str, torch.Tensor]) -> None:
     """Refuse tensors, by name, with a value that is not finite; where values cannot be read, as on meta, take them."""
-    if torch.jit.is_tracing():
+    if torch.jit.is_tracing() or recording():
         return
     try:
         # a sum is finite only if its terms are: one quick pass, and one wait for a GPU, where all is well

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import snntorch
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-from ..checks import autocast
+from ..checks import autocast, recording
 from . import formulas
 from .fused.compiler import missing
 from .layers import PlasticLinear
@@ -107,13 +108,29 @@ def of_neuron(neuron: Any, reset: str = "subtract", kind: Any = snntorch.Leaky) 
         return "the factor of the neuron's spikes is learned"
     if any(x.numel() != 1 or x.ndim > 1 for x in (beta, threshold, factor)):
         return "the neurons differ in β or threshold"
-    if reset != "none" and not math.isfinite(threshold.item()):
-        return "the neuron's threshold is not finite"
-    if neuron.inhibition or neuron.state_quant or neuron.init_hidden or factor.item() != 1:
+    if neuron.inhibition or neuron.state_quant or neuron.init_hidden:
         return "the neuron has an option of snnTorch's that is not fused"
     if not computes_as(neuron, kind, "forward", "__call__", "fire", "mem_reset", "_base_state_function"):
         return "the neuron has methods of its own"
-    return of_hooks(neuron) or (of_surrogate(neuron) if reset != "none" else None)
+    return _of_values(neuron) or of_hooks(neuron) or (of_surrogate(neuron) if reset != "none" else None)
+
+
+# of neurons on a GPU, what their values said when they were last read
+_READ: WeakKeyDictionary[Any, str | None] = WeakKeyDictionary()
+
+
+def _of_values(neuron: Any) -> str | None:
+    """What the values of a neuron's constants say, or None; while a CUDA graph is recorded, what they said before it."""
+    if recording():
+        return _READ.get(neuron, "a CUDA graph is recorded with neurons that have not run before")
+    reason = None
+    if neuron.reset_mechanism != "none" and not math.isfinite(neuron.threshold.item()):
+        reason = "the neuron's threshold is not finite"
+    elif neuron.graded_spikes_factor.item() != 1:
+        reason = "the neuron's spikes are graded"
+    if neuron.threshold.is_cuda:
+        _READ[neuron] = reason
+    return reason
 
 
 def of_surrogate(neuron: Any) -> str | None:

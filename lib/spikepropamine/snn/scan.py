@@ -85,7 +85,8 @@ def scan(
         spikes: (T, B, P), of the weights' dtype and on their device, finite; T may be 0.
         state: where to start; zero where not given.
         path: "auto" takes the fused path where it applies; "reference" and "fused" insist. On a GPU the fused path has first
-            derivatives alone.
+            derivatives alone. It can be recorded as a CUDA graph; values cannot be looked at meanwhile, so that what is not
+            finite is found by the steps alone that PyTorch asks for before the recording.
 
     Returns:
         The spikes of the neurons, (T, B, Q), and the state after the last tick. Both carry

@@ -316,6 +316,53 @@ def test_gradients_by_what_neurons_learn_are_those_of_the_reference(reached, nam
     torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-9, atol=0)
 
 
+def taught(network, spikes):
+    """A training step without its update: the gradients of all parameters, by name."""
+    network.zero_grad(set_to_none=True)
+    network(spikes).square().mean().backward()
+    return {name: p.grad for name, p in network.named_parameters()}
+
+
+@pytest.mark.skipif(DEVICE == "cpu", reason="needs a GPU")
+@pytest.mark.parametrize("name", ["dp-oja", "ndp-bcm", "snn"])
+def test_a_step_is_recorded_as_a_cuda_graph_and_replayed_with_other_spikes(name, caplog):
+    network = build(name, 6, 5, 2, seed=3, weight_scale=4.0).to(DEVICE, torch.float64)
+    spikes, others = spikes_of(12, 2, 6), 1 - spikes_of(12, 2, 6)
+    expected = {name: g.clone() for name, g in taught(network, others).items()}
+    beside = torch.cuda.Stream()
+    beside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(beside):
+        taught(network, spikes)
+    torch.cuda.current_stream().wait_stream(beside)
+    recorded = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(recorded), caplog.at_level(logging.WARNING):
+        gradients = taught(network, spikes)
+    spikes.copy_(others)
+    recorded.replay()
+    assert not caplog.records and all(g.any() for g in expected.values())
+    torch.testing.assert_close(gradients, expected)
+
+
+@pytest.mark.skipif(DEVICE == "cpu", reason="needs a GPU")
+def test_neurons_that_have_not_run_are_not_fused_while_a_cuda_graph_is_recorded():
+    layer, neuron = layer_of("dp-oja", 6, 5)
+    spikes = spikes_of(3, 2, 6)
+    scan(layer, neuron, spikes)
+    for graded in (1.0, 0.5):
+        new = leaky(20.0).double().to(DEVICE)
+        new.graded_spikes_factor.fill_(graded)
+        reasons = []
+        for runs_before in (False, True):
+            if runs_before:
+                scan(layer, new, spikes)
+            with torch.cuda.graph(torch.cuda.CUDAGraph()):
+                reasons.append(scan_module.obstacle(layer, new, spikes))
+        assert reasons == [
+            "a CUDA graph is recorded with neurons that have not run before",
+            None if graded == 1 else "the neuron's spikes are graded",
+        ]
+
+
 def falls_back(layer, neuron, spikes, reason, caplog):
     with caplog.at_level(logging.WARNING):
         outs = [scan(layer, neuron, spikes)[0] for _ in range(2)]
