@@ -21,6 +21,8 @@ def test_a_page_is_accessible(open_page, name, scheme):
         """[...document.querySelectorAll('pre, .pst-scrollable-table-container')].every(
            (box) => box.scrollWidth <= box.clientWidth || box.tabIndex === 0)"""
     )
+    # and fades to its colours, between which a contrast may be too low
+    page.wait_for_function("document.getAnimations().every(animation => animation.playState !== 'running')")
     # with preload, axe itself asks for style sheets where there are none
     grave = [
         fault

@@ -18,6 +18,7 @@
 :func:`publish` tests the kernels, then measures what matters most first, and ends in under eight minutes.
 """
 
+import gc
 import importlib.metadata
 import math
 import os
@@ -97,7 +98,8 @@ def graph(hidden: Hidden) -> Callable[[Workload], Step]:
         torch.cuda.empty_cache()  # the recording has memory of its own
         recorded = torch.cuda.CUDAGraph()
         network.zero_grad(set_to_none=True)
-        with torch.cuda.graph(recorded):
+        # other threads of the process, such as JAX has, may call CUDA meanwhile
+        with torch.cuda.graph(recorded, capture_error_mode="thread_local"):
             step(hidden, network, spikes)
 
         def replay() -> None:
@@ -183,7 +185,7 @@ def publish(networks: Sequence[str], root: Path, keep: Callable[[pd.DataFrame, d
             table with a row for each workload and implementation, which holds the workload, ``milliseconds_per_step``
             (the median over ROUNDS after one to warm up), ``seconds_to_prepare`` (until the first step was done,
             compiling included), ``peak_megabytes`` of the GPU's memory beyond what was there, as PyTorch counts it
-            (NaN on the CPU and for JAX), and ``failure``, the last line of an error; and facts: the GPU, the versions
+            (NaN on the CPU and for JAX), and ``failure``, the first line of an error; and facts: the GPU, the versions
             of CUDA, Triton and JAX, how many rounds, and what the tests said.
 
     Returns:
@@ -253,6 +255,7 @@ def _compare(workload: Workload, names: Iterable[str], rounds: int, deadline: fl
         if time.monotonic() > deadline:
             break
         if torch.cuda.is_available():
+            gc.collect()  # what one that failed has left
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
         held, started = torch.cuda.memory_allocated(), time.perf_counter()
@@ -261,7 +264,7 @@ def _compare(workload: Workload, names: Iterable[str], rounds: int, deadline: fl
             steps[name] = IMPLEMENTATIONS[name](workload)
             _timed(steps[name])
         except Exception as error:  # of any of the libraries that are compared
-            rows[name]["failure"] = _last_line(error)
+            rows[name]["failure"] = _first_line(error)
             continue
         counted = torch.cuda.max_memory_allocated() - held
         rows[name] |= {
@@ -275,15 +278,15 @@ def _compare(workload: Workload, names: Iterable[str], rounds: int, deadline: fl
                 try:
                     seconds[name].append(_timed(one))
                 except Exception as error:
-                    rows[name]["failure"] = _last_line(error)
+                    rows[name]["failure"] = _first_line(error)
     for name, taken in seconds.items():
         if not rows[name]["failure"]:
             rows[name]["milliseconds_per_step"] = 1000 * statistics.median(taken[1:])
     return list(rows.values())
 
 
-def _last_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[-1]
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _timed(step: Step) -> float:

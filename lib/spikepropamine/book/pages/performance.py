@@ -344,6 +344,14 @@ def _ratio(times: pd.DataFrame, of: str, to: str) -> str:
     return span((times[of] / times[to]).dropna().tolist(), 0)
 
 
+def _where(times: pd.DataFrame, of: str) -> str:
+    """The networks of which one implementation was measured, where it is not all of them."""
+    there = times[of].dropna()
+    return (
+        "" if len(there) == len(times) else f" ({enumerated(dict.fromkeys(there.index.get_level_values('network')))})"
+    )
+
+
 def _busy(rows: pd.DataFrame) -> str:
     """What else ran on the processor while the rows on a GPU were measured."""
     beside = [name for name in dict.fromkeys(rows[rows.implementation != CPU].beside) if name != QUIET]
@@ -362,7 +370,9 @@ def gpu_findings(on_gpu: pd.DataFrame) -> list[str]:
     times = gpu_times(side)
     times = times[[key[1:] == first for key in times.index]]
     slower = [(name, name) for name in ("CUDA graph", "JAX") if name in times] + [(CPU, "one core of that machine")]
-    than = ", ".join(f"{_ratio(times, name, OWN)} times faster than {called}" for name, called in slower)
+    than = ", ".join(
+        f"{_ratio(times, name, OWN)} times faster than {called}{_where(times, name)}" for name, called in slower
+    )
     found = [
         f"**On a GPU** the same step takes {span(times[OWN].tolist())} ms by the Triton kernels, launched from Python{_busy(side)}: {_ratio(times, 'reference path', OWN)} times faster than "
         f"the reference path there, {than.replace('CUDA graph', 'that path as a CUDA graph')}."
@@ -372,19 +382,10 @@ def gpu_findings(on_gpu: pd.DataFrame) -> list[str]:
             else ""
         )
     ]
-    quiet = on_gpu[(on_gpu.implementation == OWN) & (on_gpu.beside == QUIET)]
-    large = quiet[(quiet.batch == quiet.batch.max()) & (quiet.ticks == first[3]) & (quiet.inputs == first[1])]
-    core = on_gpu[
-        (on_gpu.implementation == CPU) & (on_gpu.batch == quiet.batch.max()) & (on_gpu.run == side.run.iloc[0])
-    ]
-    if len(large) and len(core):
-        same = quiet[(quiet[SIZE[1:]] == list(first)).all(axis=1)]
-        one = core.iloc[0]
-        found.append(
-            f"In another run, of {_commits(same)} on an idle machine of the same kind, the kernels launched from Python took "
-            f"{span(same.milliseconds_per_step.tolist())} ms, and {span(large.milliseconds_per_step.tolist(), 0)} ms at batch {large.batch.iloc[0]:,}; one core "
-            f"({_commits(core)}) takes {one.milliseconds_per_step:,.0f} ms for that batch of {one.network}."
-        )
+    wide = gpu_times(side).dropna(subset=[OWN, CPU]).sort_index(level="batch").iloc[-1]
+    found.append(
+        f"At batch {wide.name[1]:,} {wide.name[0]} takes {wide[OWN]:.0f} ms, and one core of that machine {wide[CPU]:,.0f} ms."
+    )
     planned, owed = _planned_and_owed(on_gpu)
     if owed:
         found.append(f"Of {planned} timings that are planned on a GPU {owed} are [not made yet](on-a-gpu).")
@@ -446,9 +447,17 @@ def draw_gpu(on_gpu: pd.DataFrame) -> Drawing:
     own, fastest = [name for name in (OWN, GRAPH) if name in drawn], drawn.idxmin(axis=1)
     fastest = fastest.replace(ON_GPU)
     message = f"No implementation is the fastest at every size: {', '.join(dict.fromkeys(fastest))}"
+    jax = [name for name in drawn if name.startswith("JAX")]
+    together = drawn.dropna(subset=jax, how="all") if jax else drawn
+    others = together.drop(columns=own)
     if OWN in own and (drawn[OWN] <= drawn.drop(columns=own).min(axis=1)).all():
-        ahead, best = drawn.drop(columns=own).min(axis=1) / drawn[OWN], drawn.drop(columns=own).idxmin(axis=1)
-        message = f"The Triton kernels are {span(ahead.tolist())} times faster than {enumerated(dict.fromkeys(best))}, the best of the others, at every size drawn"
+        ahead, best = others.min(axis=1) / together[OWN], others.idxmin(axis=1)
+        every = (
+            "at every size drawn"
+            if len(together) == len(drawn)
+            else f"at the {len(together)} of {len(drawn)} sizes where JAX ran beside them"
+        )
+        message = f"The Triton kernels are {span(ahead.tolist())} times faster than {enumerated(dict.fromkeys(best))}, the best of the others, {every}"
         if GRAPH in own:
             message += f", and recorded as a CUDA graph another {span((drawn[OWN] / drawn[GRAPH]).dropna().tolist())} times faster"
     return Drawing(
@@ -494,13 +503,10 @@ def gpu_caption(on_gpu: pd.DataFrame, made: Mapping[str, Any]) -> str:
     with_them = "".join(
         f", {name} {facts[key]}" for key, name in (("triton", "Triton"), ("jax", "JAX")) if key in facts
     )
-    runs = on_gpu.run.nunique()
-    gathered = (
-        f" {runs} runs on machines of one kind: what ran beside, and the commit, stand in each row." if runs > 1 else ""
-    )
+    gathered = f" Gathered from {facts['gathered']}." if "gathered" in facts else ""
     return (
         f"A training step on a GPU ({facts['gpu']}) and, for comparison, on one core beside it ({made['cpu']}), float32: medians over rounds after one warm-up "
-        f"round, and the most memory of the GPU as PyTorch counts it. PyTorch {versions['torch']}, CUDA {facts['cuda']}{with_them} and Python "
+        f"round, and the most memory of the GPU as PyTorch counts it (in the first line of a run with what libraries take once). PyTorch {versions['torch']}, CUDA {facts['cuda']}{with_them} and Python "
         f"{versions['python']}, other versions than the book's own.{gathered}{_tests(facts)}"
     )
 
@@ -514,7 +520,7 @@ def gpu_says(on_gpu: pd.DataFrame) -> str:
     side = compared(on_gpu)
     time, memory = gpu_times(side), gpu_times(side, "peak_megabytes")
     first = tuple(side[SIZE].iloc[0])
-    grown = time.xs(first[0]).xs(first[2:], level=SIZE[2:])["reference path"].dropna()
+    grown = time.xs(first[0]).xs(first[2:], level=SIZE[2:])["reference path"].dropna().sort_index()
     said = (
         f"The reference path waits for launches: a batch of {grown.index[-1]:,} takes {grown.iloc[-1] / grown.iloc[0]:.1f} times as long as one of {grown.index[0]}. "
         f"`torch.compile` of its tick takes {span((time['torch.compile'] / time['reference path']).dropna().tolist(), 2)} times as long, and "
@@ -541,19 +547,12 @@ def gpu_memory(on_gpu: pd.DataFrame) -> str:
     longest = ours.groupby("run").ticks.nunique().idxmax()
     ours = ours[ours.run == longest]
     commit, ours = _commits(ours), ours.set_index("ticks").peak_megabytes.sort_index()
-    loop = here[here.implementation == "reference path"].groupby("ticks").peak_megabytes.first()
-    if len(ours) < 2 or loop.empty:
+    loop = here[here.implementation == "reference path"].groupby("ticks").peak_megabytes.first().reindex(ours.index)
+    if len(ours) < 2 or loop.isna().any():
         return ""
-    said = (
-        f"\n\nMemory, of {first[0]} at batch {first[1]}, by the kernels of {commit}: {ours.iloc[0]:.0f} MB at {ours.index[0]:,} ticks and {ours.iloc[-1]:.0f} MB at {ours.index[-1]:,}. "
-        f"The reference path takes {loop.iloc[0]:,.0f} MB at {loop.index[0]:,} ticks"
-    )
-    if ours.index[-1] in loop.index:
-        return said + f" and {loop[ours.index[-1]]:,.0f} MB at {ours.index[-1]:,}."
-    estimate = loop.iloc[0] * ours.index[-1] / loop.index[0]
     return (
-        said
-        + f". At {ours.index[-1]:,} ticks it was not measured; our estimate, since it keeps every tick, is {estimate:,.0f} MB, {estimate / ours.iloc[-1]:.0f} times as much."
+        f"\n\nMemory, of {first[0]} at batch {first[1]}, by the kernels of {commit}: {ours.iloc[0]:.0f} MB at {ours.index[0]:,} ticks and {ours.iloc[-1]:.0f} MB at {ours.index[-1]:,}. "
+        f"The reference path, which keeps every tick, takes {loop.iloc[0]:,.0f} MB and {loop.iloc[-1]:,.0f} MB."
     )
 
 
