@@ -44,8 +44,9 @@ def test_round_two_has_the_change_that_the_published_search_found(repository, ro
     assert two.TAKEN[robot] == two.best_change(found)
 
 
-def test_what_is_tried_later_is_tried_with_every_policy_and_the_same_number_of_steps_between_updates():
-    configs = two.further_search().configs
+@pytest.mark.parametrize("robot", EXPERIMENTS)
+def test_what_is_tried_later_is_tried_with_every_policy_and_the_same_number_of_steps_between_updates(robot):
+    configs = two.further_search(robot).configs
     assert [c.network.name for c in configs] == [n for n in two.PUBLISHED_POLICIES for _ in two.FURTHER_CHANGES]
     assert {c.training.steps for c in configs} == {two.GAP_STEPS}
     assert {c.training.rollout * c.training.environments for c in configs} == {2048}

@@ -20,10 +20,10 @@ def searched(robot, gains, networks=tuple(BASE)):
 
 def test_every_change_is_found_again_by_its_hash():
     experiment, names = two.gap_search("ant"), two.gap_changes("ant")
-    assert len(names) == len(experiment.configs) == len(BASE) * len(two.GAP_CHANGES)
-    assert names[experiment.configs[0].hash] == ("snn", two.UNCHANGED)
-    later, names = two.further_search(), two.gap_changes(two.FURTHER_ROBOT)
+    assert len(experiment.configs) == len(BASE) * len(two.GAP_CHANGES)
     assert len(names) == len(BASE) * (len(two.GAP_CHANGES) + len(two.FURTHER_CHANGES))
+    assert names[experiment.configs[0].hash] == ("snn", two.UNCHANGED)
+    later = two.further_search("ant")
     assert names[later.configs[-1].hash] == ("mlp", list(two.FURTHER_CHANGES)[-1])
 
 
@@ -32,21 +32,39 @@ def test_what_was_tried_later_is_told_beside_the_registered_search():
     first, second, *_ = two.FURTHER_CHANGES
     later = page.tried_to_close({"half-cheetah": searched("half-cheetah", {first: 300.0, second: 8000.0})})
     told = page.further(closer, later)
-    planned = len(two.further_search().configs)
-    assert (
-        f"*{first}* and *{second}* were tried on HalfCheetah-v5 in the same way (12 of {planned} runs planned)" in told
+    planned = len(two.further_search("half-cheetah").configs)
+    assert told.startswith(
+        f"Later, and exploratory, *{first}* and *{second}* were tried in the same way (12 of {planned} runs are done)."
     )
     third = "learned thresholds"
     neurons = page.further(closer, page.tried_to_close({"half-cheetah": searched("half-cheetah", {third: 1.0})}))
     assert f"*{third}* was tried" in neurons and "The MLP has nothing" not in told
-    assert neurons.endswith(f" The MLP has nothing that *{third}* would change.")
-    assert f"*{first}* (+300) and *{second}* (+8,000)." in told
-    assert "90% of the MLP's return is reached by snn with *updates that end at a KL of 0.03* (90%), dp-oja" in told
-    alone = page.further(closer, later[(later.network == "snn") & (later.change == first)])
+    assert f" The MLP has nothing that *{third}* would change." in neurons
     assert (
-        f"(1 of {planned} runs planned)" in alone and "none yet. 90% of the MLP's return is reached by none." in alone
+        f"**HalfCheetah-v5**: what each adds to the mean return of all policies: *{second}* (+8,000) and *{first}* (+300)."
+        in told
     )
+    assert "same change is reached by snn with *updates that end at a KL of 0.03* (90%), dp-oja" in told
+    assert "(92%), and of what it had before by 5 of 10 runs." in told
+    assert f"*{second}*, spiking policies reach 88 to 92% of what the MLP then has." in told and "Over both" not in told
+    alone = page.further(closer, later[(later.network == "snn") & (later.change == first)])
+    assert f"(1 of {planned} runs are done)" in alone
+    assert "all policies: none tried with all of them yet. 90%" in alone
+    assert "is reached by none, and of what it had before by none of 1 runs." in alone
     assert page.further(closer, pd.DataFrame()) == page.further(pd.DataFrame(), later) == ""
+
+
+def test_what_was_tried_later_is_told_of_both_robots_and_over_them():
+    first, second, *_ = two.FURTHER_CHANGES
+    gains = {"ant": {first: 300.0, second: -100.0}, "half-cheetah": {first: -200.0, second: 50.0}}
+    closer = page.tried_to_close({robot: searched(robot, {two.UNCHANGED: 0.0}) for robot in gains})
+    told = page.further(closer, page.tried_to_close({robot: searched(robot, of) for robot, of in gains.items()}))
+    assert f"(24 of {2 * len(two.further_search('ant').configs)} runs are done)" in told
+    assert (
+        f"- **Ant-v5**: what each adds to the mean return of all policies: *{first}* (+300) and *{second}* (−100)."
+        in told
+    )
+    assert told.endswith(f"\n- **Over both robots** *{first}* adds most, +50 on average and −200 where it adds least.")
 
 
 def test_both_rounds_stand_side_by_side_where_both_were_run():

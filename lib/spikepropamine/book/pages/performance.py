@@ -461,7 +461,7 @@ def draw_gpu(on_gpu: pd.DataFrame) -> Drawing:
         if GRAPH in own:
             message += f", and recorded as a CUDA graph another {span((drawn[OWN] / drawn[GRAPH]).dropna().tolist())} times faster"
     return Drawing(
-        _times_by_panel({sized(key): row for key, row in drawn.iterrows()}, 1, ON_GPU),
+        _times_by_panel({sized(key): row for key, row in drawn.iterrows()}, math.ceil(len(drawn) / 4), ON_GPU),
         kept[[*SIZE, "implementation", "milliseconds_per_step", "peak_megabytes"]],
         f"{message}: one training step on a GPU{_busy(side)}, and the fused path on one core of that machine, with nothing beside, on logarithmic axes.",
         "Panels, one a size, each with a mark per implementation along a logarithmic time axis; "

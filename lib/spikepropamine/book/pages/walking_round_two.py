@@ -102,29 +102,49 @@ def further(closer: pd.DataFrame, later: pd.DataFrame) -> str:
     """What the exploratory changes, ``later``, add to round one's settings, which are in ``closer``; empty where none was run."""
     if later.empty or closer.empty:
         return ""
-    robot = later.environment.iloc[0]
     tried = [change for change in FURTHER_CHANGES if change in set(later.change)]
-    gains = gain_of(pd.concat([closer[closer.environment == robot], later], ignore_index=True))
-    each = enumerated(f"*{change}* ({gains[change]:+,.0f})" for change in FURTHER_CHANGES if change in gains)
-    of_later = gains.reindex(tried).dropna()
-    planned = len(FURTHER_CHANGES) * closer.network.nunique()
+    unfelt = [f"*{change}*" for change in tried if _of_neurons(change)]
+    planned = len(FURTHER_CHANGES) * closer.network.nunique() * closer.environment.nunique()
+    told = (
+        f"Later, and exploratory, {enumerated(f'*{change}*' for change in tried)} {'were' if len(tried) > 1 else 'was'} tried in the same way "
+        f"({len(later)} of {planned} runs are done)."
+        + f" The MLP has nothing that {enumerated(unfelt)} would change."
+        * bool(unfelt)
+    )
+    lines, gains = [], {}
+    for robot, part in later.groupby("environment", sort=False):
+        before = closer[closer.environment == robot]
+        gains[robot] = gain_of(pd.concat([before, part], ignore_index=True)).reindex(tried).dropna()
+        lines.append(_later_on(robot, before, part, gains[robot]))
+    everywhere = pd.concat(gains, axis=1).dropna()
+    if len(gains) > 1 and len(everywhere):
+        most = everywhere.mean(axis=1).idxmax()
+        lines.append(_on_both(most, everywhere.loc[most]))
+    return figures.minus(told + "\n\n" + "\n".join(f"- {line}" for line in lines))
+
+
+def _later_on(robot: str, before: pd.DataFrame, later: pd.DataFrame, gains: pd.Series) -> str:
+    """What the later changes bring on one robot: the gains of those that were tried with all policies, and who comes near the MLP."""
+    each = enumerated(f"*{change}* ({gain:+,.0f})" for change, gain in gains.sort_values(ascending=False).items())
     spiking = later[later.network.isin(NETWORKS) & later.share_of_ordinary.notna()]
     near = spiking[spiking.share_of_ordinary >= CLOSED_AT]
-    unfelt = [change for change in tried if _of_neurons(change)]
     reach = enumerated(f"{r.network} with *{r.change}* ({r.share_of_ordinary:.0%})" for r in near.itertuples())
-    return figures.minus(
-        f"Later, and exploratory, {enumerated(f'*{change}*' for change in tried)} {'were' if len(tried) > 1 else 'was'} tried on {robot} in the same way "
-        f"({len(later)} of {planned} runs planned). Of those tried with all policies, what each adds to their mean return: {each or 'none yet'}. {CLOSED_AT:.0%} of the MLP's return is "
-        f"reached by {reach or 'none'}."
-        + (_most_of(of_later.idxmax(), later) if len(of_later) and of_later.max() > 0 else "")
-        + f" The MLP has nothing that {enumerated(f'*{change}*' for change in unfelt)} would change." * bool(unfelt)
+    told = (
+        f"**{robot}**: what each adds to the mean return of all policies: {each or 'none tried with all of them yet'}. "
     )
+    told += (
+        f"{CLOSED_AT:.0%} of what the MLP has under the same change is reached by {reach or 'none'}, and of what it had before by "
+        f"{len(_still_near(before, spiking)) or 'none'} of {len(spiking)} runs."
+    )
+    if len(gains) and gains.max() > 0:
+        shares = spiking[spiking.change == gains.idxmax()].share_of_ordinary
+        told += f" Under the one that adds most, *{gains.idxmax()}*, spiking policies reach {between(list(shares))} of what the MLP then has."
+    return told
 
 
-def _most_of(change: str, later: pd.DataFrame) -> str:
-    """What spiking policies reach under the change that adds most, in a sentence."""
-    shares = later[(later.change == change) & later.network.isin(NETWORKS)].share_of_ordinary
-    return f" Under the one that adds most, *{change}*, spiking policies reach {between(list(shares))} of what the MLP then has."
+def _on_both(change: str, gains: pd.Series) -> str:
+    """The change that adds most over all robots, in words."""
+    return f"**Over both robots** *{change}* adds most, {gains.mean():+,.0f} on average and {gains.min():+,.0f} where it adds least."
 
 
 def _of_neurons(change: str) -> bool:
@@ -140,8 +160,9 @@ def _over_robots(table: pd.DataFrame) -> list[str]:
     if gains.shape[1] < 2 or gains.empty:
         return []
     most = gains.mean(axis=1).idxmax()
-    told = f"**Over both robots** *{most}* adds most, {gains.loc[most].mean():+,.0f} on average and {gains.loc[most].min():+,.0f} where it adds least. "
-    return [figures.minus(told) + "The rule asks for the best change of each robot by itself."]
+    return [
+        figures.minus(_on_both(most, gains.loc[most])) + " The rule asks for the best change of each robot by itself."
+    ]
 
 
 def _on_one_robot(robot: str, tried: pd.DataFrame) -> str:
