@@ -126,6 +126,21 @@ def test_how_many_remember_is_told_of_each_variant_in_which_there_is_a_wrong_way
     assert "limb" not in told and page.holds_elsewhere({"-limb": runs_of({})}, NAMES, definitions) == ""
 
 
+def test_where_the_memory_is_is_told_of_each_variant_in_which_there_is_a_wrong_way():
+    found = runs_of({"dp-oja": 0.7, "dp-bcm": 0.95, "ndp-oja": 0.95, "ndp-bcm": 0.95})
+    told = page.follows_elsewhere({"": found, "-limb": found, "-gap-1s": found}, NAMES)
+    assert told.startswith("The memory follows E in 3 of 4 trained with a gap of 1 s (all but dp-oja): with all but E")
+    assert page.follows_elsewhere({"": found, "-limb": found}, NAMES) == ""
+    lesions = page.lesions_elsewhere({"": found, "-gap-1s": found}, NAMES)
+    assert set(lesions.network) == set(page.plastic_of(NAMES)) and set(lesions.trained_as) == {
+        "as above",
+        "trained with a gap of 1 s",
+    }
+    shown = page.shown_lesions(lesions).set_index(["trained_as", "network"])
+    assert len(shown) == 8 and shown.loc[("as above", "dp-bcm"), "E swapped"].startswith("-0.90 (")
+    assert shown.loc[("as above", "dp-bcm"), "all but E forgotten"].startswith("0.90 (")
+
+
 def test_variants_show_who_relies_on_its_state():
     runs = {"": runs_of({"dp-bcm": 0.95}), "-limb": runs_of({"gru": 0.95}, seeds=1).query("network != 'snn'")}
     drawing = page.draw_variants(runs, NAMES)

@@ -394,8 +394,7 @@ def draw_lesions(runs: pd.DataFrame, names: Sequence[str]) -> Drawing:
     axis.set(xlim=(-0.03, 1.03), xlabel="share that went the right way")
     plots.legend_above(figure, styles)
     means = data.groupby(["network", "lesion"]).right.agg(lambda values: interquartile_mean(values).mean)
-    alone, swapped = (means.xs(_IN_WORDS[how], level="lesion") for how in ("E alone kept", "E swapped"))
-    follow = [name for name in alone.index if alone[name] > MOST and swapped[name] < 1 - MOST]
+    alone, swapped, follow = following_e(runs, plastic)
     rest = [f"{name} ({swapped[name]:.0%} and {alone[name]:.0%})" for name in alone.index if name not in follow]
     finding = f"In {len(follow)} of {len(alone)} plastic networks the memory follows E"
     if follow:
@@ -410,6 +409,54 @@ def draw_lesions(runs: pd.DataFrame, names: Sequence[str]) -> Drawing:
         "between the trials: every seed (faint), interquartile mean with 95% bootstrap interval.",
         f"Dot plot, lesions down the side. Means: {told}.",
     )
+
+
+def following_e(runs: pd.DataFrame, plastic: Iterable[str]) -> tuple[pd.Series, pd.Series, list[str]]:
+    """By plastic network the share that goes the right way with all but E forgotten, and with E swapped; and whose memory follows E."""
+    there = [name for name in plastic if (runs.network == name).any()]
+    alone, swapped = (
+        pd.Series({name: _score(runs, name, f"right.{how}") for name in there}, dtype=float)
+        for how in ("E alone kept", "E swapped")
+    )
+    return alone, swapped, [name for name in there if alone[name] > MOST and swapped[name] < 1 - MOST]
+
+
+def follows_elsewhere(trained: Mapping[str, pd.DataFrame], names: Sequence[str]) -> str:
+    """In how many plastic networks the memory follows E in each variant in which there is a wrong way, in a sentence; empty where none was run."""
+    told = []
+    for variant, runs in trained.items():
+        if variant in VARIANTS_IN_A_SENTENCE:
+            alone, _, follow = following_e(runs, plastic_of(names))
+            others = [name for name in alone.index if name not in follow]
+            but = f" (all but {enumerated(others)})" if 0 < len(others) < len(follow) else ""
+            told.append(f"{len(follow)} of {len(alone)} {VARIANTS_IN_A_SENTENCE[variant]}{but}")
+    return (
+        f"The memory follows E in {enumerated(told)}: with all but E forgotten more than {MOST:.0%} of their episodes go the right way, and "
+        f"with E swapped less than {1 - MOST:.0%}."
+        if told
+        else ""
+    )
+
+
+def lesions_elsewhere(trained: Mapping[str, pd.DataFrame], names: Sequence[str]) -> pd.DataFrame:
+    """Every lesion of every plastic policy however it was trained: a row a run and lesion."""
+    return pd.concat(
+        [
+            long(runs[runs.network.isin(plastic_of(names))], [*LESIONS, *E_LESIONS]).assign(
+                trained_as=variant_in_words(variant)
+            )
+            for variant, runs in trained.items()
+        ],
+        ignore_index=True,
+    )
+
+
+def shown_lesions(lesions: pd.DataFrame) -> pd.DataFrame:
+    """:func:`lesions_elsewhere` as it is read: metres, a row a policy and way of training, a column a lesion."""
+    shown = lesions.groupby(["trained_as", "network", "variant"], sort=False).score.agg(
+        lambda values: f"{interquartile_mean(values):.2f}"
+    )
+    return shown.unstack("variant").rename(columns=_IN_WORDS).rename_axis(columns=None).fillna("–").reset_index()
 
 
 def draw_gaps(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> Drawing:
