@@ -69,7 +69,7 @@ def test_lesions_are_drawn_of_plastic_policies_and_the_message_says_where_the_me
     assert set(drawing.data.network) == {n for n in NAMES if "dp" in n}
     assert len(set(drawing.data.lesion)) == 1 + len(LESIONS) + len(E_LESIONS)
     assert drawing.caption.startswith("In 1 of 4 plastic networks the memory follows E: with E swapped 5% of their")
-    assert "Not so in dp-oja (50% and 50%), ndp-bcm (50% and 50%) and ndp-oja (50% and 50%)." in drawing.caption
+    assert "Not so in dp-oja (50% and 50%), ndp-oja (50% and 50%) and ndp-bcm (50% and 50%)." in drawing.caption
     assert page.draw_lesions(runs_of({}), NAMES).caption.startswith(
         "In 0 of 4 plastic networks the memory follows E. Share"
     )
@@ -137,7 +137,7 @@ def test_where_the_memory_is_is_told_of_each_variant_in_which_there_is_a_wrong_w
         "trained with a gap of 1 s",
     }
     shown = page.shown_lesions(lesions).set_index(["trained_as", "network"])
-    assert len(shown) == 8 and shown.loc[("as above", "dp-bcm"), "E swapped"].startswith("-0.90 (")
+    assert len(shown) == 8 and shown.loc[("as above", "dp-bcm"), "E swapped"].startswith("−0.90 (")
     assert shown.loc[("as above", "dp-bcm"), "all but E forgotten"].startswith("0.90 (")
 
 
