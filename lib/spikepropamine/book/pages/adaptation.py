@@ -440,23 +440,19 @@ def follows_elsewhere(trained: Mapping[str, pd.DataFrame], names: Sequence[str])
 
 def lesions_elsewhere(trained: Mapping[str, pd.DataFrame], names: Sequence[str]) -> pd.DataFrame:
     """Every lesion of every plastic policy however it was trained: a row a run and lesion."""
-    return pd.concat(
-        [
-            long(runs[runs.network.isin(plastic_of(names))], [*LESIONS, *E_LESIONS]).assign(
-                trained_as=variant_in_words(variant)
-            )
-            for variant, runs in trained.items()
-        ],
-        ignore_index=True,
-    )
+    lesioned = []
+    for variant, runs in trained.items():
+        data = long(runs[runs.network.isin(plastic_of(names))], [*LESIONS, *E_LESIONS])
+        data["lesion"] = data.variant.map({INTACT: INTACT, **_IN_WORDS})
+        lesioned.append(data.assign(trained_as=variant_in_words(variant)).drop(columns="variant"))
+    return pd.concat(lesioned, ignore_index=True)
 
 
 def shown_lesions(lesions: pd.DataFrame) -> pd.DataFrame:
     """:func:`lesions_elsewhere` as it is read: metres, a row a policy and way of training, a column a lesion."""
-    shown = lesions.groupby(["trained_as", "network", "variant"], sort=False).score.agg(
-        lambda values: f"{interquartile_mean(values):.2f}"
-    )
-    return shown.unstack("variant").rename(columns=_IN_WORDS).rename_axis(columns=None).fillna("–").reset_index()
+    keys = ["trained_as", "network", "lesion"]
+    shown = lesions.groupby(keys, sort=False).score.agg(lambda x: figures.minus(f"{interquartile_mean(x):.2f}"))
+    return shown.unstack("lesion").rename_axis(columns=None).reset_index()
 
 
 def draw_gaps(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> Drawing:
