@@ -49,6 +49,7 @@ FURTHER_CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     # what reads the traces of spikes reads spikes through a readout of their time constant, both being linear
     "readout from traces, of 100 ms": ({"options": {"tau_readout": 100.0}}, {}),
     "five ticks of 10 ms": ({"ticks": 5, "options": {"dt": 10.0}}, {}),
+    "128 neurons, a third of the learning rate": ({"n_hidden": 128}, {"learning_rate": 1 / 3}),
 }
 LONGER_ROBOT = "half-cheetah"
 LONGER = f"{LONGER_ROBOT}-longer-pieces"
