@@ -111,6 +111,8 @@ def test_the_sentences_say_how_much_is_done_and_what_came_nearest():
         and "1 of 5 runs reaches 90%" in told
     )
     assert "snn with *128 neurons* (95%)" in told
+    later = near[near.network == "snn"].assign(**{"return": 1900.0})
+    assert page.does_it_close(near, 96, later=later).startswith("**No: of 12 single runs 2 reach 90% of the MLP as it")
     again = page.does_it_close(near, 96, {"HalfCheetah-v5": [0.4, 0.5]})
     assert "in round two, spiking policies reach 40 to 50% on HalfCheetah-v5 of the MLP's return under" in again
     assert page.does_it_close(table.assign(share_of_ordinary=0.95), 96).startswith("**With some changes.**")

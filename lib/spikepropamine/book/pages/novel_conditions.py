@@ -102,7 +102,7 @@ def what_we_found(walks: pd.DataFrame, adapted: pd.DataFrame, names: Sequence[st
     plastic, robots = plastic_of(names), list(dict.fromkeys(walks.environment))
     lines = []
     if plastic and ANT in robots:
-        lines.append(by_measure(walks, plastic, definitions))
+        lines.append(f"{whether_it_holds(walks, plastic, definitions)} [Measure by measure](#what-is-kept).")
     for robot in robots:
         share = kept.shares(walks[walks.environment == robot]).groupby("condition").share.mean()
         both = share.max() > HELPS
@@ -137,35 +137,16 @@ def verdict_of(share: float, definitions: Definitions) -> str:
     return "in part" if share >= definitions.keeps_partly_at_least else "lost"
 
 
-def by_measure(walks: pd.DataFrame, plastic: Sequence[str], definitions: Definitions) -> str:
-    """One sentence: the claim by the registered measure and by stricter ones, on both robots."""
-    table = kept.robustness(walks[walks.network.isin(plastic)])
-    told = {}
+def shown_measures(walks: pd.DataFrame, plastic: Sequence[str], definitions: Definitions) -> pd.DataFrame:
+    """How many plastic networks keep what was asked for, and what the plain one keeps: a row a measure, columns a robot."""
+    table = kept.robustness(ant_first(walks[walks.network.isin([*plastic, PLAIN])]))
+    rows: dict[str, dict[str, str]] = {}
     for (robot, measure), part in table.groupby(["environment", "measure"], sort=False):
-        reach = [verdict_of(share, definitions) for share in part.share]
-        able = reach.count("kept")
-        told[robot, measure] = f"{able} of {len(reach)} do{'es' * (able == 1)} ({between(list(part.share))})"
-    others = [robot for robot in dict.fromkeys(table.environment) if robot != ANT]
-    plain = (
-        kept.robustness(walks[(walks.network == PLAIN) & (walks.environment == ANT)])
-        if (walks.network == PLAIN).any()
-        else pd.DataFrame()
-    )
-    beside = (
-        f" The plain snn keeps {enumerated(f'{share:.0%}' for share in plain.share)} by the same measures."
-        if len(plain)
-        else ""
-    )
-    return (
-        f"{whether_it_holds(walks, plastic, definitions)} How many plastic"
-        f" networks keep {definitions.keeps_at_least:.0%}? On Ant, of the return, as judged, {told[ANT, REGISTERED]}; of "
-        f"progress, which is the return without the bonus for staying up (here and below plain means), {told[ANT, STRICTER[0]]}; with each condition's share "
-        f"capped at 100%, {told[ANT, STRICTER[1]]}"
-        + (f"; at the strongest level, {told[ANT, STRICTER[2]]}" if (ANT, STRICTER[2]) in told else "")
-        + "."
-        + beside
-        + "".join(f" On {robot}, by the measure of round one, {told[robot, REGISTERED]}." for robot in others)
-    )
+        shares, plain = part[part.network != PLAIN].share, part[part.network == PLAIN].share
+        able = [verdict_of(share, definitions) for share in shares].count("kept")
+        rows.setdefault(measure, {})[f"plastic, {robot}"] = f"{able} of {len(shares)} ({between(list(shares))})"
+        rows[measure] |= {f"{PLAIN}, {robot}": f"{share:.0%}" for share in plain}
+    return pd.DataFrame(rows).T.fillna("–").rename_axis("measure").reset_index()
 
 
 def whether_it_holds(walks: pd.DataFrame, plastic: Sequence[str], definitions: Definitions) -> str:
@@ -240,7 +221,7 @@ def draw_shares(walks: pd.DataFrame, robot: str, names: Sequence[str]) -> Drawin
         figure,
         with_progress[["environment", "condition", "strength", "network", "seed", "return", "progress", "share"]],
         f"{message}: progress (the return without the bonus for staying up) as a percentage of the same policy's under the "
-        f"training condition, mean over policies; where a share counts at most 100%, it does so policy by policy. Orange is less than there, purple more. The data hold every strength that was measured.{missing}",
+        f"training condition, mean over policies, what is above 100% counted in full. Orange is less than there, purple more. The data hold every strength that was measured.{missing}",
         f"Two tables of coloured cells, conditions down the side and networks along the top. Means over networks, {told}.",
     )
 

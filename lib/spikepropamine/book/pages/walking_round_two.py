@@ -64,13 +64,19 @@ def tried_to_close(searches: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return table.sort_values(["environment", "change"], key=lambda c: c.map(order.index))
 
 
-def does_it_close(table: pd.DataFrame, planned: int, again: Mapping[str, Sequence[float]] | None = None) -> str:
+def does_it_close(
+    table: pd.DataFrame,
+    planned: int,
+    again: Mapping[str, Sequence[float]] | None = None,
+    later: pd.DataFrame | None = None,
+) -> str:
     """What was tried to bring spiking policies nearer to the MLP, in sentences.
 
     Args:
-        table: of :func:`tried_to_close`.
-        planned: how many runs were planned.
+        table: of :func:`tried_to_close`, the list that was registered.
+        planned: how many of its runs were planned.
         again: by robot what spiking policies reach of the MLP's return in round two, with the change that was taken.
+        later: likewise as ``table``, what was tried later.
     """
     told = (
         f"One list of {len(GAP_CHANGES) - 1} changes was tried for every policy, {GAP_STEPS:,} steps and one seed each: "
@@ -78,7 +84,8 @@ def does_it_close(table: pd.DataFrame, planned: int, again: Mapping[str, Sequenc
     )
     if table.empty:
         return f"*Not yet run*: {told}"
-    spiking = table[table.network.isin(NETWORKS)]
+    every = table if later is None or later.empty else pd.concat([table, later], ignore_index=True)
+    spiking = every[every.network.isin(NETWORKS)]
     near = spiking.share_of_ordinary >= CLOSED_AT
     everywhere = near.groupby([spiking.environment, spiking.change]).all()
     if not near.any():
@@ -87,7 +94,7 @@ def does_it_close(table: pd.DataFrame, planned: int, again: Mapping[str, Sequenc
         answer = "With some changes."
     else:
         still = sum(
-            len(_still_near(part, part[part.network.isin(NETWORKS)])) for _, part in table.groupby("environment")
+            len(_still_near(part, part[part.network.isin(NETWORKS)])) for _, part in every.groupby("environment")
         )
         answer = f"No: of {len(spiking)} single runs {still or 'none'} reach{'es' * (still < 2)} {CLOSED_AT:.0%} of the MLP as it was."
     if again:
