@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..checks import require_choice, require_count
+from ..checks import require, require_choice, require_count
 from ..snn.layers import PlasticLinear
 from ..snn.networks import NETWORKS, scaled
 from ..training import ppo, whole_episode
@@ -24,8 +24,8 @@ from ..training.whole_episode import WholeEpisodes, inputs_of
 from ..walking.evaluation import without_plasticity, without_reading
 from ..walking.inference import acting
 from ..walking.memory_policies import MEMORIES, MemoryPolicy
-from ..walking.policies import PolicyState, each
-from ..walking.two_trials import HIDDEN, Episodes, TwoTrials, live
+from ..walking.policies import PolicyState, SpikingPolicy, each
+from ..walking.two_trials import HIDDEN, STEP_S, Episodes, TwoTrials, live
 from .choices import PROFILES, PUBLISHED_MEMORIES
 from .config import Config, Experiment, finite, named
 
@@ -118,6 +118,23 @@ E_LESIONS: dict[str, Lesion] = {
 def is_plastic(policy: nn.Module) -> bool:
     """Whether ``policy`` has plastic synapses."""
     return isinstance(getattr(getattr(policy, "network", None), "synapses", None), PlasticLinear)
+
+
+SETTLED = 20  # control steps without input, in which potentials and traces fade
+
+
+@torch.no_grad()
+def falls_silent(policy: SpikingPolicy, gap_s: float) -> bool:
+    """Whether no neuron fires once a gap of ``gap_s`` has lasted for SETTLED control steps, so that no rule writes any more.
+
+    What comes before the gap are observations drawn at random, of the standard deviation that a body's have.
+    """
+    before, gap = TwoTrials().shown, round(gap_s / STEP_S)
+    require(gap > SETTLED, "gap_s", gap_s, f"more than {SETTLED * STEP_S:g} s")
+    inputs = torch.zeros(before + gap, 8, policy.encoder.in_features)
+    inputs[:before] = torch.randn(inputs[:before].shape, generator=torch.Generator().manual_seed(0))
+    *both, _, _ = policy.activity(inputs, policy.initial_state(8))
+    return not any(spikes[policy.ticks * (before + SETTLED) :].any() for spikes in both)
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ from ..checks import require, require_choice
 from ..snn.networks import NETWORKS
 from ..walking.conditions import CONDITIONS, TRAINING, impose
 from ..walking.inference import acting
-from ..walking.robots import ENVIRONMENTS, Normalised
+from ..walking.robots import ENVIRONMENTS, EndDiverged, Normalised
 from .locomotion import EXPERIMENTS, LocomotionConfig, revive
 from .sweeps import Store
 from .walking_round_two import round_two
@@ -94,14 +94,18 @@ def take(
     inner = gymnasium.make(
         walker.config.task.environment, render_mode="rgb_array", width=width, height=height, camera_name="track"
     )
-    env = impose(Normalised(inner, *(x.numpy() for x in statistics)), condition, strength)
+    env = impose(Normalised(EndDiverged(inner), *(x.numpy() for x in statistics)), condition, strength)
     observation, _ = env.reset(seed=SEED)
     act, data, state, pictures, fell = acting(policy), env.unwrapped.data, policy.initial_state(1), [], float("nan")
     start = data.qpos[0]
     for step in range(steps):
         if np.isnan(fell):
             mean, state = act(torch.as_tensor(observation).view(1, -1), state)
-            observation, _, terminated, _, _ = env.step(mean[0].clamp(-1, 1).numpy())
+            observation, _, terminated, _, info = env.step(mean[0].clamp(-1, 1).numpy())
+            if info["diverged"]:
+                raise RuntimeError(
+                    f"{walker.name} under {condition}: the simulation diverged {step} steps into the film"
+                )
             picture = Image.fromarray(env.render())
             fell = (step + 1) / FRAMES_PER_SECOND if terminated else fell
         metres = float(data.qpos[0] - start)

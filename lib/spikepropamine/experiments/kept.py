@@ -80,6 +80,7 @@ def _of(table: pd.DataFrame, environment: str, network: str) -> list[float]:
 
 MEASURES = {
     "return, interquartile mean (registered)": dict(of="return"),
+    "return, each share at most 1, mean": dict(of="return", capped=True),
     "progress, mean": dict(of="progress"),
     "progress, each share at most 1, mean": dict(of="progress", capped=True),
     "progress at the strongest level, mean": dict(of="progress", strengths=STRONGEST),

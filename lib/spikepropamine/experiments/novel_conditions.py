@@ -282,8 +282,10 @@ def measure(
     check_workers(workers)
     require_choice("profile", profile, SIZES)
     size = SIZES[profile]
-    table, facts = earlier, {"episodes": size.episodes, "rehearsal": rehearse()}
     there = jobs(size, policies, store, seeds, make)  # once: what is trained meanwhile is for the next time
+    for robot in {config.task.environment for _, config, _ in there}:
+        suited(conditions, robot)  # refuses one that the robot cannot have, before anything runs
+    table, facts = earlier, {"episodes": size.episodes, "rehearsal": rehearse()}
     for strengths in ("moderate", "other") if size.strengths == "all" else (size.strengths,):
         part, left, held = replace(size, strengths=strengths), [], _held(table, strengths)
         for name, config, seed in there:

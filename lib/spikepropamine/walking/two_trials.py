@@ -30,7 +30,7 @@ _FRAMES = 5  # of physics in a control step, as gymnasium's HalfCheetah has it
 _START_NOISE = 0.1  # of positions (uniform) and velocities (normal) at a start, likewise
 
 SHOWN = 2  # inputs beside the body's: what the first trial shows, and a mark of the first trial
-_GAIN = 5.0  # of what is shown: body observations have a standard deviation of 1
+GAIN = 5.0  # of what is shown: body observations have a standard deviation of 1
 
 DIRECTIONS = {"forward": 1.0, "backward": -1.0}
 LIMBS = {"front leg": ("fthigh", "fshin", "ffoot"), "back leg": ("bthigh", "bshin", "bfoot")}
@@ -137,7 +137,7 @@ def live(
     values = np.array(list(DIRECTIONS.values()))[hidden]
     sign = values if task.hidden == "direction" else np.ones(len(hidden))
     # what the first trial shows: which of the two values is hidden, and a mark
-    told = np.stack([_GAIN * values, np.ones(len(hidden))], 1)
+    told = np.stack([GAIN * values, np.ones(len(hidden))], 1)
     data = [mujoco.MjData(model) for model in models]
     N, n_actions = len(data), models[0].nu
     n_body = models[0].nq - 1 + models[0].nv

@@ -1,10 +1,12 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from spikepropamine.book import claims
 from spikepropamine.book.pages import adaptation as page
-from spikepropamine.experiments.adaptation_task import E_LESIONS, GAPS_S, LESIONS
+from spikepropamine.experiments.adaptation_task import E_LESIONS, GAPS_S, LESIONS, falls_silent, two_trials
 from spikepropamine.walking.memory_policies import MEMORIES
 from spikepropamine.walking.two_trials import TwoTrials
 
@@ -124,6 +126,16 @@ def test_how_many_remember_is_told_of_each_variant_in_which_there_is_a_wrong_way
     alone = page.variants_found({"-gap-1s": runs_of({})}, ["mlp"])
     assert alone.endswith("mlp goes farthest, 0.00 m.")
     assert "limb" not in told and page.holds_elsewhere({"-limb": runs_of({})}, NAMES, definitions) == ""
+
+
+def test_a_gap_is_said_to_write_nothing_where_neurons_fall_silent():
+    policy = two_trials("").configs[NAMES.index("dp-oja")].build(0)
+    restless = two_trials("").configs[NAMES.index("dp-oja")].build(1)
+    restless.encoder.bias.data.fill_(5.0)
+    assert "no neuron fires in 1 of 2 plastic policies" in page.in_the_gap([policy, restless])
+    assert page.in_the_gap([]).endswith("far longer than a membrane remembers.")
+    with pytest.raises(ValueError, match=re.escape("gap_s = 1.0: must be more than 1 s")):
+        falls_silent(policy, 1.0)
 
 
 def test_where_the_memory_is_is_told_of_each_variant_in_which_there_is_a_wrong_way():

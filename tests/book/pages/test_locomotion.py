@@ -101,9 +101,11 @@ def test_sentences_on_plasticity_follow_the_measurements():
         in in_a_walk.what_plasticity_does(by_cell)[0]
     )
     standing = ways_of((0.9, 0.96, 0.97, 0.8)).assign(length=800)
-    assert "without reading E (α = 0) they keep 50% on Ant-v5" in in_a_walk.what_plasticity_does(standing)[0]
+    assert "Without reading E (α = 0) they keep 50% on Ant-v5" in in_a_walk.what_plasticity_does(standing)[0]
     lying = standing.assign(length=1000)  # as trained it makes no progress
     assert "they keep 0% on Ant-v5" in in_a_walk.what_plasticity_does(lying)[0]
+    below = in_a_walk.what_plasticity_does(ways_of((0.9, 0.949, 0.97, 0.8)))[0]
+    assert "not as a memory" not in below and "dp-oja 94.9%" in below  # not rounded onto the criterion
     assert "40%" in little[2] and "with that of another episode policies keep 97% on Ant-v5" in little[1]
 
 
@@ -160,6 +162,10 @@ def test_the_figure_of_plasticity_shows_both_robots_and_every_way():
     )
     assert set(drawing.data.dropna(subset=["way"]).way) == set(WAYS[1:])
     assert {"E.at_bound", "alpha_E_over_W", "rate.hidden"} <= set(drawing.data.quantity)
+    walkers = [{"network": "dp-oja", "environment": "Ant-v5", "falls_before": 1}]
+    told = in_a_walk.draw_plasticity(walks_of(), ways_of((0.9, 0.96, 0.97, 0.8, 0.7, 0.99, 0.6, 0.3)), walkers).caption
+    assert "median walker (of dp-oja on Ant-v5 another episode than the first, which ended in a fall), running" in told
+    assert "in a fall" not in drawing.caption
 
 
 def test_a_gait_names_only_the_lines_that_are_drawn():

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from ...experiments.adaptation_task import E_LESIONS, GAPS_S, LESIONS, TESTED, TwoTrialsConfig
+from ...experiments.adaptation_task import E_LESIONS, GAPS_S, LESIONS, SETTLED, TESTED, TwoTrialsConfig, falls_silent
 from ...records.statistics import Interval, interquartile_mean
 from ...snn.networks import NETWORKS
-from ...walking.two_trials import STEP_S, TwoTrials
+from ...walking.policies import SpikingPolicy
+from ...walking.two_trials import GAIN, STEP_S, TwoTrials
 from .. import figures, plots
 from ..figures import Drawing
 from ..judges.judge import Definitions
@@ -113,6 +114,7 @@ def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definit
         lines.append(
             f"**Other kinds of memory**: {'; '.join(each)}"
             + (f". The plastic networks run, in metres, {beside}." if plastic else ".")
+            + " All had as many steps and tries: with more of either the order may change."
             + _unlearned(others, [name for name in others if found[name][1] == "remembers"])
         )
     return "\n".join(f"- {line}" for line in map(figures.minus, lines))
@@ -166,6 +168,18 @@ def how_long(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions)
     if not parts:
         return f"After {longest:g} s no policy knows the way."
     return f"After {longest:g} s the way is {enumerated(parts)}: the share of episodes that go the right way."
+
+
+def in_the_gap(policies: Sequence[SpikingPolicy]) -> str:
+    """What a blank gap asks of plastic policies and what it does not, in sentences."""
+    silent, said = [falls_silent(policy, max(GAPS_S)) for policy in policies], ""
+    if silent:
+        said = (
+            f" Without input neurons fall silent: from {SETTLED * STEP_S:g} s into the gap on, no neuron fires in {sum(silent)} of {len(silent)} plastic "
+            "policies, and what does not fire writes no E. "
+            "So a blank gap asks whether E lasts by itself, not whether it outlasts what else could be written over it."
+        )
+    return f"The same policies, with nothing to see between the trials, for far longer than a membrane remembers.{said}"
 
 
 def _answer(able: int, of: int) -> str:
@@ -233,7 +247,7 @@ def written_over(runs: pd.DataFrame, names: Sequence[str]) -> str:
         return ""
     return (
         f"Not everything that is stored is kept: with E frozen between the trials the right way is taken more often by {enumerated(told)}, which "
-        "so had stored the way and writes over it while it runs."
+        "had stored the direction and overwrites it while running."
     )
 
 
@@ -257,9 +271,9 @@ def described(config: TwoTrialsConfig) -> str:
     n_inputs, n_actions = task.sizes()
     steps = training.updates(task) * training.episodes * int(task.simulated.sum())
     return (
-        f"An episode has two trials. In the first, of {task.shown} control steps ({task.shown * STEP_S:g} s), one input says what "
-        "a metre forward earns, +1 or −1. Then HalfCheetah is put back to its start; in the second trial, of "
-        f"{task.scored} steps ({task.scored * STEP_S:g} s), that input is silent. Reward is speed in the right direction, and the "
+        f"An episode has two trials. In the first, of {task.shown} control steps ({task.shown * STEP_S:g} s), one input says in which direction "
+        f"a metre earns, by +{GAIN:g} or −{GAIN:g} (body observations have a standard deviation of 1), and another marks the trial. Then HalfCheetah is put back to its start; in the second trial, of "
+        f"{task.scored} steps ({task.scored * STEP_S:g} s), both inputs are silent. Reward is speed in the right direction, and the "
         "score is how many metres the second trial went that way. A policy that does not remember scores 0 on average and goes "
         "the right way in half of its episodes.\n\n"
         "At first the task showed the reward itself. The direction then follows only from the signs of reward and speed together, and neither a "

@@ -1,6 +1,7 @@
 """What plasticity does in a walk: sentences and figures, of the policies of both rounds."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -36,7 +37,7 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
 
     def by_network(way: str, robot: str) -> str:
         at = shares[(shares.way == way) & (shares.environment == robot)].groupby("network", sort=False).share
-        return ", ".join(f"{name} {interquartile_mean(values).mean:.0%}" for name, values in at)
+        return ", ".join(f"{name} {_not_rounded_up(interquartile_mean(values).mean)}" for name, values in at)
 
     def of_each(way: str) -> str:
         kept = _kept(shares, way, robots)
@@ -47,14 +48,15 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
     fixed, others = ([case for case, i in kept.items() if (i.mean >= HELD_KEEPS) == yes] for yes in (True, False))
     where = f" in {len(fixed)} of {len(kept)} cases (network × robot), all but {enumerated(others)}" if others else ""
     how = f"like a fixed weight{where}, not as a memory" if fixed else "as more than a fixed weight"
-    sure = sum(kept[case].low >= HELD_KEEPS for case in fixed)
+    ends = [kept[case].low for case in fixed if not math.isnan(kept[case].low)]
     by_end = (
-        f": at least {HELD_KEEPS:.0%} of progress is kept with E held at its mean, in {sure} of these also by the interval's lower end"
-        if fixed
+        f" In {f'these {len(fixed)} cases' if others else 'each case'} at least {HELD_KEEPS:.0%} is kept by the mean; the intervals' lower ends lie at {between(ends)}, so that "
+        "some use of E as a memory stays possible."
+        if ends
         else ""
     )
     first = (
-        f"**E is used {how}**{by_end}. With E held plastic policies keep {of_each(HELD)}; without reading E "
+        f"**E is used {how}.** With E held at its mean plastic policies keep {of_each(HELD)} of their progress.{by_end} Without reading E "
         f"(α = 0) they keep {of_each(UNREAD)}."
     )
     swapped = _kept(shares, SWAPPED, robots)
@@ -66,12 +68,9 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
     of_another = shares[shares.way == FOREIGN].groupby("network", sort=False).share
     own = [name for name, values in of_another if interquartile_mean(values).mean < 0.9]
     if not matters and own:
-        unread = shares[shares.way == UNREAD].groupby("network", sort=False).share
-        none = {name: interquartile_mean(values).mean for name, values in unread}
-        worse = all(interquartile_mean(values).mean < none[name] for name, values in of_another if name in own)
         second += (
-            f", so that what is written serves as well in other episodes, and in {enumerated(own)} is each policy's own"
-            + ", where a foreign one is worse than none" * worse
+            f". So E of another episode serves as well, and E of another policy does not in {enumerated(own)}; but neurons of two policies do "
+            "not correspond"
         )
     at = (
         ways[ways.way == WAYS[0]].groupby(["environment", "network"], sort=False)[["at_bound", "alpha_E_over_W"]].mean()
@@ -82,6 +81,11 @@ def what_plasticity_does(ways: pd.DataFrame) -> list[str]:
         for robot in robots
     )
     return [figures.minus(f"{text.removesuffix('.')}.") for text in (first, second, third)]
+
+
+def _not_rounded_up(share: float) -> str:
+    """``share`` with a digit more where it would round onto HELD_KEEPS, which it is below."""
+    return f"{share:.1%}" if share < HELD_KEEPS <= round(share, 2) else f"{share:.0%}"
 
 
 def _kept(shares: pd.DataFrame, way: str, robots: Sequence[str]) -> dict[str, float]:
@@ -184,8 +188,8 @@ def _much(shares: Mapping[str, float]) -> str:
 _LINES = (("E.at_bound", "share of E at the bound"), ("alpha_E_over_W", "|α E| / |W|"), ("rate.hidden", "rate (Hz)"))
 
 
-def draw_plasticity(gait: pd.DataFrame, ways: pd.DataFrame) -> Drawing:
-    """What E is like through whole episodes of the median walkers, and what is kept where E is changed."""
+def draw_plasticity(gait: pd.DataFrame, ways: pd.DataFrame, walkers: Iterable[Mapping] = ()) -> Drawing:
+    """What E is like through whole episodes of the median ``walkers``, and what is kept where E is changed."""
     shares = relative(ways)
     robots = [robot for robot in dict.fromkeys(gait.environment) if (shares.environment == robot).any()]
     names = [name for name in dict.fromkeys(gait.network)]
@@ -222,12 +226,14 @@ def draw_plasticity(gait: pd.DataFrame, ways: pd.DataFrame) -> Drawing:
         )
     plots.legend_above(figure, styles)
     kept = {way: _kept(shares, way, robots) for way in changed}
+    fell = [f"{w['network']} on {w['environment']}" for w in walkers if w["falls_before"] and w["network"] in names]
+    passed = f" (of {enumerated(fell)} another episode than the first, which ended in a fall)" if fell else ""
     return Drawing(
         figure,
         pd.concat(rows, ignore_index=True),
         f"{_much(kept[UNREAD])} of the walk is kept without reading E ({_on_each(kept[UNREAD])} of progress with α = 0), and with E held at its mean "
         f"{_on_each(kept[HELD])}. Above: share of efficacies at their bound, mean size of α E as a share of that of W, and firing rate of the second population "
-        "through a whole episode of each network's median walker, running means over 1 s. Below: progress of every policy (faint) with E changed, as a "
+        f"through a whole episode of each network's median walker{passed}, running means over 1 s. Below: progress of every policy (faint) with E changed, as a "
         "share of its own as trained, and interquartile means over seeds with 95% bootstrap intervals.",
         "Per robot three time courses over an episode of 50 s and a dot plot. "
         + "; ".join(f"{way} on {robot}: {share:.0%}" for way, by in kept.items() for robot, share in by.items())
