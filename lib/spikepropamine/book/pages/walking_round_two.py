@@ -124,9 +124,9 @@ def further(closer: pd.DataFrame, later: pd.DataFrame) -> str:
         gains[robot] = gain_of(pd.concat([before, part], ignore_index=True)).reindex(tried).dropna()
         lines.append(_later_on(robot, before, part, gains[robot]))
     everywhere = pd.concat(gains, axis=1).dropna()
-    if len(gains) > 1 and len(everywhere):
-        most = everywhere.mean(axis=1).idxmax()
-        lines.append(_on_both(most, everywhere.loc[most]))
+    mean = everywhere.mean(axis=1)
+    if len(gains) > 1 and len(everywhere) and mean.max() > 0:
+        lines.append(_on_both(mean.idxmax(), everywhere.loc[mean.idxmax()]))
     return figures.minus(told + "\n\n" + "\n".join(f"- {line}" for line in lines))
 
 
