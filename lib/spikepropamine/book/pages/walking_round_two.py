@@ -217,7 +217,7 @@ def draw_tried(table: pd.DataFrame, names: Sequence[str]) -> Drawing:
     """Return of every policy under each change, a panel a robot."""
     robots, changes = list(dict.fromkeys(table.environment)), list(dict.fromkeys(table.change))
     styles = figures.network_styles(names)
-    figure, axes = figures.grid(1, len(robots), height=3.0, squeeze=False, sharey=True)
+    figure, axes = figures.grid(1, len(robots), height=1.0 + 0.15 * len(changes), squeeze=False, sharey=True)
     for axis, robot in zip(axes[0], robots):
         for name, look in styles.items():
             part = table[(table.environment == robot) & (table.network == name)]
