@@ -397,9 +397,8 @@ MOST = 0.75  # share of episodes from which on, or below 1 less it, a memory is 
 def draw_lesions(runs: pd.DataFrame, names: Sequence[str]) -> Drawing:
     """The share that went the right way after each lesion between the trials, of the plastic policies."""
     plastic = plastic_of(names)
-    data = long(runs[runs.network.isin(plastic)], [*LESIONS, *E_LESIONS])
+    data = _lesioned(runs, plastic)
     order = [INTACT, *[name for name in _IN_WORDS if name in set(data.variant)]]
-    data = data.assign(lesion=data.variant.map({INTACT: INTACT, **_IN_WORDS}))
     data = data.sort_values("variant", key=lambda column: column.map(order.index), kind="stable")
     styles = figures.network_styles([name for name in plastic if name in set(data.network)])
     figure, axis = figures.grid(1, 1, height=4.4)
@@ -425,11 +424,17 @@ def draw_lesions(runs: pd.DataFrame, names: Sequence[str]) -> Drawing:
     )
 
 
+def _lesioned(runs: pd.DataFrame, plastic: Sequence[str]) -> pd.DataFrame:
+    """:func:`long` of every lesion of the ``plastic`` policies, with the lesion in words."""
+    data = long(runs[runs.network.isin(plastic)], [*LESIONS, *E_LESIONS])
+    return data.assign(lesion=data.variant.map({INTACT: INTACT, **_IN_WORDS}))
+
+
 def following_e(runs: pd.DataFrame, plastic: Iterable[str]) -> tuple[pd.Series, pd.Series, list[str]]:
     """By plastic network the share that goes the right way with all but E forgotten, and with E swapped; and whose memory follows E."""
     there = [name for name in plastic if (runs.network == name).any()]
     alone, swapped = (
-        pd.Series({name: _score(runs, name, f"right.{how}") for name in there}, dtype=float)
+        pd.Series({name: _right(runs, name, how) for name in there}, dtype=float)
         for how in ("E alone kept", "E swapped")
     )
     return alone, swapped, [name for name in there if alone[name] > MOST and swapped[name] < 1 - MOST]
@@ -456,9 +461,8 @@ def lesions_elsewhere(trained: Mapping[str, pd.DataFrame], names: Sequence[str])
     """Every lesion of every plastic policy however it was trained: a row a run and lesion."""
     lesioned = []
     for variant, runs in trained.items():
-        data = long(runs[runs.network.isin(plastic_of(names))], [*LESIONS, *E_LESIONS])
-        data["lesion"] = data.variant.map({INTACT: INTACT, **_IN_WORDS})
-        lesioned.append(data.assign(trained_as=variant_in_words(variant)).drop(columns="variant"))
+        data = _lesioned(runs, plastic_of(names)).drop(columns="variant")
+        lesioned.append(data.assign(trained_as=variant_in_words(variant)))
     return pd.concat(lesioned, ignore_index=True)
 
 

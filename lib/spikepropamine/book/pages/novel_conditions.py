@@ -142,8 +142,7 @@ def verdict_of(share: float, definitions: Definitions) -> str:
 def shown_measures(walks: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> pd.DataFrame:
     """What each network keeps by each measure, a row a robot and measure; ● where it is what was asked for."""
     table = kept.robustness(ant_first(walks[walks.network.isin(names)]))
-    mark = {"kept": " ●", "in part": "", "lost": ""}
-    table["said"] = [f"{share:.1%}{mark[verdict_of(share, definitions)]}" for share in table.share]
+    table["said"] = [f"{share:.1%}{' ●' * (verdict_of(share, definitions) == 'kept')}" for share in table.share]
     wide = table.assign(measure=table.measure.map(SHORT)).pivot_table(
         "said", ["environment", "measure"], "network", aggfunc="first", sort=False
     )
