@@ -11,7 +11,7 @@ from spikepropamine.experiments.adaptation_task import E_LESIONS, LESIONS, TwoTr
 from spikepropamine.records import runs as records
 from spikepropamine.training.whole_episode import WholeEpisodes
 from spikepropamine.walking.memory_policies import MEMORIES, MemoryPolicy
-from spikepropamine.walking.two_trials import TwoTrials
+from spikepropamine.walking.two_trials import HIDDEN, TwoTrials, live
 
 SHORT = TwoTrials(shown=6, scored=8)
 
@@ -100,6 +100,36 @@ def test_every_policy_has_two_tries_of_one_budget():
         tries = [config for config in search.configs if config.network.name == name]
         assert len({config.hash for config in tries}) == 2
         assert {config.training.steps for config in tries} == {task.SEARCHED_STEPS}
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_held_out_episodes_have_every_hidden_value_alike_and_swap_it_for_another(hidden):
+    variant = dataclasses.replace(SHORT, hidden=hidden)
+    policy = MemoryPolicy("mlp", n_hidden=8).build(*variant.sizes(), seed=0)
+    n, drawn = variant.sizes()[0] - variant.n_cues, []
+    statistics = torch.zeros(n, dtype=torch.float64), torch.ones(n, dtype=torch.float64)
+
+    def note(task_, hidden_, *more):
+        drawn.append(hidden_)
+        return live(task_, hidden_, *more)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(task, "live", note)
+        task.walk(policy, statistics, variant, episodes=2 * len(HIDDEN[hidden]))
+    assert np.bincount(drawn[0]).tolist() == [2] * len(HIDDEN[hidden])
+    assert (np.roll(drawn[0], len(drawn[0]) // 2) != drawn[0]).all()
+
+
+def test_what_is_reminded_differs_from_its_variant_in_that_alone():
+    for told, variant in zip(task.reminded().configs, task.TOLD, strict=True):
+        assert told.task.reminded and told.network.name == "mlp"
+        (usual,) = task.two_trials(variant, policies=["mlp"]).configs
+        assert dataclasses.replace(told, task=dataclasses.replace(told.task, reminded=False)) == usual
+
+
+def test_a_profile_sets_how_long_a_variant_is_trained():
+    assert task.two_trials("-reversed").configs[0].training.steps == 400_000
+    assert task.two_trials("-reversed", "smoke").configs[0].training.steps == 400
 
 
 def test_variants_differ_in_what_they_say():

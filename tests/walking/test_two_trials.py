@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spikepropamine.walking.two_trials import SHOWN, STEP_S, TwoTrials, live
+from spikepropamine.walking.two_trials import GAIN, HIDDEN, STEP_S, TwoTrials, live
 
 SMALL = TwoTrials(shown=6, scored=8)
 
@@ -33,7 +33,7 @@ def test_the_first_trial_shows_the_direction_and_the_second_shows_nothing():
     seen = []
     lived(hidden=(0, 1, 1), act=still(seen))
     shown = np.stack([s for _, s in seen])
-    assert shown.shape == (SMALL.steps, 3, SHOWN)
+    assert shown.shape == (SMALL.steps, 3, SMALL.n_cues)
     assert (np.sign(shown[:6, :, 0]) == [1, -1, -1]).all() and shown[:6, :, 1].all()
     assert not shown[6:].any()
 
@@ -81,6 +81,39 @@ def test_a_lame_limb_does_not_answer():
     assert moved[0][:3].max() > 2 * moved[1][:3].max() and moved[1][3:].max() > 2 * moved[0][3:].max()
 
 
+def test_a_dead_motor_does_not_answer_and_one_that_works_backwards_answers_the_other_way():
+    def act(t, body, shown, state):
+        return np.full((len(body), 6), 0.3, np.float32), state
+
+    def moved(k, torque):
+        found = lived(TwoTrials(hidden="motor", torque=torque, shown=6, scored=8), (k,), act, seed=1)
+        # qvel of the six joints, back leg first, after one control step
+        return (found.bodies[1, 0, 11:17] - found.bodies[0, 0, 11:17])[k]
+
+    for k, name in enumerate(HIDDEN["motor"]):
+        whole, dead, backwards = (moved(k, torque) for torque in (1.0, 0.0, -1.0))
+        assert whole > dead > backwards, name
+
+
+def test_of_more_than_two_values_each_has_an_input_of_its_own():
+    task = TwoTrials(hidden="motor")
+    cues = task.cues(np.arange(6))
+    assert cues.shape == (6, task.n_cues) and np.array_equal(cues[:, :6], GAIN * np.eye(6)) and (cues[:, 6] == 1).all()
+    assert task.sizes() == (17 + 7, 6) and TwoTrials().sizes() == (17 + 2, 6)
+
+
+@pytest.mark.parametrize("gap_s", (0.0, 0.2))
+def test_who_is_reminded_is_shown_it_in_both_trials_and_in_no_gap(gap_s):
+    task, seen = TwoTrials(shown=6, scored=8, gap_s=gap_s, reminded=True), []
+    lived(task, hidden=(0, 1), act=still(seen))
+    shown = np.stack([s for _, s in seen])
+    assert (shown[task.simulated] == shown[0]).all() and not shown[~task.simulated].any()
+
+
+def test_values_come_in_halves_so_that_states_can_be_swapped():
+    assert all(len(values) % 2 == 0 for values in HIDDEN.values())
+
+
 def test_a_simulation_that_goes_wrong_is_counted_and_its_episode_earns_nothing_more(monkeypatch):
     from spikepropamine.walking import two_trials
 
@@ -98,9 +131,20 @@ def test_a_simulation_that_goes_wrong_is_counted_and_its_episode_earns_nothing_m
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"hidden": "colour"}, {"shown": 0}, {"scored": 1.5}, {"gap_s": -1.0}, {"gap_s": 0.03}]
+    "wrong",
+    [
+        {"hidden": "colour"},
+        {"shown": 0},
+        {"scored": 1.5},
+        {"gap_s": -1.0},
+        {"gap_s": 0.03},
+        {"torque": 1.5, "hidden": "limb"},
+        {"torque": float("nan"), "hidden": "limb"},
+        {"torque": True, "hidden": "limb"},
+        {"torque": -1.0},  # nothing is lame where the direction is hidden
+        {"reminded": 1},
+    ],
 )
 def test_wrong_fields_are_named(wrong):
-    (name,) = wrong
-    with pytest.raises(ValueError, match=name):
+    with pytest.raises(ValueError, match=f"^{next(iter(wrong))} = "):
         TwoTrials(**wrong)

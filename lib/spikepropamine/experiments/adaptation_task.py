@@ -93,7 +93,7 @@ def _forget(state: Any) -> Any:
 
 
 def _swap(state: Any) -> Any:
-    # episodes come in two halves, one for each hidden value: each gets the state of its like in the other half
+    # episodes come sorted by hidden value: each gets the state of one in the other half, whose value is another
     return each(lambda x: torch.roll(x, len(x) // 2, 0), state)
 
 
@@ -145,9 +145,10 @@ def walk(
     episodes: int = TESTED,
     lesion: Lesion = Lesion(),
 ) -> Episodes:
-    """Held-out episodes without exploration, the first half with one hidden value and the second with the other."""
-    require_count("episodes", episodes, at_least=len(HIDDEN[task.hidden]))
-    hidden = np.repeat(np.arange(2), -(-episodes // 2))
+    """Held-out episodes without exploration, at least ``episodes``: as many with each hidden value, sorted by it."""
+    values = len(HIDDEN[task.hidden])
+    require_count("episodes", episodes, at_least=values)
+    hidden = np.repeat(np.arange(values), -(-episodes // values))
     before = acting(policy)
     after = before if lesion.policy is None else acting(lesion.policy(policy))
 
@@ -209,6 +210,9 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "-gap-1s": {"task": {"gap_s": 1.0}},
     "-gap-5s": {"task": {"gap_s": 5.0}},
     "-limb": {"task": {"hidden": "limb"}},
+    "-motor": {"task": {"hidden": "motor"}},
+    # long enough for a policy that is told throughout to make something of it
+    "-reversed": {"task": {"hidden": "limb", "torque": -1.0}, "training": {"steps": 400_000}},
     "-blind-critic": {"training": {"privileged": False}},
 }
 
@@ -241,10 +245,22 @@ def two_trials(
     for name in policies:
         require_choice("policies", name, MEMORIES)
         rate, factor = CHOSEN.get(name, UNSEARCHED)
-        training = WholeEpisodes(**_TRAINING[profile] | changed.get("training", {}) | {"learning_rate": rate})
+        training = WholeEpisodes(**changed.get("training", {}) | _TRAINING[profile] | {"learning_rate": rate})
         configs.append(TwoTrialsConfig(TwoTrials(**changed.get("task", {})), policy(name, factor), training))
     seeds = tuple(range(seeds or _SEEDS[profile]))
     return Experiment(named(MAIN + variant, profile), profile, tuple(configs), seeds, weights_of=seeds)
+
+
+TOLD = ("", "-limb", "-motor", "-reversed")  # variants that differ in what there is to remember
+
+
+def reminded() -> Experiment:
+    """The policy without a memory, told throughout what is hidden: what knowing it is worth, by the variant of the task."""
+    configs = []
+    for variant in TOLD:
+        (config,) = two_trials(variant, policies=["mlp"]).configs
+        configs.append(dataclasses.replace(config, task=dataclasses.replace(config.task, reminded=True)))
+    return Experiment(f"{MAIN}-reminded", "paper", tuple(configs), tuple(range(_SEEDS["paper"])))
 
 
 SEARCHED_STEPS = 80_000

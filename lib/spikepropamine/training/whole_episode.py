@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..checks import require, require_count, require_not_negative, require_positive
+from ..checks import require, require_bool, require_count, require_not_negative, require_positive
 from ..walking.inference import acting
 from ..walking.policies import perceptron
 from ..walking.robots import CLIP
-from ..walking.two_trials import HIDDEN, SHOWN, TwoTrials, live
+from ..walking.two_trials import HIDDEN, TwoTrials, live
 from . import ppo
 from .course import Course, Progress, Trained, learned_eta
 from .supervised import generator
@@ -58,7 +58,7 @@ class WholeEpisodes:
             require_not_negative(name, getattr(self, name))
         require(self.discount <= 1, "discount", self.discount, "at most 1")
         require(self.gae <= 1, "gae", self.gae, "at most 1")
-        require(isinstance(self.privileged, bool), "privileged", self.privileged, "true or false")
+        require_bool("privileged", self.privileged)
 
     def updates(self, task: TwoTrials) -> int:
         """Rounds of collecting and learning: as many as ``steps`` asks for."""
@@ -82,10 +82,8 @@ class Learner(nn.Module):
         def statistic(x: Tensor) -> nn.Parameter:
             return nn.Parameter(x.double(), requires_grad=False)
 
-        self.body_mean, self.body_var = (
-            statistic(torch.zeros(n_inputs - SHOWN)),
-            statistic(torch.ones(n_inputs - SHOWN)),
-        )
+        n_body = n_inputs - task.n_cues
+        self.body_mean, self.body_var = statistic(torch.zeros(n_body)), statistic(torch.ones(n_body))
         self.body_count = statistic(torch.tensor(0.0))
 
     def log_probability(self, mean: Tensor, action: Tensor) -> Tensor:

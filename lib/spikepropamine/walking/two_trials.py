@@ -3,7 +3,7 @@
 HalfCheetah has to run forward or backward, which is drawn for each episode. During the first trial the policy reads what
 a metre forward earns, +1 or −1. Then the body is put back to its start and that is hidden, so that nothing but the
 policy's own state tells the second trial what the first one showed. Between the trials the observations may be blank for
-a while. In another version a limb is lame, and the first trial shows which.
+a while. In other versions one of two legs, or one of six motors, is lame or works backwards, and the first trial shows which.
 
 Why not the reward itself: a policy has to put it together with its own speed to know the direction, an exclusive-or that
 has to be learned before anything else can be. In up to 166,000 steps neither a GRU nor a plastic network did.
@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 import mujoco
 import numpy as np
 
-from ..checks import require, require_choice, require_count, require_not_negative
+from ..checks import require, require_bool, require_choice, require_count, require_not_negative, require_within
+from ..fields import added
 from .conditions import motors
 from .robots import WENT_WRONG, Locomotion
 
@@ -29,12 +30,21 @@ STEP_S = 0.05  # one control step
 _FRAMES = 5  # of physics in a control step, as gymnasium's HalfCheetah has it
 _START_NOISE = 0.1  # of positions (uniform) and velocities (normal) at a start, likewise
 
-SHOWN = 2  # inputs beside the body's: what the first trial shows, and a mark of the first trial
 GAIN = 5.0  # of what is shown: body observations have a standard deviation of 1
 
 DIRECTIONS = {"forward": 1.0, "backward": -1.0}
 LIMBS = {"front leg": ("fthigh", "fshin", "ffoot"), "back leg": ("bthigh", "bshin", "bfoot")}
-HIDDEN = {"direction": tuple(DIRECTIONS), "limb": tuple(LIMBS)}
+MOTORS = {
+    "back thigh": ("bthigh",),
+    "back shin": ("bshin",),
+    "back foot": ("bfoot",),
+    "front thigh": ("fthigh",),
+    "front shin": ("fshin",),
+    "front foot": ("ffoot",),
+}
+_LAME = {"limb": LIMBS, "motor": MOTORS}  # by what is hidden: the joints of what may be lame
+# what may be hidden, and its values: an even number, the second half of which are the counterparts of the first
+HIDDEN = {"direction": tuple(DIRECTIONS)} | {hidden: tuple(parts) for hidden, parts in _LAME.items()}
 
 
 @dataclass(frozen=True)
@@ -45,10 +55,12 @@ class TwoTrials:
         ValueError: naming the field, its value and what is allowed.
     """
 
-    hidden: str = "direction"  # what is drawn for each episode: the direction to run in, or which limb is lame
+    hidden: str = "direction"  # what is drawn for each episode: the direction to run in, or which limb or motor is lame
     shown: int = 20  # control steps of the first trial, which shows what is hidden after it
     gap_s: float = 0.0  # seconds between the trials, in which every observation is zero and the body is not simulated
     scored: int = 60  # control steps of the second trial, which is scored
+    torque: float = added(0.0)  # share of its torque that what is lame has: 0 is dead, -1 works backwards
+    reminded: bool = added(False)  # whether the second trial shows it too, so that nothing has to be remembered
 
     def __post_init__(self):
         require_choice("hidden", self.hidden, HIDDEN)
@@ -57,6 +69,10 @@ class TwoTrials:
         require_not_negative("gap_s", self.gap_s)
         whole = abs(self.gap_s / STEP_S - self.gap) < 1e-6
         require(whole, "gap_s", self.gap_s, f"a whole number of control steps of {STEP_S} s")
+        require_within("torque", self.torque, -1, 1)
+        lames = self.hidden in _LAME or self.torque == 0
+        require(lames, "torque", self.torque, f"0 where nothing is lame (hidden = {self.hidden!r})")
+        require_bool("reminded", self.reminded)
 
     @property
     def gap(self) -> int:
@@ -78,23 +94,33 @@ class TwoTrials:
         """The control steps of the second trial."""
         return slice(self.shown + self.gap, self.steps)
 
+    def cues(self, hidden: np.ndarray) -> np.ndarray:
+        """What the first trial shows of ``hidden``, (N,) indices into HIDDEN, and a mark of that trial: (N, inputs)."""
+        K = len(HIDDEN[self.hidden])
+        # one of two values is the sign of one input, one of more an input of its own
+        values = np.where(hidden == 0, 1.0, -1.0)[:, None] if K == 2 else np.eye(K)[hidden]
+        return np.concatenate([GAIN * values, np.ones((len(hidden), 1))], 1)
+
+    @property
+    def n_cues(self) -> int:
+        """How many inputs a policy has beside the body's."""
+        return self.cues(np.zeros(1, int)).shape[1]
+
     def sizes(self) -> tuple[int, int]:
-        """How many inputs a policy has, those that the first trial shows among them, and how many actions."""
-        model = _models(self.hidden)[0]
-        return model.nq - 1 + model.nv + SHOWN, model.nu
+        """How many inputs a policy has, the cues among them, and how many actions."""
+        model = _models(self.hidden, self.torque)[0]
+        return model.nq - 1 + model.nv + self.n_cues, model.nu
 
 
 @cache
-def _models(hidden: str) -> list[mujoco.MjModel]:
+def _models(hidden: str, torque: float) -> list[mujoco.MjModel]:
     """The robot's model for each value of what is hidden."""
     env = Locomotion("HalfCheetah-v5").make()
     model = copy.copy(env.unwrapped.model)
     env.close()
-    if hidden == "direction":
-        return [model] * len(DIRECTIONS)
-    models = [copy.copy(model) for _ in LIMBS]
-    for lamed, joints in zip(models, LIMBS.values()):
-        lamed.actuator_gear[motors(lamed, joints)] = 0.0
+    models = [copy.copy(model) for _ in HIDDEN[hidden]]
+    for lamed, joints in zip(models, _LAME.get(hidden, {}).values()):
+        lamed.actuator_gear[motors(lamed, joints)] *= torque
     return models
 
 
@@ -127,17 +153,16 @@ def live(
     Args:
         task: the task.
         hidden: (N,) which value of what is hidden each episode has, an index into HIDDEN.
-        act: of the control step, the body's observations (N, body), what the task shows (N, SHOWN) and the policy's state:
-            the actions (N, actions) and the state after it.
+        act: of the control step, the body's observations (N, body), the cues (N, cues) and the policy's state: the
+            actions (N, actions) and the state after it.
         state: the policy's at the start.
         rng: draws where the bodies start.
         between: what happens to the policy's state between the trials.
     """
-    models = [_models(task.hidden)[k] for k in hidden]
-    values = np.array(list(DIRECTIONS.values()))[hidden]
-    sign = values if task.hidden == "direction" else np.ones(len(hidden))
-    # what the first trial shows: which of the two values is hidden, and a mark
-    told = np.stack([GAIN * values, np.ones(len(hidden))], 1)
+    models = [_models(task.hidden, task.torque)[k] for k in hidden]
+    directions = np.array(list(DIRECTIONS.values()))
+    sign = directions[hidden] if task.hidden == "direction" else np.ones(len(hidden))
+    cues = task.cues(hidden)
     data = [mujoco.MjData(model) for model in models]
     N, n_actions = len(data), models[0].nu
     n_body = models[0].nq - 1 + models[0].nv
@@ -152,7 +177,7 @@ def live(
         if simulated:
             bodies[t] = [np.concatenate([d.qpos[1:], d.qvel]) for d in data]
             bodies[t, diverged] = 0.0
-        shown = (t < task.shown) * told
+        shown = (t < task.shown or (task.reminded and simulated)) * cues
         actions[t], state = act(t, bodies[t], shown, state)
         if simulated:
             moved = _step(models, data, np.clip(actions[t], -1, 1))
