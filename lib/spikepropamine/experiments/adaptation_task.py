@@ -255,7 +255,7 @@ TOLD = ("", "-limb", "-motor", "-reversed")  # variants that differ in what ther
 
 
 def reminded() -> Experiment:
-    """The policy without a memory, told throughout what is hidden: what knowing it is worth, by the variant of the task."""
+    """The policy without a memory, told throughout what is hidden: what knowing it is worth; a configuration for each of TOLD."""
     configs = []
     for variant in TOLD:
         (config,) = two_trials(variant, policies=["mlp"]).configs

@@ -6,7 +6,17 @@ import pytest
 
 from spikepropamine.book import claims
 from spikepropamine.book.pages import adaptation as page
-from spikepropamine.experiments.adaptation_task import E_LESIONS, GAPS_S, LESIONS, falls_silent, two_trials
+from spikepropamine.book.pages import adaptation_variants as variants
+from spikepropamine.book.pages import lame_limbs
+from spikepropamine.experiments.adaptation_task import (
+    E_LESIONS,
+    GAPS_S,
+    LESIONS,
+    TOLD,
+    falls_silent,
+    reminded,
+    two_trials,
+)
 from spikepropamine.walking.memory_policies import MEMORIES
 from spikepropamine.walking.two_trials import TwoTrials
 
@@ -105,27 +115,27 @@ def test_the_timeline_is_that_of_the_task():
 
 def test_the_longest_gap_that_was_trained_is_told():
     runs = {"": runs_of({}), "-gap-1s": runs_of({"gru": 0.95}), "-gap-5s": runs_of({"dp-bcm": 0.95})}
-    told = page.trained_gap(runs, NAMES)
+    told = variants.trained_gap(runs, NAMES)
     assert told.startswith("- **Trained with a gap of 5 s** (exploratory)") and "dp-bcm 95%" in told
     assert "; of the other memories, " in told and "gru 95%" not in told and "mlp" not in told
-    assert page.trained_gap({"": runs_of({})}, NAMES) == ""
+    assert variants.trained_gap({"": runs_of({})}, NAMES) == ""
 
 
-def test_how_many_remember_is_told_of_each_variant_in_which_there_is_a_wrong_way(definitions):
-    runs = {"-blind-critic": runs_of({"dp-bcm": 0.95}), "-limb": runs_of({}), "-gap-1s": runs_of({})}
-    told = page.holds_elsewhere(runs, NAMES, definitions)
+def test_how_many_remember_is_told_of_each_variant(definitions):
+    runs = {"-blind-critic": runs_of({"dp-bcm": 0.95}), "-gap-1s": runs_of({})}
+    told = variants.holds_elsewhere(runs, NAMES, definitions)
     assert told.startswith("In part. ")
     assert "1 of 4 trained with a critic that does not read what is hidden and 0 of 4 trained with a gap of 1 s" in told
-    assert page.holds_elsewhere({"-gap-1s": runs_of({})}, NAMES, definitions).startswith("No. ")
+    assert variants.holds_elsewhere({"-gap-1s": runs_of({})}, NAMES, definitions).startswith("No. ")
     every = {"-gap-1s": runs_of({name: 0.95 for name in NAMES})}
-    assert page.holds_elsewhere(every, NAMES, definitions).startswith("Mostly. ")
-    shown = page.shown_variants({"": runs_of({}), **runs}, NAMES, definitions).set_index("policy")
+    assert variants.holds_elsewhere(every, NAMES, definitions).startswith("Mostly. ")
+    shown = variants.shown_variants({"": runs_of({}), **runs}, NAMES, definitions).set_index("policy")
     assert list(shown) == ["as above", "critic does not read what is hidden", "trained with a gap of 1 s"]
     assert shown.loc["dp-bcm", "critic does not read what is hidden"].startswith("95% (")
-    assert page.holds_elsewhere(runs, ["snn", "gru"], definitions) == ""
-    alone = page.variants_found({"-gap-1s": runs_of({})}, ["mlp"])
+    assert variants.holds_elsewhere(runs, ["snn", "gru"], definitions) == ""
+    alone = variants.variants_found({"-gap-1s": runs_of({})}, ["mlp"])
     assert alone.endswith("mlp goes farthest, 0.00 m.")
-    assert "limb" not in told and page.holds_elsewhere({"-limb": runs_of({})}, NAMES, definitions) == ""
+    assert variants.holds_elsewhere({}, NAMES, definitions) == ""
 
 
 def test_a_gap_is_said_to_write_nothing_where_neurons_fall_silent():
@@ -138,43 +148,84 @@ def test_a_gap_is_said_to_write_nothing_where_neurons_fall_silent():
         falls_silent(policy, 1.0)
 
 
-def test_where_the_memory_is_is_told_of_each_variant_in_which_there_is_a_wrong_way():
+def test_where_the_memory_is_is_told_of_each_variant():
     found = runs_of({"dp-oja": 0.7, "dp-bcm": 0.95, "ndp-oja": 0.95, "ndp-bcm": 0.95})
-    told = page.follows_elsewhere({"": found, "-limb": found, "-gap-1s": found}, NAMES)
+    told = variants.follows_elsewhere({"-gap-1s": found}, NAMES)
     assert told.startswith("The memory follows E in 3 of 4 trained with a gap of 1 s (all but dp-oja): with all but E")
-    assert page.follows_elsewhere({"": found, "-limb": found}, NAMES) == ""
-    lesions = page.lesions_elsewhere({"": found, "-gap-1s": found}, NAMES)
+    assert variants.follows_elsewhere({}, NAMES) == ""
+    lesions = variants.lesions_elsewhere({"": found, "-gap-1s": found}, NAMES)
     assert set(lesions.network) == set(page.plastic_of(NAMES)) and set(lesions.trained_as) == {
         "as above",
         "trained with a gap of 1 s",
     }
-    shown = page.shown_lesions(lesions).set_index(["trained_as", "network"])
+    shown = variants.shown_lesions(lesions).set_index(["trained_as", "network"])
     assert len(shown) == 8 and shown.loc[("as above", "dp-bcm"), "E swapped"].startswith("−0.90 (")
     assert shown.loc[("as above", "dp-bcm"), "all but E forgotten"].startswith("0.90 (")
 
 
 def test_variants_show_who_relies_on_its_state():
     runs = {"": runs_of({"dp-bcm": 0.95}), "-limb": runs_of({"gru": 0.95}, seeds=1).query("network != 'snn'")}
-    drawing = page.draw_variants(runs, NAMES)
-    assert "as above: dp-bcm; which limb is lame is hidden: gru" in drawing.caption
+    drawing = variants.draw_variants(runs, NAMES)
+    assert "as above: dp-bcm; one of two legs is dead: gru" in drawing.caption
     swapped = drawing.data.query("network == 'dp-bcm' and trained_as == 'as above' and state == 'swapped'")
     assert swapped.score.mean() == pytest.approx(-0.9)
     assert set(drawing.data[drawing.data.trained_as != "as above"].network) == set(NAMES) - {"snn"}
-    found = page.variants_found(runs, NAMES)
+    found = variants.variants_found(runs, NAMES)
     assert (
         "As above** (5 seeds): dp-bcm runs more than 0.5 m less far once the state is swapped. dp-bcm goes far" in found
     )
-    assert "hidden** (one seed): gru runs more than 0.5 m less far once the state is swapped" in found
+    assert "dead** (one seed): gru runs more than 0.5 m less far once the state is swapped" in found
     assert "the better of the other memories" in found and "; mlp, which has no memory, " in found
-    nobody = page.variants_found({"-gap-1s": runs_of({}), "-limb": runs_of({})}, NAMES).splitlines()
+    nobody = variants.variants_found({"-gap-1s": runs_of({}), "-gap-5s": runs_of({})}, NAMES).splitlines()
     assert all("no policy runs more than 0.5 m less far" in line for line in nobody)
-    assert ["says little about memory (0 of 40" in line for line in nobody] == [
-        False,
-        True,
-    ] and "says little" not in found
+
+
+def told_runs(scores):
+    """Runs of the mlp that is told throughout, by variant, around ``scores``."""
+    hashes = {variant: config.hash for variant, config in zip(TOLD, reminded().configs)}
+    rows = [{"config_hash": hashes[v], "seed": k, "score": s + 0.01 * k} for v, s in scores.items() for k in range(5)]
+    return pd.DataFrame(rows)
+
+
+def lame(right):
+    return runs_of(right).assign(**{"training.steps": 120_000})
+
+
+def test_scores_of_who_is_told_belong_to_their_variant():
+    told = lame_limbs.told_scores(told_runs({"": 4.0, "-motor": 2.0}))
+    assert list(told) == ["", "-motor"] and told["-motor"].mean() == pytest.approx(2.02)
+    assert lame_limbs.told_scores(pd.DataFrame()) == {}
+    gained = lame_limbs.what_could_be_gained(told, runs_of({"dp-bcm": 0.95}), NAMES)
+    assert gained.startswith("An mlp that is told the direction throughout runs 4.02 (4.0")
+    assert gained.endswith("the plastic networks, which have to remember, run 0.00 to 0.90 m.")
+    assert lame_limbs.what_could_be_gained({}, runs_of({}), NAMES) == ""
+
+
+def test_whether_a_lame_limb_is_remembered_and_would_be_worth_it():
+    told = lame_limbs.told_scores(told_runs({"-limb": -0.02, "-reversed": 1.0}))
+    useless = lame_limbs.must_it_be_remembered({"-limb": lame({})}, told, NAMES)
+    assert useless.startswith("No. In none") and "runs no farther than one that is never told" in useless
+    assert "- **One of two legs is dead** (5 seeds, 120,000 steps): no policy runs more than 0.5 m less far" in useless
+    assert "(0 of 40 single runs do)" in useless and "no significant difference" in useless
+    useful = lame_limbs.must_it_be_remembered({"-limb": lame({}), "-reversed": lame({})}, told, NAMES)
+    assert "Knowing would help in 1 of 2" in useful
+    assert re.search(r"works backwards.*the mlp runs 1.02 m in place of 0.00 m \(\+1.02 ", useful.splitlines()[-1])
+    relied = lame_limbs.must_it_be_remembered({"-motor": lame({"gru": 0.95})}, {}, NAMES)
+    assert relied.startswith("In 1 of 1 forms") and "gru runs more than 0.5 m less far" in relied
+    assert "Told" not in relied and lame_limbs.must_it_be_remembered({}, told, NAMES) == ""
+    assert "mlp" not in lame_limbs.must_it_be_remembered({"-limb": lame({})}, told, ["snn"]).splitlines()[-1]
+
+
+def test_who_is_told_throughout_is_a_line_in_the_panel_of_its_variant():
+    told = lame_limbs.told_scores(told_runs({"-motor": 2.0}))
+    drawing = variants.draw_variants({"-limb": lame({}), "-motor": lame({})}, NAMES, told)
+    drawn = drawing.data[drawing.data.state == "told throughout"]
+    assert set(drawn.trained_as) == {"one of six motors is dead"} and len(drawn) == 5
+    assert "line: an mlp that is told throughout" in drawing.caption
+    assert "told throughout" not in variants.draw_variants({"-limb": lame({})}, NAMES, told).caption
 
 
 def test_a_share_is_not_rounded_onto_its_criterion(definitions):
     share = page.Interval(0.87, 0.7467, 0.99)
-    assert page._right_way(share, definitions) == "87.0% (74.7% to 99.0%)"
-    assert page._right_way(share._replace(low=0.76), definitions) == "87% (76% to 99%)"
+    assert page.right_way(share, definitions) == "87.0% (74.7% to 99.0%)"
+    assert page.right_way(share._replace(low=0.76), definitions) == "87% (76% to 99%)"

@@ -1,6 +1,6 @@
 """Figures, tables and sentences of the chapter on the walk that must be learned within the episode."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -86,7 +86,7 @@ def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definit
         lines.append(
             f"**Does plasticity carry what was learned a moment ago? {_answer(len(able), len(plastic))}.** To remember, at least "
             f"{definitions.remembers_at_least:.0%} of episodes must go the right way, by the interval's lower end (chance is 50%): "
-            + ", ".join(f"{name} {_right_way(found[name][0], definitions)}" for name in plastic)
+            + ", ".join(f"{name} {right_way(found[name][0], definitions)}" for name in plastic)
             + "."
         )
         if able:
@@ -104,13 +104,13 @@ def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definit
             + " and ".join(f"{name} goes the right way in {found[name][0].mean:.0%}" for name in without)
             + "."
         )
-    others = _other_memories(found)
+    others = other_memories(found)
     if others:
         each = (
-            f"{name} goes the right way in {_right_way(found[name][0], definitions)} and runs {_score(runs, name):.2f} m"
+            f"{name} goes the right way in {right_way(found[name][0], definitions)} and runs {mean_score(runs, name):.2f} m"
             for name in others
         )
-        beside = enumerated(f"{name} {_score(runs, name):.2f}" for name in plastic)
+        beside = enumerated(f"{name} {mean_score(runs, name):.2f}" for name in plastic)
         lines.append(
             f"**Other kinds of memory**: {'; '.join(each)}"
             + (f". The plastic networks run, in metres, {beside}." if plastic else ".")
@@ -128,7 +128,7 @@ def _unlearned(others: Sequence[str], able: Sequence[str]) -> str:
     return f" {failed} did not learn the task by the two tries that every policy had, so that plasticity is compared with {enumerated(able)} alone."
 
 
-def _right_way(share: Interval, definitions: Definitions) -> str:
+def right_way(share: Interval, definitions: Definitions) -> str:
     """A share that went the right way, with a digit more where its interval would round onto the criterion."""
     at = definitions.remembers_at_least
     return f"{share:.1%}" if share.low < at <= round(share.low, 2) else f"{share:.0%}"
@@ -186,12 +186,12 @@ def _answer(able: int, of: int) -> str:
     return f"Yes, in {able} of {of} plastic networks" if able else "Not here"
 
 
-def _other_memories(names: Iterable[str]) -> list[str]:
+def other_memories(names: Iterable[str]) -> list[str]:
     """Those of ``names`` that remember by something else than plastic synapses."""
     return [name for name in names if name not in (*NETWORKS, "mlp")]
 
 
-def _score(runs: pd.DataFrame, name: str, column: str = "score") -> float:
+def mean_score(runs: pd.DataFrame, name: str, column: str = "score") -> float:
     return interquartile_mean(runs[runs.network == name][column].dropna()).mean
 
 
@@ -236,7 +236,7 @@ WRITTEN_OVER = 0.1  # of the share that goes the right way, which holding E adds
 def written_over(runs: pd.DataFrame, names: Sequence[str]) -> str:
     """Which policies lose by writing on what they had stored, in a sentence; empty where none does."""
     shares = {
-        name: (_right(runs, name, "E frozen"), _score(runs, name, "right"))
+        name: (_right(runs, name, "E frozen"), mean_score(runs, name, "right"))
         for name in plastic_of(names)
         if (runs.network == name).any() and "right.E frozen" in runs
     }
@@ -256,8 +256,8 @@ def _gaps(runs: pd.DataFrame, able: Sequence[str]) -> str:
     told = enumerated(
         f"{between([_right(runs, name, gap) for name in able])} after {gap.removeprefix('gap ')}" for gap in gaps
     )
-    others = sorted(_other_memories({*runs.network}))
-    other = max(others, key=lambda name: _score(runs, name), default=None)
+    others = sorted(other_memories({*runs.network}))
+    other = max(others, key=lambda name: mean_score(runs, name), default=None)
     beside = "" if other is None else f"; {other} in {enumerated(f'{_right(runs, other, gap):.0%}' for gap in gaps)}"
     return f"**After a gap that was never trained** {enumerated(able)} still go{'es' * (len(able) == 1)} the right way in {told}{beside}."
 
@@ -377,7 +377,7 @@ def draw_scores(runs: pd.DataFrame, names: Sequence[str], definitions: Definitio
     axes[1].set(xlabel="metres in the right direction")
     found = remembers(runs, names, definitions)
     able = [name for name, (_, how) in found.items() if how == "remembers"]
-    told = "; ".join(f"{name} {share:.2f} and {_score(runs, name):.2f} m" for name, (share, _) in found.items())
+    told = "; ".join(f"{name} {share:.2f} and {mean_score(runs, name):.2f} m" for name, (share, _) in found.items())
     return Drawing(
         figure,
         runs[["network", "seed", "right", "score"]],
@@ -397,7 +397,7 @@ MOST = 0.75  # share of episodes from which on, or below 1 less it, a memory is 
 def draw_lesions(runs: pd.DataFrame, names: Sequence[str]) -> Drawing:
     """The share that went the right way after each lesion between the trials, of the plastic policies."""
     plastic = plastic_of(names)
-    data = _lesioned(runs, plastic)
+    data = lesioned(runs, plastic)
     order = [INTACT, *[name for name in _IN_WORDS if name in set(data.variant)]]
     data = data.sort_values("variant", key=lambda column: column.map(order.index), kind="stable")
     styles = figures.network_styles([name for name in plastic if name in set(data.network)])
@@ -424,7 +424,7 @@ def draw_lesions(runs: pd.DataFrame, names: Sequence[str]) -> Drawing:
     )
 
 
-def _lesioned(runs: pd.DataFrame, plastic: Sequence[str]) -> pd.DataFrame:
+def lesioned(runs: pd.DataFrame, plastic: Sequence[str]) -> pd.DataFrame:
     """:func:`long` of every lesion of the ``plastic`` policies, with the lesion in words."""
     data = long(runs[runs.network.isin(plastic)], [*LESIONS, *E_LESIONS])
     return data.assign(lesion=data.variant.map({INTACT: INTACT, **_IN_WORDS}))
@@ -438,39 +438,6 @@ def following_e(runs: pd.DataFrame, plastic: Iterable[str]) -> tuple[pd.Series, 
         for how in ("E alone kept", "E swapped")
     )
     return alone, swapped, [name for name in there if alone[name] > MOST and swapped[name] < 1 - MOST]
-
-
-def follows_elsewhere(trained: Mapping[str, pd.DataFrame], names: Sequence[str]) -> str:
-    """In how many plastic networks the memory follows E in each variant in which there is a wrong way, in a sentence; empty where none was run."""
-    told = []
-    for variant, runs in trained.items():
-        if variant in VARIANTS_IN_A_SENTENCE:
-            alone, _, follow = following_e(runs, plastic_of(names))
-            others = [name for name in alone.index if name not in follow]
-            but = f" (all but {enumerated(others)})" if 0 < len(others) < len(follow) else ""
-            told.append(f"{len(follow)} of {len(alone)} {VARIANTS_IN_A_SENTENCE[variant]}{but}")
-    return (
-        f"The memory follows E in {enumerated(told)}: with all but E forgotten more than {MOST:.0%} of their episodes go the right way, and "
-        f"with E swapped less than {1 - MOST:.0%}."
-        if told
-        else ""
-    )
-
-
-def lesions_elsewhere(trained: Mapping[str, pd.DataFrame], names: Sequence[str]) -> pd.DataFrame:
-    """Every lesion of every plastic policy however it was trained: a row a run and lesion."""
-    lesioned = []
-    for variant, runs in trained.items():
-        data = _lesioned(runs, plastic_of(names)).drop(columns="variant")
-        lesioned.append(data.assign(trained_as=variant_in_words(variant)))
-    return pd.concat(lesioned, ignore_index=True)
-
-
-def shown_lesions(lesions: pd.DataFrame) -> pd.DataFrame:
-    """:func:`lesions_elsewhere` as it is read: metres, a row a policy and way of training, a column a lesion."""
-    keys = ["trained_as", "network", "lesion"]
-    shown = lesions.groupby(keys, sort=False).score.agg(lambda x: figures.minus(f"{interquartile_mean(x):.2f}"))
-    return shown.unstack("lesion").rename_axis(columns=None).reset_index()
 
 
 def draw_gaps(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> Drawing:
@@ -501,157 +468,6 @@ def draw_gaps(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions
         "Interquartile mean over seeds with 95% bootstrap interval.",
         f"Intervals at gaps of {between(places, 'g')} s. After the longest gap: {told}.",
     )
-
-
-# ---------------------------------------------------------------- trained in other ways
-
-VARIANTS_IN_WORDS = {
-    "": "as above",
-    "-blind-critic": "critic does not\nread what is\nhidden",
-    "-limb": "which limb is\nlame is hidden",
-    "-gap-1s": "trained with\na gap of 1 s",
-    "-gap-5s": "trained with\na gap of 5 s",
-}
-
-
-def trained_gap(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> str:
-    """What policies that were trained with the longest gap do, as a line; empty where none was."""
-    gaps = [variant for variant in VARIANTS_IN_WORDS if variant.startswith("-gap-") and variant in runs]
-    if not gaps:
-        return ""
-    of_it = runs[gaps[-1]]
-    share = {name: _score(of_it, name, "right") for name in names if (of_it.network == name).any()}
-    plastic = [name for name in plastic_of(names) if name in share]
-    others = _other_memories(share)
-    said = (enumerated(f"{name} {share[name]:.0%}" for name in some) for some in (plastic, others) if some)
-    told = "; of the other memories, ".join(said)
-    return f"- **{variant_in_words(gaps[-1]).capitalize()}** (exploratory), the share of episodes that go the right way is: {told}."
-
-
-NO_WRONG_WAY = "-limb"  # where what is hidden is no direction, nothing goes the wrong way
-
-
-def holds_elsewhere(runs: Mapping[str, pd.DataFrame], names: Sequence[str], definitions: Definitions) -> str:
-    """How many plastic networks remember the way in each variant that has been run, in a sentence; empty where none has."""
-    plastic, told, counts = plastic_of(names), [], []
-    for variant, of_it in runs.items():
-        if variant != NO_WRONG_WAY:
-            found = remembers(of_it, plastic, definitions)
-            counts.append(sum(how == "remembers" for _, how in found.values()))
-            told.append(f"{counts[-1]} of {len(found)} {VARIANTS_IN_A_SENTENCE[variant]}")
-    if not told or not plastic:
-        return ""
-    answer = "Mostly" if min(counts) > len(plastic) / 2 else "In part" if any(counts) else "No"
-    return f"{answer}. Of the plastic networks, by the criterion above, these remember the way: {enumerated(told)}."
-
-
-def shown_variants(runs: Mapping[str, pd.DataFrame], names: Sequence[str], definitions: Definitions) -> pd.DataFrame:
-    """The share of episodes that go the right way, a row a policy, a column a variant in which there is a wrong way."""
-    ways = {variant: of_it for variant, of_it in runs.items() if variant != NO_WRONG_WAY}
-    found = {variant: remembers(of_it, names, definitions) for variant, of_it in ways.items()}
-    rows = [
-        {"policy": name}
-        | {variant_in_words(v): _right_way(of[name][0], definitions) if name in of else "–" for v, of in found.items()}
-        for name in names
-        if any(name in of for of in found.values())
-    ]
-    return pd.DataFrame(rows)
-
-
-def variants_found(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> str:
-    """A line for each variant that has been run: who relies on its state, and who goes farthest."""
-    lines = []
-    for variant, of_it in runs.items():
-        scores = {name: _score(of_it, name) for name in names if (of_it.network == name).any()}
-        able, first = relying(of_it, list(scores)), max(scores, key=scores.__getitem__)
-        other = max(_other_memories(scores), key=scores.__getitem__, default=None)
-        better = "the better of the other memories" if len(_other_memories(scores)) > 1 else "another memory"
-        beside = [f"{other}, {better}, {scores[other]:.2f} m"] if other not in (None, first) else []
-        beside += [f"mlp, which has no memory, {scores['mlp']:.2f} m"] if "mlp" in scores and first != "mlp" else []
-        lines.append(
-            f"- **{variant_in_words(variant).capitalize()}** ({_seeds(of_it)}): {enumerated(able) or 'no policy'} run{'s' * (len(able) < 2)} more than "
-            f"{RELIES_M:g} m less far once the state is swapped. {'; '.join([f'{first} goes farthest, {scores[first]:.2f} m', *beside])}."
-            + _tests_little(of_it)
-            * (variant == NO_WRONG_WAY and not able)
-        )
-    return figures.minus("\n".join(lines))
-
-
-def _tests_little(runs: pd.DataFrame) -> str:
-    """What it means that no policy relies on its state, and how many single runs do."""
-    alone = int((runs.score - runs["score.all swapped"] > RELIES_M).sum())
-    return f" So this variant says little about memory ({alone} of {len(runs)} single runs lose as much)."
-
-
-RELIES_M = 0.5  # metres less with the state of an episode of the other value
-
-
-def relying(runs: pd.DataFrame, names: Sequence[str]) -> list[str]:
-    """The policies that run more than RELIES_M less once their state is swapped between the trials."""
-    return [
-        name
-        for name in names
-        if (runs.network == name).any() and _score(runs, name) - _score(runs, name, "score.all swapped") > RELIES_M
-    ]
-
-
-def _seeds(runs: pd.DataFrame) -> str:
-    counts = runs.groupby("network").seed.nunique()
-    return f"{between(counts, 'd')} seeds" if counts.max() > 1 else "one seed"
-
-
-def draw_variants(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> Drawing:
-    """Score of every policy by how it was trained, as it is and with its state swapped between the trials."""
-    styles = figures.network_styles(names)
-    figure, axes = figures.grid(1, len(runs), height=3.4, sharey=True)
-    rows = []
-    for axis, (variant, of_it) in zip(np.atleast_1d(axes).flat, runs.items()):
-        for k, name in enumerate(names):
-            part = of_it[of_it.network == name]
-            color, marker = styles[name]["color"], styles[name]["marker"]
-            for state, column, shift, face in (
-                (INTACT, "score", -0.15, color),
-                ("swapped", "score.all swapped", 0.2, "none"),
-            ):
-                values = part[column].dropna()
-                if len(values):
-                    look = {"color": color, "marker": marker, "mfc": face}
-                    plots.error_interval(axis, k + shift, interquartile_mean(values), horizontal=True, **look)
-                    rows.append(
-                        part[["network", "seed"]].assign(
-                            trained_as=variant_in_words(variant), state=state, score=values
-                        )
-                    )
-        plots.name_places(axis, names, horizontal=True)
-        axis.axvline(0, color="0.4", lw=0.8, ls=":")
-        axis.set_title(VARIANTS_IN_WORDS[variant], fontsize=8)
-    figure.supxlabel("metres (in the right direction, where there is one)", fontsize=9)
-    grey = {"color": "0.3", "marker": "o", "linestyle": "none"}
-    plots.legend_above(
-        figure, {"as it is": grey | {"label": "as it is"}, "swapped": grey | {"label": "state swapped", "mfc": "none"}}
-    )
-    data = pd.concat(rows, ignore_index=True)
-    kept = {variant: relying(of_it, names) for variant, of_it in runs.items()}
-    told = "; ".join(f"{variant_in_words(variant)}: {enumerated(able) or 'none'}" for variant, able in kept.items())
-    return Drawing(
-        figure,
-        data,
-        f"Policies whose filled and open marks are far apart rely on their state (by more than {RELIES_M:g} m: {told}). Filled: as the policy is; "
-        "open: its state swapped between the trials with an episode of the other value; interquartile mean over seeds with 95% bootstrap interval.",
-        f"Dot plots, policies down the side, a panel for each way of training. Policies that rely on their state: {told}.",
-    )  # fmt: skip
-
-
-VARIANTS_IN_A_SENTENCE = {
-    "-blind-critic": "trained with a critic that does not read what is hidden",
-    "-gap-1s": "trained with a gap of 1 s",
-    "-gap-5s": "trained with a gap of 5 s",
-}
-
-
-def variant_in_words(variant: str) -> str:
-    """What is different in a variant of the task, on one line."""
-    return VARIANTS_IN_WORDS[variant].replace("\n", " ")
 
 
 def shown_scores(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> pd.DataFrame:

@@ -1,0 +1,201 @@
+"""The walk that must be learned within the episode, trained in other ways: with gaps, or with another critic."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ...records.statistics import interquartile_mean
+from .. import figures, plots
+from ..figures import Drawing
+from ..judges.judge import Definitions
+from ..phrases import between, enumerated
+from .adaptation import INTACT, MOST, following_e, lesioned, mean_score, other_memories, remembers, right_way
+from .locomotion import plastic_of
+
+VARIANTS_IN_WORDS = {
+    "": "as above",
+    "-blind-critic": "critic does not\nread what is\nhidden",
+    "-gap-1s": "trained with\na gap of 1 s",
+    "-gap-5s": "trained with\na gap of 5 s",
+    "-limb": "one of two legs\nis dead",
+    "-motor": "one of six\nmotors is dead",
+    "-reversed": "one of two legs\nworks backwards",
+}
+
+VARIANTS_IN_A_SENTENCE = {
+    "-blind-critic": "trained with a critic that does not read what is hidden",
+    "-gap-1s": "trained with a gap of 1 s",
+    "-gap-5s": "trained with a gap of 5 s",
+}
+
+
+def variant_in_words(variant: str) -> str:
+    """What is different in a variant of the task, on one line."""
+    return VARIANTS_IN_WORDS[variant].replace("\n", " ")
+
+
+def trained_gap(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> str:
+    """What policies that were trained with the longest gap do, as a line; empty where none was."""
+    gaps = [variant for variant in VARIANTS_IN_WORDS if variant.startswith("-gap-") and variant in runs]
+    if not gaps:
+        return ""
+    of_it = runs[gaps[-1]]
+    share = {name: mean_score(of_it, name, "right") for name in names if (of_it.network == name).any()}
+    plastic = [name for name in plastic_of(names) if name in share]
+    others = other_memories(share)
+    said = (enumerated(f"{name} {share[name]:.0%}" for name in some) for some in (plastic, others) if some)
+    told = "; of the other memories, ".join(said)
+    return f"- **{variant_in_words(gaps[-1]).capitalize()}** (exploratory), the share of episodes that go the right way is: {told}."
+
+
+def holds_elsewhere(runs: Mapping[str, pd.DataFrame], names: Sequence[str], definitions: Definitions) -> str:
+    """How many plastic networks remember the way in each variant that has been run, in a sentence; empty where none has."""
+    plastic, told, counts = plastic_of(names), [], []
+    for variant, of_it in runs.items():
+        found = remembers(of_it, plastic, definitions)
+        counts.append(sum(how == "remembers" for _, how in found.values()))
+        told.append(f"{counts[-1]} of {len(found)} {VARIANTS_IN_A_SENTENCE[variant]}")
+    if not told or not plastic:
+        return ""
+    answer = "Mostly" if min(counts) > len(plastic) / 2 else "In part" if any(counts) else "No"
+    return f"{answer}. Of the plastic networks, by the criterion above, these remember the way: {enumerated(told)}."
+
+
+def shown_variants(runs: Mapping[str, pd.DataFrame], names: Sequence[str], definitions: Definitions) -> pd.DataFrame:
+    """The share of episodes that go the right way, a row a policy, a column a variant."""
+    found = {variant: remembers(of_it, names, definitions) for variant, of_it in runs.items()}
+    rows = [
+        {"policy": name}
+        | {variant_in_words(v): right_way(of[name][0], definitions) if name in of else "–" for v, of in found.items()}
+        for name in names
+        if any(name in of for of in found.values())
+    ]
+    return pd.DataFrame(rows)
+
+
+def variants_found(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> str:
+    """A line for each variant that has been run: who relies on its state, and who goes farthest."""
+    lines = []
+    for variant, of_it in runs.items():
+        scores = {name: mean_score(of_it, name) for name in names if (of_it.network == name).any()}
+        able, first = relying(of_it, list(scores)), max(scores, key=scores.__getitem__)
+        other = max(other_memories(scores), key=scores.__getitem__, default=None)
+        better = "the better of the other memories" if len(other_memories(scores)) > 1 else "another memory"
+        beside = [f"{other}, {better}, {scores[other]:.2f} m"] if other not in (None, first) else []
+        beside += [f"mlp, which has no memory, {scores['mlp']:.2f} m"] if "mlp" in scores and first != "mlp" else []
+        lines.append(
+            f"- **{variant_in_words(variant).capitalize()}** ({seeds(of_it)}): {enumerated(able) or 'no policy'} run{'s' * (len(able) < 2)} more than "
+            f"{RELIES_M:g} m less far once the state is swapped. {'; '.join([f'{first} goes farthest, {scores[first]:.2f} m', *beside])}."
+        )
+    return figures.minus("\n".join(lines))
+
+
+_TOLD_BAND = {"color": "0.6", "alpha": 0.3, "lw": 0}
+RELIES_M = 0.5  # metres less with the state of an episode of the other value
+
+
+def relying(runs: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """The policies that run more than RELIES_M less once their state is swapped between the trials."""
+    return [
+        name
+        for name in names
+        if (runs.network == name).any()
+        and mean_score(runs, name) - mean_score(runs, name, "score.all swapped") > RELIES_M
+    ]
+
+
+def seeds(runs: pd.DataFrame) -> str:
+    """How many seeds every policy has, in words."""
+    counts = runs.groupby("network").seed.nunique()
+    return f"{between(counts, 'd')} seeds" if counts.max() > 1 else "one seed"
+
+
+def draw_variants(
+    runs: Mapping[str, pd.DataFrame], names: Sequence[str], told: Mapping[str, pd.Series] = {}
+) -> Drawing:
+    """Score of every policy by how it was trained, as it is and with its state swapped between the trials.
+
+    Args:
+        runs: of each variant.
+        names: the policies, from the top.
+        told: by variant the scores of an mlp that is told throughout what is hidden, by seed.
+    """
+    styles = figures.network_styles(names)
+    figure, axes = figures.grid(1, len(runs), height=3.4, sharey=True)
+    rows = []
+    for axis, (variant, of_it) in zip(np.atleast_1d(axes).flat, runs.items()):
+        for k, name in enumerate(names):
+            part = of_it[of_it.network == name]
+            color, marker = styles[name]["color"], styles[name]["marker"]
+            for state, column, shift, face in (
+                (INTACT, "score", -0.15, color),
+                ("swapped", "score.all swapped", 0.2, "none"),
+            ):
+                values = part[column].dropna()
+                if len(values):
+                    look = {"color": color, "marker": marker, "mfc": face}
+                    plots.error_interval(axis, k + shift, interquartile_mean(values), horizontal=True, **look)
+                    rows.append(
+                        part[["network", "seed"]].assign(
+                            trained_as=variant_in_words(variant), state=state, score=values
+                        )
+                    )
+        plots.name_places(axis, names, horizontal=True)
+        axis.axvline(0, color="0.4", lw=0.8, ls=":")
+        axis.set_title(VARIANTS_IN_WORDS[variant], fontsize=8)
+        if variant in told:
+            knows = interquartile_mean(told[variant])
+            axis.axvspan(knows.low, knows.high, **_TOLD_BAND)
+            axis.axvline(knows.mean, color="0.3", lw=1)
+            scores = told[variant].rename_axis("seed").rename("score").reset_index()
+            rows.append(scores.assign(network="mlp", trained_as=variant_in_words(variant), state="told throughout"))
+    figure.supxlabel("metres (in the right direction, where there is one)", fontsize=9)
+    grey = {"color": "0.3", "marker": "o", "linestyle": "none"}
+    styles = {"as it is": grey | {"label": "as it is"}, "swapped": grey | {"label": "state swapped", "mfc": "none"}}
+    if any(variant in told for variant in runs):
+        styles["told"] = {"color": "0.3", "linestyle": "-", "label": "mlp told throughout"}
+    plots.legend_above(figure, styles)
+    data = pd.concat(rows, ignore_index=True)
+    kept = {variant: relying(of_it, names) for variant, of_it in runs.items()}
+    who = "; ".join(f"{variant_in_words(variant)}: {enumerated(able) or 'none'}" for variant, able in kept.items())
+    line = "; line: an mlp that is told throughout what is hidden" if "told" in styles else ""
+    return Drawing(
+        figure,
+        data,
+        f"Policies whose filled and open marks are far apart rely on their state (by more than {RELIES_M:g} m: {who}). Filled: as the policy is; "
+        f"open: its state swapped between the trials with an episode of another value{line}; interquartile mean over seeds with 95% bootstrap interval.",
+        f"Dot plots, policies down the side, a panel for each way of training. Policies that rely on their state: {who}.",
+    )  # fmt: skip
+
+
+def follows_elsewhere(trained: Mapping[str, pd.DataFrame], names: Sequence[str]) -> str:
+    """In how many plastic networks the memory follows E in each variant, in a sentence; empty where none was run."""
+    told = []
+    for variant, runs in trained.items():
+        alone, _, follow = following_e(runs, plastic_of(names))
+        others = [name for name in alone.index if name not in follow]
+        but = f" (all but {enumerated(others)})" if 0 < len(others) < len(follow) else ""
+        told.append(f"{len(follow)} of {len(alone)} {VARIANTS_IN_A_SENTENCE[variant]}{but}")
+    return (
+        f"The memory follows E in {enumerated(told)}: with all but E forgotten more than {MOST:.0%} of their episodes go the right way, and "
+        f"with E swapped less than {1 - MOST:.0%}."
+        if told
+        else ""
+    )
+
+
+def lesions_elsewhere(trained: Mapping[str, pd.DataFrame], names: Sequence[str]) -> pd.DataFrame:
+    """Every lesion of every plastic policy however it was trained: a row a run and lesion."""
+    rows = []
+    for variant, runs in trained.items():
+        data = lesioned(runs, plastic_of(names)).drop(columns="variant")
+        rows.append(data.assign(trained_as=variant_in_words(variant)))
+    return pd.concat(rows, ignore_index=True)
+
+
+def shown_lesions(lesions: pd.DataFrame) -> pd.DataFrame:
+    """:func:`lesions_elsewhere` as it is read: metres, a row a policy and way of training, a column a lesion."""
+    keys = ["trained_as", "network", "lesion"]
+    shown = lesions.groupby(keys, sort=False).score.agg(lambda x: figures.minus(f"{interquartile_mean(x):.2f}"))
+    return shown.unstack("lesion").rename_axis(columns=None).reset_index()
