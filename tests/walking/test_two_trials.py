@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spikepropamine.walking.two_trials import GAIN, HIDDEN, STEP_S, TwoTrials, live
+from spikepropamine.walking.two_trials import GAIN, HIDDEN, REWARD_GAIN, STEP_S, TwoTrials, live
 
 SMALL = TwoTrials(shown=6, scored=8)
 
@@ -97,9 +97,17 @@ def test_a_dead_motor_does_not_answer_and_one_that_works_backwards_answers_the_o
 
 def test_of_more_than_two_values_each_has_an_input_of_its_own():
     task = TwoTrials(hidden="motor")
-    cues = task.cues(np.arange(6))
+    cues = task.cues(np.arange(6), np.ones(6))
     assert cues.shape == (6, task.n_cues) and np.array_equal(cues[:, :6], GAIN * np.eye(6)) and (cues[:, 6] == 1).all()
     assert task.sizes() == (17 + 7, 6) and TwoTrials().sizes() == (17 + 2, 6)
+
+
+def test_where_the_reward_is_shown_it_is_that_of_the_step_before_and_of_the_first_trial_alone():
+    seen = []
+    found = lived(TwoTrials(shown=6, scored=8, cue="reward"), hidden=(0, 1), act=still(seen))
+    shown = np.stack([s for _, s in seen])
+    assert np.array_equal(shown[1:6, :, 0], REWARD_GAIN * found.rewards[:5]) and not shown[0, :, 0].any()
+    assert np.abs(shown[1:6, :, 0]).max() > 0.01 and shown[:6, :, 1].all() and not shown[6:].any()
 
 
 @pytest.mark.parametrize("gap_s", (0.0, 0.2))
@@ -142,6 +150,7 @@ def test_a_simulation_that_goes_wrong_is_counted_and_its_episode_earns_nothing_m
         {"torque": float("nan"), "hidden": "limb"},
         {"torque": True, "hidden": "limb"},
         {"torque": -1.0},  # nothing is lame where the direction is hidden
+        {"cue": "price"},
         {"reminded": 1},
     ],
 )

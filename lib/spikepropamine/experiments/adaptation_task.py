@@ -204,11 +204,14 @@ CHOSEN: dict[str, tuple[float, float]] = {
 
 UNSEARCHED = (2e-3, 0.04)  # of a policy that no search has chosen for
 
+FINDS_OUT = "-reward"  # the variant whose first trial shows the reward, so that the direction has to be found out
+
 # What is changed of the main experiment, by what follows its name.
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "": {},
     "-gap-1s": {"task": {"gap_s": 1.0}},
     "-gap-5s": {"task": {"gap_s": 5.0}},
+    FINDS_OUT: {"task": {"cue": "reward"}, "training": {"steps": 800_000}},
     "-limb": {"task": {"hidden": "limb"}},
     "-motor": {"task": {"hidden": "motor"}},
     # long enough for a policy that is told throughout to make something of it

@@ -5,8 +5,8 @@ a metre forward earns, +1 or −1. Then the body is put back to its start and th
 policy's own state tells the second trial what the first one showed. Between the trials the observations may be blank for
 a while. In other versions one of two legs, or one of six motors, is lame or works backwards, and the first trial shows which.
 
-Why not the reward itself: a policy has to put it together with its own speed to know the direction, an exclusive-or that
-has to be learned before anything else can be. In up to 166,000 steps neither a GRU nor a plastic network did.
+In the harder version the first trial shows what each step earned, not the direction. A policy has to find out: to put the
+reward together with its own speed, an exclusive-or that has to be learned before anything else can be.
 
 Many episodes run side by side, each in its own ``mujoco.MjData``: a control step of all of them costs little more than
 the physics.
@@ -31,6 +31,8 @@ _FRAMES = 5  # of physics in a control step, as gymnasium's HalfCheetah has it
 _START_NOISE = 0.1  # of positions (uniform) and velocities (normal) at a start, likewise
 
 GAIN = 5.0  # of what is shown: body observations have a standard deviation of 1
+REWARD_GAIN = 3.0  # of a reward that is shown, in m/s
+CUES = ("value", "reward")
 
 DIRECTIONS = {"forward": 1.0, "backward": -1.0}
 LIMBS = {"front leg": ("fthigh", "fshin", "ffoot"), "back leg": ("bthigh", "bshin", "bfoot")}
@@ -60,6 +62,7 @@ class TwoTrials:
     gap_s: float = 0.0  # seconds between the trials, in which every observation is zero and the body is not simulated
     scored: int = 60  # control steps of the second trial, which is scored
     torque: float = added(0.0)  # share of its torque that what is lame has: 0 is dead, -1 works backwards
+    cue: str = added("value")  # what the first trial shows: the hidden value, or the reward of the step before
     reminded: bool = added(False)  # whether the second trial shows it too, so that nothing has to be remembered
 
     def __post_init__(self):
@@ -72,6 +75,7 @@ class TwoTrials:
         require_within("torque", self.torque, -1, 1)
         lames = self.hidden in _LAME or self.torque == 0
         require(lames, "torque", self.torque, f"0 where nothing is lame (hidden = {self.hidden!r})")
+        require_choice("cue", self.cue, CUES)
         require_bool("reminded", self.reminded)
 
     @property
@@ -94,17 +98,26 @@ class TwoTrials:
         """The control steps of the second trial."""
         return slice(self.shown + self.gap, self.steps)
 
-    def cues(self, hidden: np.ndarray) -> np.ndarray:
-        """What the first trial shows of ``hidden``, (N,) indices into HIDDEN, and a mark of that trial: (N, inputs)."""
+    def cues(self, hidden: np.ndarray, earned: np.ndarray) -> np.ndarray:
+        """What the first trial shows, and a mark of that trial, (N, inputs).
+
+        Args:
+            hidden: (N,) indices into HIDDEN.
+            earned: (N,) rewards of the step before, in m/s.
+        """
         K = len(HIDDEN[self.hidden])
-        # one of two values is the sign of one input, one of more an input of its own
-        values = np.where(hidden == 0, 1.0, -1.0)[:, None] if K == 2 else np.eye(K)[hidden]
-        return np.concatenate([GAIN * values, np.ones((len(hidden), 1))], 1)
+        if self.cue == "reward":
+            values = REWARD_GAIN * earned[:, None]
+        elif K == 2:  # the sign of one input
+            values = GAIN * np.where(hidden == 0, 1.0, -1.0)[:, None]
+        else:  # an input each
+            values = GAIN * np.eye(K)[hidden]
+        return np.concatenate([values, np.ones((len(hidden), 1))], 1)
 
     @property
     def n_cues(self) -> int:
         """How many inputs a policy has beside the body's."""
-        return self.cues(np.zeros(1, int)).shape[1]
+        return self.cues(np.zeros(1, int), np.zeros(1)).shape[1]
 
     def sizes(self) -> tuple[int, int]:
         """How many inputs a policy has, the cues among them, and how many actions."""
@@ -162,7 +175,6 @@ def live(
     models = [_models(task.hidden, task.torque)[k] for k in hidden]
     directions = np.array(list(DIRECTIONS.values()))
     sign = directions[hidden] if task.hidden == "direction" else np.ones(len(hidden))
-    cues = task.cues(hidden)
     data = [mujoco.MjData(model) for model in models]
     N, n_actions = len(data), models[0].nu
     n_body = models[0].nq - 1 + models[0].nv
@@ -172,17 +184,18 @@ def live(
     for t, simulated in enumerate(task.simulated):
         if t in (0, task.second.start):
             _put_at_start(models, data, rng)
+            earned = np.zeros(N)
         if t == task.second.start:
             state = between(state)
         if simulated:
             bodies[t] = [np.concatenate([d.qpos[1:], d.qvel]) for d in data]
             bodies[t, diverged] = 0.0
-        shown = (t < task.shown or (task.reminded and simulated)) * cues
+        shown = (t < task.shown or (task.reminded and simulated)) * task.cues(hidden, earned)
         actions[t], state = act(t, bodies[t], shown, state)
         if simulated:
             moved = _step(models, data, np.clip(actions[t], -1, 1))
             diverged |= ~np.isfinite(moved)
-            rewards[t] = np.where(diverged, 0.0, sign * moved / STEP_S)
+            rewards[t] = earned = np.where(diverged, 0.0, sign * moved / STEP_S)
     return Episodes(bodies, rewards, actions, diverged)
 
 

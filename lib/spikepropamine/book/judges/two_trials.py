@@ -4,19 +4,20 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ...experiments.adaptation_task import MAIN
+from ...experiments.adaptation_task import FINDS_OUT, MAIN
 from ...records.statistics import interquartile_difference, interquartile_mean
 from ...walking.memory_policies import MEMORIES
 from .judge import Claim, Decision, Finding, Judge, Measure, Records, Round, deciding, overall, verdict
 
 KNOWN_NETWORKS = MEMORIES
 _ROLES = ("plain", "plastic", "memories")
+_RUNS = {"adaptation": MAIN, "finding out": MAIN + FINDS_OUT}  # by part of a round, what it is about
 Cells = Mapping[str, pd.DataFrame]
 
 
 def _gather(records: Records, claim: Claim, round: Round) -> Cells | None:
     """The runs of every policy of the round, or None where one has too few seeds."""
-    runs, cells = records.get(MAIN, pd.DataFrame()), {}
+    runs, cells = records.get(_RUNS[round.part], pd.DataFrame()), {}
     for role in _ROLES:
         for name in round.networks[role]:
             cells[name] = runs[runs["network.name"] == name] if len(runs) else runs
@@ -77,7 +78,7 @@ def _no_worse_than_memories(cells: Cells, round: Round) -> Decision:
 
 
 def _rests_on(claim: Claim, round: Round) -> list[str]:
-    return [MAIN]
+    return [_RUNS[round.part]]
 
 
 _NEEDS = ("confidence", "adaptation_seeds_at_least")

@@ -17,6 +17,7 @@ from ..phrases import between, enumerated
 from .locomotion import plastic_of
 
 INTACT = "as it is"
+REMEMBERS, FINDS = ("remembers", "remember"), ("finds out", "find out")  # what one does, and what several do
 _IN_WORDS = {
     "all forgotten": "everything forgotten",
     "all swapped": "everything swapped",
@@ -134,12 +135,14 @@ def right_way(share: Interval, definitions: Definitions) -> str:
     return f"{share:.1%}" if share.low < at <= round(share.low, 2) else f"{share:.0%}"
 
 
-def who_remembers(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> str:
-    """One sentence: the policies that remember, and those that do not."""
+def who_remembers(
+    runs: pd.DataFrame, names: Sequence[str], definitions: Definitions, verb: tuple[str, str] = REMEMBERS
+) -> str:
+    """One sentence: the policies that remember, or do what ``verb`` says of one and of several; and those that do not."""
     by: dict[str, list[str]] = {"remembers": [], "neither": [], "forgets": []}
     for name, (_, how) in remembers(runs, names, definitions).items():
         by[how].append(name)
-    told = [f"{enumerated(by['remembers']) or 'No policy'} {'remember' if len(by['remembers']) > 1 else 'remembers'} which way to run"]  # fmt: skip
+    told = [f"{enumerated(by['remembers']) or 'No policy'} {verb[len(by['remembers']) > 1]} which way to run"]
     if by["neither"]:
         told.append(f"{enumerated(by['neither'])} {'lie' if len(by['neither']) > 1 else 'lies'} in between")
     if by["remembers"] and by["forgets"]:
@@ -364,7 +367,9 @@ def _gain_at_the_end(curve: pd.DataFrame) -> float:
     return curve[part > 0.8].score.mean() - curve[(part > 0.6) & (part <= 0.8)].score.mean()
 
 
-def draw_scores(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> Drawing:
+def draw_scores(
+    runs: pd.DataFrame, names: Sequence[str], definitions: Definitions, verb: tuple[str, str] = REMEMBERS
+) -> Drawing:
     """The share that went the right way and how far, of every seed."""
     styles = figures.network_styles(names)
     figure, axes = figures.grid(1, 2, height=3.0, sharey=True)
@@ -381,12 +386,7 @@ def draw_scores(runs: pd.DataFrame, names: Sequence[str], definitions: Definitio
     return Drawing(
         figure,
         runs[["network", "seed", "right", "score"]],
-        (
-            f"{enumerated(able)} remember{'s' * (len(able) == 1)} which way to run"
-            if able
-            else "No policy remembers which way to run"
-        )
-        + f": {TESTED} held-out episodes of every seed (faint), and interquartile mean with 95% bootstrap interval.",
+        f"{enumerated(able) or 'No policy'} {verb[len(able) > 1]} which way to run: {TESTED} held-out episodes of every seed (faint), and interquartile mean with 95% bootstrap interval.",
         figures.minus(f"Dot plots, policies down the side. Share that went the right way and metres: {told}."),
     )
 

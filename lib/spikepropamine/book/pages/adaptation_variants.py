@@ -10,11 +10,23 @@ from .. import figures, plots
 from ..figures import Drawing
 from ..judges.judge import Definitions
 from ..phrases import between, enumerated
-from .adaptation import INTACT, MOST, following_e, lesioned, mean_score, other_memories, remembers, right_way
+from .adaptation import (
+    FINDS,
+    INTACT,
+    MOST,
+    following_e,
+    lesioned,
+    mean_score,
+    other_memories,
+    remembers,
+    right_way,
+    who_remembers,
+)
 from .locomotion import plastic_of
 
 VARIANTS_IN_WORDS = {
     "": "as above",
+    "-reward": "reward shown,\nnot direction",
     "-blind-critic": "critic does not\nread what is\nhidden",
     "-gap-1s": "trained with\na gap of 1 s",
     "-gap-5s": "trained with\na gap of 5 s",
@@ -47,6 +59,25 @@ def trained_gap(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> str:
     said = (enumerated(f"{name} {share[name]:.0%}" for name in some) for some in (plastic, others) if some)
     told = "; of the other memories, ".join(said)
     return f"- **{variant_in_words(gaps[-1]).capitalize()}** (exploratory), the share of episodes that go the right way is: {told}."
+
+
+def finds_out(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> str:
+    """Which policies find out the direction from the reward, where they keep it, and how far they run, in sentences."""
+    found = remembers(runs, names, definitions)
+    plastic = [name for name in plastic_of(names) if name in found]
+    said = [who_remembers(runs, names, definitions, FINDS)]
+    if plastic:
+        able = sum(found[name][1] == "remembers" for name in plastic)
+        said.insert(0, f"{'Yes' if able == len(plastic) else 'In part' if able else 'Not here'}, by the criterion above: {able} of {len(plastic)} plastic networks do.")  # fmt: skip
+        alone, swapped, follow = following_e(runs, plastic)
+        said.append(
+            f"What is found out lies in E in {enumerated(follow)} ({between(swapped[follow])} of episodes go the right way with E swapped, {between(alone[follow])} with all but E forgotten)."
+            if follow
+            else f"With E swapped {between(swapped)} of their episodes go the right way, with all but E forgotten {between(alone)}, so E does not decide alone."
+        )
+    metres = enumerated(f"{name} {mean_score(runs, name):.2f}" for name in found)
+    said.append(f"In metres: {metres}.")
+    return figures.minus(" ".join(said))
 
 
 def holds_elsewhere(runs: Mapping[str, pd.DataFrame], names: Sequence[str], definitions: Definitions) -> str:

@@ -21,10 +21,13 @@ from ..phrases import capital, enumerated
 
 MARKS = dict(zip(VERDICTS, "●◐○–"))  # told apart without colour
 _DECIDES = {"mean": "mean ", "low": "lower end ", "high": "upper end "}
-_PARTS = {
-    "adaptation": "a walk that must be remembered"
-}  # parts of a round whose name does not say what they are about
-_RECORDS = {"novel-conditions": "walking under novel conditions", "two-trials": "two trials of a walk"}
+# parts of a round whose name does not say what they are about
+_PARTS = {"adaptation": "a walk that must be remembered", "finding out": "a direction that must be found out"}
+_RECORDS = {
+    "novel-conditions": "walking under novel conditions",
+    "two-trials": "two trials of a walk",
+    "two-trials-reward": "two trials of a walk, reward shown",
+}
 _NONE = "Registered before the runs, without exception."  # an entry of a round's exceptions that begins so is none
 _KNOWN_BEFORE = "what-was-known-before-each-round"  # the anchor of that section
 
