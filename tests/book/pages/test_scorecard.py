@@ -39,7 +39,19 @@ def test_the_number_that_decides_stands_against_its_threshold():
 
 def test_claims_and_our_questions_stand_in_the_order_of_the_page(judgements):
     called = scorecard.labels(judgements)
-    assert list(called.values()) == ["1", "2", "3", "3a", "4", "5", "5a", "6", "6a", "6b", "A1", "A2", "A3"]
+    assert list(called.values()) == [
+        "1",
+        "2",
+        "3",
+        "3a",
+        "4",
+        "5",
+        "5a",
+        "6",
+        "6a",
+        "6b",
+        *(f"A{n}" for n in range(1, 7)),
+    ]
     assert called["claim-3-other-memory"] == "3a" and called["claim-adaptation"] == "A1"
     table = scorecard.shown(judgements)
     signs = table.set_index(["claim", "round"])["decided by"]
