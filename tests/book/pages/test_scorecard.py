@@ -102,6 +102,7 @@ def test_exceptions_to_before_the_runs_are_told(judgements):
         "**Round 2, plasticity, noise and traditional networks",
         "**Round 2, walking",
         "**Round 2, a walk that must be remembered",
+        "**Round 2, a direction that must be found out",
     ]
     assert (
         "networks.** Exceptions: After the search" in told
