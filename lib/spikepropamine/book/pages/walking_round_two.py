@@ -106,17 +106,18 @@ def does_it_close(
 
 
 def further(closer: pd.DataFrame, later: pd.DataFrame) -> str:
-    """What the exploratory changes, ``later``, add to round one's settings, which are in ``closer``; empty where none was run."""
+    """What the exploratory changes, ``later``, add to round one's settings, which are in ``closer``; empty where none was run.
+
+    Sentences, and a table of the changes that were tried with all policies on at least one robot.
+    """
     if later.empty or closer.empty:
         return ""
     tried = [change for change in FURTHER_CHANGES if change in set(later.change)]
     unfelt = [f"*{change}*" for change in tried if _of_neurons(change)]
     planned = len(FURTHER_CHANGES) * closer.network.nunique() * closer.environment.nunique()
     told = (
-        f"Later, and exploratory, {enumerated(f'*{change}*' for change in tried)} {'were' if len(tried) > 1 else 'was'} tried in the same way "
-        f"({len(later)} of {planned} runs are done)."
-        + f" The MLP has nothing that {enumerated(unfelt)} would change."
-        * bool(unfelt)
+        f"Later, and exploratory, a second list of {len(FURTHER_CHANGES)} changes was tried in the same way ({len(later)} of {planned} runs are done)."
+        + f" The MLP has nothing that {enumerated(unfelt)} would change." * bool(unfelt)
     )
     lines, gains = [], {}
     for robot, part in later.groupby("environment", sort=False):
@@ -127,26 +128,29 @@ def further(closer: pd.DataFrame, later: pd.DataFrame) -> str:
     mean = everywhere.mean(axis=1)
     if len(gains) > 1 and len(everywhere) and mean.max() > 0:
         lines.append(_on_both(mean.idxmax(), everywhere.loc[mean.idxmax()]))
-    return figures.minus(told + "\n\n" + "\n".join(f"- {line}" for line in lines))
+    adds = pd.concat(gains, axis=1)
+    adds = adds.loc[adds.mean(axis=1).sort_values(ascending=False).index].map(
+        lambda gain: "–" if pd.isna(gain) else f"{gain:+,.0f}"
+    )
+    table = adds.rename_axis("adds to the mean return of all policies").reset_index().to_markdown(index=False)
+    said = "\n".join(f"- {line}" for line in lines)
+    return figures.minus("\n\n".join([told, *([table] if len(adds) else []), said]))
 
 
 def _later_on(robot: str, before: pd.DataFrame, later: pd.DataFrame, gains: pd.Series) -> str:
-    """What the later changes bring on one robot: the gains of those that were tried with all policies, and who comes near the MLP."""
-    each = enumerated(f"*{change}* ({gain:+,.0f})" for change, gain in gains.sort_values(ascending=False).items())
+    """What the later changes bring on one robot: which adds most, of those that were tried with all policies, and who comes near the MLP."""
     spiking = later[later.network.isin(NETWORKS) & later.share_of_ordinary.notna()]
     near = spiking[spiking.share_of_ordinary >= CLOSED_AT]
     reach = enumerated(f"{r.network} with *{r.change}* ({r.share_of_ordinary:.0%})" for r in near.itertuples())
-    told = (
-        f"**{robot}**: what each adds to the mean return of all policies: {each or 'none tried with all of them yet'}. "
-    )
-    told += (
-        f"{CLOSED_AT:.0%} of what the MLP has under the same change is reached by {reach or 'none'}, and of what it had before by "
-        f"{len(_still_near(before, spiking)) or 'none'} of {len(spiking)} runs."
-    )
+    told = f"**{robot}**: "
     if len(gains) and gains.max() > 0:
         shares = spiking[spiking.change == gains.idxmax()].share_of_ordinary
-        told += f" Under the one that adds most, *{gains.idxmax()}*, spiking policies reach {between(list(shares))} of what the MLP then has."
-    return told
+        told += f"*{gains.idxmax()}* adds most, and under it spiking policies reach {between(list(shares))} of what the MLP then has. "
+    return (
+        told
+        + f"{CLOSED_AT:.0%} of what the MLP has under the same change is reached by {reach or 'none'}, and of what it had before by "
+        f"{len(_still_near(before, spiking)) or 'none'} of {len(spiking)} runs."
+    )
 
 
 def _on_both(change: str, gains: pd.Series) -> str:
