@@ -180,6 +180,29 @@ def test_variants_show_who_relies_on_its_state():
     assert all("no policy runs more than 0.5 m less far" in line for line in nobody)
 
 
+def test_whether_it_is_found_out_is_said_in_words(definitions):
+    runs = runs_of({"ndp-bcm": 0.95, "gru": 0.9}).assign(**{"training.steps": 800_000})
+    line = variants.found_out(runs, NAMES, definitions)
+    assert line.startswith("- **Is the direction found out where only the reward is shown? Yes, in 1 of 4 plastic")
+    assert "After 800,000 steps" in line and "; rsnn in 50%; gru in 90%." in line
+    told = variants.finds_out(runs, NAMES, definitions)
+    assert told.startswith(
+        "In part, by the criterion above: 1 of 4 plastic networks do. ndp-bcm and gru find out which"
+    )
+    assert (
+        "What is found out lies in E in ndp-bcm (5% of episodes go the right way with E swapped, 95% with all" in told
+    )
+    assert "gru 0.80" in told and variants.found_out(pd.DataFrame(), NAMES, definitions) == ""
+    assert variants.found_out(runs, ["snn", "gru"], definitions) == ""
+    nobody = variants.finds_out(runs_of({}), NAMES, definitions)
+    assert nobody.startswith("Not here, by the criterion above") and "No policy finds out which way" in nobody
+    assert "so E does not decide alone" in nobody
+    alone = variants.finds_out(runs_of({"gru": 0.9}), ["snn", "gru"], definitions)
+    assert alone.startswith("gru finds out which way to run") and "plastic" not in alone
+    drawn = page.draw_scores(runs, NAMES, definitions, page.FINDS)
+    assert drawn.caption.startswith("ndp-bcm and gru find out which way to run: ")
+
+
 def told_runs(scores):
     """Runs of the mlp that is told throughout, by variant, around ``scores``."""
     hashes = {variant: config.hash for variant, config in zip(TOLD, reminded().configs)}

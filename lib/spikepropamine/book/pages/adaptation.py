@@ -85,7 +85,7 @@ def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definit
     if plastic:
         able = [name for name in plastic if found[name][1] == "remembers"]
         lines.append(
-            f"**Does plasticity carry what was learned a moment ago? {_answer(len(able), len(plastic))}.** To remember, at least "
+            f"**Does plasticity carry what was learned a moment ago? {answer(len(able), len(plastic))}.** To remember, at least "
             f"{definitions.remembers_at_least:.0%} of episodes must go the right way, by the interval's lower end (chance is 50%): "
             + ", ".join(f"{name} {right_way(found[name][0], definitions)}" for name in plastic)
             + "."
@@ -185,7 +185,8 @@ def in_the_gap(policies: Sequence[SpikingPolicy]) -> str:
     return f"The same policies, with nothing to see between the trials, for far longer than a membrane remembers.{said}"
 
 
-def _answer(able: int, of: int) -> str:
+def answer(able: int, of: int) -> str:
+    """Whether any of the plastic networks do it, and how many."""
     return f"Yes, in {able} of {of} plastic networks" if able else "Not here"
 
 
@@ -279,9 +280,9 @@ def described(config: TwoTrialsConfig) -> str:
         f"{task.scored} steps ({task.scored * STEP_S:g} s), both inputs are silent. Reward is speed in the right direction, and the "
         "score is how many metres the second trial went that way. A policy that does not remember scores 0 on average and goes "
         "the right way in half of its episodes.\n\n"
-        "At first the task showed the reward itself. The direction then follows only from the signs of reward and speed together, and neither a "
-        "GRU nor a plastic network learned that (up to 166,000 steps, one seed); so the direction is shown. What is asked is "
-        "therefore whether a policy *remembers*, not whether it *finds out*.\n\n"
+        "What is asked is therefore whether a policy *remembers*. Whether it *finds out* is asked [below](#can-it-be-found-out), where the first trial "
+        "shows the reward: the direction then follows only from the signs of reward and speed together, which neither a GRU nor a plastic network "
+        "learned in up to 166,000 steps, so that training is longer there.\n\n"
         f"All policies have {n_inputs} inputs, {n_actions} actions and {policy.n_hidden} units a layer: the six of "
         "[](locomotion.ipynb), `rsnn`, whose second population hears its own spikes, and `gru`, a gated recurrent unit "
         f"{{cite:p}}`cho2014`. PPO over whole episodes: {training.episodes} between updates, {training.epochs} epochs, "

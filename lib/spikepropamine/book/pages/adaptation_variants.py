@@ -14,6 +14,7 @@ from .adaptation import (
     FINDS,
     INTACT,
     MOST,
+    answer,
     following_e,
     lesioned,
     mean_score,
@@ -78,6 +79,26 @@ def finds_out(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions
     metres = enumerated(f"{name} {mean_score(runs, name):.2f}" for name in found)
     said.append(f"In metres: {metres}.")
     return figures.minus(" ".join(said))
+
+
+def found_out(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> str:
+    """Whether the direction is found out from the reward, as a line; empty where that was not run."""
+    found = remembers(runs, plastic_of(names), definitions) if len(runs) else {}
+    if not found:
+        return ""
+    able = [name for name, (_, how) in found.items() if how == "remembers"]
+    others = remembers(runs, other_memories(names), definitions)
+    beside = "".join(f"; {name} in {share.mean:.0%}" for name, (share, _) in others.items())
+    shares = ", ".join(f"{name} {right_way(share, definitions)}" for name, (share, _) in found.items())
+    return figures.minus(
+        f"- **Is the direction found out where only the reward is shown? {answer(len(able), len(found))}.** After {steps(runs)} these shares of episodes go the right "
+        f"way: {shares}{beside}."
+    )
+
+
+def steps(runs: pd.DataFrame) -> str:
+    """How long policies were trained, in words."""
+    return f"{between(runs['training.steps'], ',')} steps"
 
 
 def holds_elsewhere(runs: Mapping[str, pd.DataFrame], names: Sequence[str], definitions: Definitions) -> str:

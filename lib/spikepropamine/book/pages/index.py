@@ -278,6 +278,9 @@ def _walking(newest: Mapping[str, Judgement], results: Records) -> str:
     remember = newest.get("claim-adaptation")
     if remember is not None and remember.decision.found:
         told += f". Where [a walk must be remembered](adaptation.ipynb), {remember.cells[0]} of {remember.cells[1]} networks remember which way to run"
+        found = newest.get("claim-adaptation-finding-out")
+        if found is not None and found.decision.found:
+            told += f", and {found.cells[0]} find it out from the reward alone"
     return told + "."
 
 

@@ -9,7 +9,7 @@ from ...records.statistics import Interval, interquartile_difference, interquart
 from .. import figures
 from ..phrases import between, enumerated
 from .adaptation import mean_score
-from .adaptation_variants import RELIES_M, relying, seeds, variant_in_words
+from .adaptation_variants import RELIES_M, relying, seeds, steps, variant_in_words
 from .locomotion import plastic_of
 
 LAME = ("-limb", "-motor", "-reversed")
@@ -47,7 +47,7 @@ def must_it_be_remembered(runs: Mapping[str, pd.DataFrame], told: Mapping[str, p
     pays = [v for v, scores in told.items() if v in runs and "mlp" in names and worth_knowing(scores, runs[v]).low > 0]
     lines = [_answer(len(rely), len(pays), len(runs))]
     for variant, of_it in runs.items():
-        lines.append(f"- **{variant_in_words(variant).capitalize()}** ({seeds(of_it)}, {_steps(of_it)}): {_line(of_it, told.get(variant), names)}")  # fmt: skip
+        lines.append(f"- **{variant_in_words(variant).capitalize()}** ({seeds(of_it)}, {steps(of_it)}): {_line(of_it, told.get(variant), names)}")  # fmt: skip
     return figures.minus("\n".join([lines[0], "", *lines[1:]]))
 
 
@@ -82,7 +82,3 @@ def _line(runs: pd.DataFrame, told: pd.Series | None, names: Sequence[str]) -> s
         sure = "" if gain.low > 0 or gain.high < 0 else ", no significant difference"
         said += f" Told throughout, the mlp runs {interquartile_mean(told).mean:.2f} m in place of {scores['mlp']:.2f} m ({gain:+.2f}{sure})."
     return said
-
-
-def _steps(runs: pd.DataFrame) -> str:
-    return f"{between(runs['training.steps'], ',')} steps"
