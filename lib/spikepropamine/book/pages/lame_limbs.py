@@ -56,9 +56,9 @@ def _answer(rely: int, pays: int, of: int) -> str:
         return f"In {rely} of {of} forms of the task at least one policy relies on what it remembered."
     return (
         "No. In none of these forms of the task does a policy rely on what the first trial showed: with the state of an episode in which another "
-        "limb is lame it runs about as far. "
+        f"limb is lame none loses more than {RELIES_M:g} m. "
         + (
-            "Nor is there much to remember: an mlp that is told throughout runs no farther than one that is never told."
+            "Nor is there much to remember: an mlp that is told throughout does not run significantly farther than one that is never told."
             if not pays
             else f"Knowing would help in {pays} of {of}, where an mlp that is told throughout runs farther."
         )
