@@ -4,6 +4,8 @@
 // figure: values on hover or with the arrow keys, groups shown or hidden by their buttons. Observable Plot draws.
 
 const FULL = { fontSize: "12px", background: "none", color: "#000", overflow: "visible" };
+const MOST = 42; // characters of a turned name; what is longer is cut
+const ROOM = 21; // pixels from one turned name to the next
 
 // the marks of the plots as letters, for the names above them
 const GLYPHS = {
@@ -124,8 +126,12 @@ class Exploration {
     const longest = Math.max(0, ...names.flatMap((name) => name.split(/[\s-]+/)).map((word) => word.length));
     const turned = longest > 0 && longest * 6.6 + 5 > slot; // with room to the next
     const lines = Math.max(1, ...names.map((name) => Math.ceil((name.length * 7.2) / (slot - 8))));
-    const cut = (name) => (turned && name.length > 22 ? `${name.slice(0, 21)}…` : name);
-    const below = turned ? 28 + 4 * Math.min(22, Math.max(...names.map((name) => name.length))) : kind === "dots" ? 24 + 13 * lines : 40;
+    const cut = (name) => (turned && name.length > MOST ? `${name.slice(0, MOST - 1)}…` : name);
+    const below = turned ? 28 + 4 * Math.max(...names.map((name) => cut(name).length)) : kind === "dots" ? 24 + 13 * lines : 40;
+    // a turned name ends below its place and reaches to the left, the more so the longer it is
+    const reach = (name, k) => Math.ceil(cut(name).length * 5.2 - Math.max(slot, ROOM) * (k + 0.5));
+    const marginLeft = turned ? Math.max(46, ...names.map(reach)) : 46;
+    const wide = turned ? Math.max(width, Math.ceil(marginLeft + right + ROOM * here.length)) : width; // what does not fit is scrolled
     const ink = (row) => colours[row.group], symbol = (row) => symbols[row.group];
     const marks = [Plot.gridY({ strokeOpacity: 0.12 }), Plot.axisY({ label: null, ticks: 5, tickFormat: short })];
     for (const { name, value, dash } of limits)
@@ -150,10 +156,11 @@ class Exploration {
       );
     const domain = kind === "dots" ? [Math.min(...here.map((p) => this.places.indexOf(p))) - 0.5, Math.max(...here.map((p) => this.places.indexOf(p))) + 0.5] : undefined;
     const plot = Plot.plot({
-      width, height: 200 + below, marginLeft: turned ? Math.max(46, Math.ceil(cut(names[0]).length * 5.2 - slot / 2)) : 46, marginTop: 8, marginRight: right, marginBottom: below, style: FULL,
+      width: wide, height: 200 + below, marginLeft, marginTop: 8, marginRight: right, marginBottom: below, style: FULL,
       x: { domain, insetLeft: 6, insetRight: 6 }, y: { domain: this.range(panel) }, marks,
     });
     plot.setAttribute("aria-hidden", "true");
+    if (wide > width) plot.style.touchAction = "pan-x pan-y";
     const box = document.createElement("div");
     box.className = "explore-panel";
     box.style.width = `${width}px`;
