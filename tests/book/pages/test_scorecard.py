@@ -93,6 +93,12 @@ def test_every_claim_has_a_section_and_its_criterion_word_for_word(judgements, r
         assert sum(scorecard.minus(j.claim.criterion) in one for one in told) == 1
 
 
+def test_our_questions_are_called_in_their_sections_as_in_the_table(judgements, repository):
+    told = scorecard.section(judgements, "claim-3", repository).data
+    assert "**3a, our question, not a claim of the abstract.** " in told
+    assert "**A6, our question" in scorecard.section(judgements, "claim-adaptation", repository).data
+
+
 def test_exceptions_to_before_the_runs_are_told(judgements):
     told = scorecard.exceptions(judgements).data
     assert "50 of the 200 runs on cue association" in told and "from 10 to 20" in told

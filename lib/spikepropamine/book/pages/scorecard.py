@@ -1,7 +1,7 @@
 """The scorecard: a section for each claim, its rounds side by side, each finding with an anchor of its own."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from string import ascii_lowercase
 
@@ -182,7 +182,7 @@ def solving(rounds: Iterable[Round]) -> str:
 def section(judgements: Sequence[Judgement], claim: str, root: Path) -> Markdown:
     """What was found of ``claim`` ("claim-3") and of the questions that belong to it ("claim-3-…"), a card a round."""
     belong = [j for j in judgements if j.id == claim or j.id.startswith(f"{claim}-")]
-    return _cards(belong, root)
+    return _cards(belong, root, labels(judgements))
 
 
 def exceptions(judgements: Sequence[Judgement]) -> Markdown:
@@ -207,12 +207,13 @@ def _has_exceptions(round: Round) -> bool:
     return any(text.removeprefix(_NONE).strip() for text in round.exceptions)
 
 
-def _cards(judgements: Sequence[Judgement], root: Path) -> Markdown:
+def _cards(judgements: Sequence[Judgement], root: Path, called: Mapping[str, str]) -> Markdown:
     parts = []
     for id in dict.fromkeys(j.id for j in judgements):
         rounds = sorted((j for j in judgements if j.id == id), key=lambda j: j.round.number)
         claim = rounds[-1].claim
-        parts.append(("**Our question, not a claim of the abstract.** " if claim.ours else "") + claim.statement)
+        whose = f"**{called[id]}, our question, not a claim of the abstract.** " if claim.ours else ""
+        parts.append(whose + claim.statement)
         cards = "\n\n".join(
             _card(j, root, "" if j.claim.statement == claim.statement else j.claim.statement) for j in rounds
         )
