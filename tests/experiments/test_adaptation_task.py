@@ -127,6 +127,14 @@ def test_what_is_reminded_differs_from_its_variant_in_that_alone():
         assert dataclasses.replace(told, task=dataclasses.replace(told.task, reminded=False)) == usual
 
 
+def test_the_gru_at_other_rates_differs_in_its_rate_alone():
+    (usual,) = task.two_trials(task.FINDS_OUT, policies=["gru"]).configs
+    for config, rate in zip(task.other_rates().configs, task.OTHER_RATES, strict=True):
+        assert rate not in task.RATES and config.training.learning_rate == rate
+        alike = dataclasses.replace(config.training, learning_rate=usual.training.learning_rate)
+        assert dataclasses.replace(config, training=alike) == usual
+
+
 def test_a_profile_sets_how_long_a_variant_is_trained():
     assert task.two_trials("-reversed").configs[0].training.steps == 400_000
     assert task.two_trials("-reversed", "smoke").configs[0].training.steps == 400

@@ -266,6 +266,17 @@ def reminded() -> Experiment:
     return Experiment(f"{MAIN}-reminded", "paper", tuple(configs), tuple(range(_SEEDS["paper"])))
 
 
+OTHER_RATES = (5e-4, 1e-3)  # of the GRU, which the search tried at two higher ones
+
+
+def other_rates() -> Experiment:
+    """The GRU where the direction has to be found out, at learning rates below those of the search: is it held back by its own?"""
+    (config,) = two_trials(FINDS_OUT, policies=["gru"]).configs
+    trainings = [dataclasses.replace(config.training, learning_rate=rate) for rate in OTHER_RATES]
+    configs = tuple(dataclasses.replace(config, training=training) for training in trainings)
+    return Experiment(f"{MAIN}{FINDS_OUT}-rates", "paper", configs, tuple(range(_SEEDS["paper"])))
+
+
 SEARCHED_STEPS = 80_000
 RATE, FACTORS = 2e-3, (0.04, 0.2)  # of plastic policies
 RATES = (2e-3, 4e-3)  # of those without an η: as many tries

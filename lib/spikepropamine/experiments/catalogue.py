@@ -77,7 +77,10 @@ if adaptation_task.CHOSEN:  # by that search
         adaptation_task.MAIN + variant: partial(adaptation_task.two_trials, variant)
         for variant in adaptation_task.VARIANTS
     }
-    ROUND_TWO |= {f"{adaptation_task.MAIN}-reminded": adaptation_task.reminded}
+    ROUND_TWO |= {
+        f"{adaptation_task.MAIN}-reminded": adaptation_task.reminded,
+        f"{adaptation_task.MAIN}-reward-rates": adaptation_task.other_rates,
+    }
 ROUND_TWO |= {
     f"{robot}-{kind}": partial(make, robot)
     for robot in walking_round_two.STEPS

@@ -203,6 +203,17 @@ def test_whether_it_is_found_out_is_said_in_words(definitions):
     assert drawn.caption.startswith("ndp-bcm and gru find out which way to run: ")
 
 
+def test_the_gru_at_other_rates_is_told():
+    runs = pd.concat(
+        runs_of({"gru": share}).query("network == 'gru'").assign(**{"training.learning_rate": rate})
+        for rate, share in ((0.001, 0.9), (0.0005, 0.8))
+    )
+    told = variants.at_other_rates(runs, NAMES)
+    assert "the GRU runs 0.60 (" in told and "m at 0.0005 (80% go the right way) and 0.80 (" in told
+    assert told.endswith("(exploratory, 5 seeds).")
+    assert variants.at_other_rates(runs, ["snn"]) == variants.at_other_rates(pd.DataFrame(), NAMES) == ""
+
+
 def told_runs(scores):
     """Runs of the mlp that is told throughout, by variant, around ``scores``."""
     hashes = {variant: config.hash for variant, config in zip(TOLD, reminded().configs)}

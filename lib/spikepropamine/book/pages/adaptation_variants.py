@@ -96,6 +96,19 @@ def found_out(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions
     )
 
 
+def at_other_rates(runs: pd.DataFrame, names: Sequence[str]) -> str:
+    """What the GRU reaches at other learning rates, in a sentence; empty where it was not run or is not asked for."""
+    if not len(runs) or "gru" not in names:
+        return ""
+    told = [
+        f"{interquartile_mean(part.score):.2f} m at {rate:g} ({interquartile_mean(part.right).mean:.0%} go the right way)"
+        for rate, part in runs.groupby("training.learning_rate")
+    ]
+    return figures.minus(
+        f"The learning rates are those that the search found where the direction is shown. At lower ones the GRU runs {enumerated(told)} (exploratory, {seeds(runs)})."
+    )
+
+
 def steps(runs: pd.DataFrame) -> str:
     """How long policies were trained, in words."""
     return f"{between(runs['training.steps'], ',')} steps"
