@@ -210,6 +210,7 @@ class Exploration {
       if (step === undefined || points.length === 0) return;
       event.preventDefault();
       tell((current + step + points.length + (current < 0 && step < 0)) % points.length);
+      box.scrollLeft = points[current].left - box.clientWidth / 2; // a plot that is wider than its place follows
     });
   }
 }

@@ -45,7 +45,13 @@ class TwoTrialsConfig(Config):
 
     @property
     def label(self) -> str:
-        return f"{self.network.name} {self.task.hidden} gap {self.task.gap_s:g} s"
+        task = self.task
+        also = (
+            [f"torque {task.torque:g}"] * bool(task.torque)
+            + ["reward shown"] * (task.cue == "reward")
+            + ["told throughout"] * task.reminded
+        )
+        return ", ".join([f"{self.network.name} {task.hidden} gap {task.gap_s:g} s", *also])
 
     def build(self, seed: int) -> nn.Module:
         """The untrained policy."""

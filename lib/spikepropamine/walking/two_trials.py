@@ -5,8 +5,8 @@ a metre forward earns, +1 or −1. Then the body is put back to its start and th
 policy's own state tells the second trial what the first one showed. Between the trials the observations may be blank for
 a while. In other versions one of two legs, or one of six motors, is lame or works backwards, and the first trial shows which.
 
-In the harder version the first trial shows what each step earned, not the direction. A policy has to find out: to put the
-reward together with its own speed, an exclusive-or that has to be learned before anything else can be.
+In the harder version the first trial shows what the step before earned, not the direction. A policy has to find out: to put
+the reward together with its own speed, an exclusive-or that has to be learned before anything else can be.
 
 Many episodes run side by side, each in its own ``mujoco.MjData``: a control step of all of them costs little more than
 the physics.
@@ -51,7 +51,7 @@ HIDDEN = {"direction": tuple(DIRECTIONS)} | {hidden: tuple(parts) for hidden, pa
 
 @dataclass(frozen=True)
 class TwoTrials:
-    """Run in the direction that the first trial shows, or forward with the lame limb that it shows.
+    """Run in the direction that the first trial shows or rewards, or forward with the lame limb that it shows.
 
     Raises:
         ValueError: naming the field, its value and what is allowed.

@@ -9,7 +9,7 @@ from ...experiments.adaptation_task import E_LESIONS, GAPS_S, LESIONS, SETTLED, 
 from ...records.statistics import Interval, interquartile_mean
 from ...snn.networks import NETWORKS
 from ...walking.policies import SpikingPolicy
-from ...walking.two_trials import GAIN, STEP_S, TwoTrials
+from ...walking.two_trials import GAIN, REWARD_GAIN, STEP_S, TwoTrials
 from .. import figures, plots
 from ..figures import Drawing
 from ..judges.judge import Definitions
@@ -32,6 +32,12 @@ _IN_WORDS = {
 def tidy(runs: pd.DataFrame) -> pd.DataFrame:
     """``runs`` with the column ``network``."""
     return runs.rename(columns={"network.name": "network"})
+
+
+def of_networks(runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The ``runs`` of ``names`` with the column ``network``."""
+    found = tidy(runs)
+    return found[found.network.isin(names)] if len(found) else found
 
 
 def with_curves(curves: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
@@ -273,13 +279,22 @@ def described(config: TwoTrialsConfig) -> str:
     """The task, the policies and their training in words, all values from one configuration."""
     task, training, policy = config.task, config.training, config.network
     n_inputs, n_actions = task.sizes()
+    has_to = (
+        "HalfCheetah has to run forward or backward" if task.hidden == "direction" else "HalfCheetah has to run forward"
+    )
+    after = "both trials show it" if task.reminded else "the second trial is silent about it"
     steps = training.updates(task) * training.episodes * int(task.simulated.sum())
     return (
-        f"An episode has two trials. In the first, of {task.shown} control steps ({task.shown * STEP_S:g} s), one input says in which direction "
-        f"a metre earns, by +{GAIN:g} or −{GAIN:g} (body observations have a standard deviation of 1), and another marks the trial. Then HalfCheetah is put back to its start; in the second trial, of "
-        f"{task.scored} steps ({task.scored * STEP_S:g} s), both inputs are silent. Reward is speed in the right direction, and the "
-        "score is how many metres the second trial went that way. A policy that does not remember scores 0 on average and goes "
-        "the right way in half of its episodes.\n\n"
+        f"{has_to}. An episode has two trials. The first, of {task.shown} control steps ({task.shown * STEP_S:g} s), shows {_shown(task)} (body "
+        "observations have a standard deviation of 1), and another input marks the trial. Then HalfCheetah is put back to its start; the second trial, of "
+        f"{task.scored} steps ({task.scored * STEP_S:g} s), is scored, and {after}. Reward is speed in the right direction, and the "
+        "score is how many metres the second trial went that way. "
+        + (
+            "A policy that does not remember scores 0 on average and goes the right way in half of its episodes."
+            if task.hidden == "direction" and not task.reminded
+            else ""
+        )
+        + "\n\n"
         "What is asked is therefore whether a policy *remembers*. Whether it *finds out* is asked [below](#can-it-be-found-out), where the first trial "
         "shows the reward: the direction then follows only from the signs of reward and speed together, which neither a GRU nor a plastic network "
         "learned in up to 166,000 steps, so that training is longer there.\n\n"
@@ -292,14 +307,40 @@ def described(config: TwoTrialsConfig) -> str:
     )
 
 
+def _shown(task: TwoTrials) -> str:
+    """What the first trial shows, and how."""
+    if task.cue == "reward":
+        return f"by one input what the step before earned, in m/s times {REWARD_GAIN:g}"
+    if task.hidden == "direction":
+        return f"by one input in which direction a metre earns, +{GAIN:g} or −{GAIN:g}"
+    how = (
+        f"by one input, +{GAIN:g} or −{GAIN:g},"
+        if task.n_cues == 2
+        else f"by {GAIN:g} in one of {task.n_cues - 1} inputs"
+    )
+    return f"{how} which {task.hidden} is lame"
+
+
 def draw_task(task: TwoTrials) -> Drawing:
     """One episode as a timeline."""
     gap = max(task.gap_s, 0.0)
     first, second = task.shown * STEP_S, task.scored * STEP_S
     figure, axis = figures.grid(1, 1, height=1.7)
     parts = [
-        ("first trial", 0.0, first, "#F0E442", "shown: ±1, what a\nmetre forward earns"),
-        ("second trial", first + gap, second, "#56B4E9", "not shown; scored: metres in the right direction"),
+        (
+            "first trial",
+            0.0,
+            first,
+            "#F0E442",
+            "shown: what the\nstep before earned" if task.cue == "reward" else f"shown: which\n{task.hidden}",
+        ),
+        (
+            "second trial",
+            first + gap,
+            second,
+            "#56B4E9",
+            f"{'' if task.reminded else 'not '}shown; scored: metres in the right direction",
+        ),
     ]
     rows = []
     for name, start, lasts, colour, text in parts:
@@ -320,9 +361,10 @@ def draw_task(task: TwoTrials) -> Drawing:
     return Drawing(
         figure,
         pd.DataFrame(rows),
-        "Nothing but the policy's own state tells the second trial what the first one showed: an episode of the task.",
-        f"A timeline: a first trial of {first:g} s in which the direction is shown, the robot put back to its start, and a second "
-        f"trial of {second:g} s in which it is not shown and which is scored.",
+        "Both trials show what has to be known: an episode of the task."
+        if task.reminded
+        else "Nothing but the policy's own state tells the second trial what the first one showed: an episode of the task.",
+        f"A timeline: a first trial of {first:g} s, the robot put back to its start, and a second trial of {second:g} s, which is scored.",
     )
 
 
@@ -375,7 +417,8 @@ def draw_scores(
     styles = figures.network_styles(names)
     figure, axes = figures.grid(1, 2, height=3.0, sharey=True)
     plots.seeds_and_interval(axes[0], runs, "right", styles, horizontal=True)
-    limits = {"chance": 0.5, "forgets": definitions.forgets_at_most, "remembers": definitions.remembers_at_least}
+    fails = "forgets" if verb is REMEMBERS else "does not"
+    limits = {"chance": 0.5, fails: definitions.forgets_at_most, verb[0]: definitions.remembers_at_least}
     plots.limits(axes[0], limits, horizontal=True)
     axes[0].set(xlim=(0, 1.03), xlabel="share that went the right way")
     plots.seeds_and_interval(axes[1], runs, "score", styles, horizontal=True)

@@ -1,10 +1,11 @@
-"""The walk that must be learned within the episode, trained in other ways: with gaps, or with another critic."""
+"""The walk that must be learned within the episode, trained in other ways: with gaps, another critic, or the reward shown in place of the direction."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from ...experiments.adaptation_task import CHOSEN
 from ...records.statistics import interquartile_mean
 from .. import figures, plots
 from ..figures import Drawing
@@ -57,7 +58,9 @@ def trained_gap(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> str:
     share = {name: mean_score(of_it, name, "right") for name in names if (of_it.network == name).any()}
     plastic = [name for name in plastic_of(names) if name in share]
     others = other_memories(share)
-    said = (enumerated(f"{name} {share[name]:.0%}" for name in some) for some in (plastic, others) if some)
+    said = [enumerated(f"{name} {share[name]:.0%}" for name in some) for some in (plastic, others) if some]
+    if not said:
+        return ""
     told = "; of the other memories, ".join(said)
     return f"- **{variant_in_words(gaps[-1]).capitalize()}** (exploratory), the share of episodes that go the right way is: {told}."
 
@@ -66,19 +69,24 @@ def finds_out(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions
     """Which policies find out the direction from the reward, where they keep it, and how far they run, in sentences."""
     found = remembers(runs, names, definitions)
     plastic = [name for name in plastic_of(names) if name in found]
-    said = [who_remembers(runs, names, definitions, FINDS)]
+    able = [name for name in plastic if found[name][1] == "remembers"]
+    said = [_too_few(runs, definitions)]
     if plastic:
-        able = sum(found[name][1] == "remembers" for name in plastic)
-        said.insert(0, f"{'Yes' if able == len(plastic) else 'In part' if able else 'Not here'}, by the criterion above: {able} of {len(plastic)} plastic networks do.")  # fmt: skip
-        alone, swapped, follow = following_e(runs, plastic)
-        said.append(
-            f"What is found out lies in E in {enumerated(follow)} ({between(swapped[follow])} of episodes go the right way with E swapped, {between(alone[follow])} with all but E forgotten)."
-            if follow
-            else f"With E swapped {between(swapped)} of their episodes go the right way, with all but E forgotten {between(alone)}, so E does not decide alone."
-        )
+        said.append(f"{answer(len(able), len(plastic))}.")
+    said.append(who_remembers(runs, names, definitions, FINDS))
+    if able:
+        alone, swapped, follow = following_e(runs, able)
+        rest = enumerated(f"{name} ({swapped[name]:.0%} and {alone[name]:.0%})" for name in able if name not in follow)
+        if follow:
+            said.append(
+                f"What is found out lies in E in {enumerated(follow)}: {between(swapped[follow])} of their episodes go the right way with E "
+                f"swapped, {between(alone[follow])} with all but E forgotten."
+            )
+        if rest:
+            said.append(f"It does not lie in E alone in {rest}.")
     metres = enumerated(f"{name} {mean_score(runs, name):.2f}" for name in found)
     said.append(f"In metres: {metres}.")
-    return figures.minus(" ".join(said))
+    return figures.minus(" ".join(filter(None, said)))
 
 
 def found_out(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> str:
@@ -87,25 +95,39 @@ def found_out(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions
     if not found:
         return ""
     able = [name for name, (_, how) in found.items() if how == "remembers"]
-    others = remembers(runs, other_memories(names), definitions)
-    beside = "".join(f"; {name} in {share.mean:.0%}" for name, (share, _) in others.items())
+    others = remembers(runs, [name for name in names if name not in found], definitions)
     shares = ", ".join(f"{name} {right_way(share, definitions)}" for name, (share, _) in found.items())
+    beside = ", ".join(f"{name} {share.mean:.0%}" for name, (share, _) in others.items())
     return figures.minus(
-        f"- **Is the direction found out where only the reward is shown? {answer(len(able), len(found))}.** After {steps(runs)} these shares of episodes go the right "
-        f"way: {shares}{beside}."
+        f"- **Is the direction found out where only the reward is shown? {answer(len(able), len(found))}.** {_too_few(runs, definitions)} After "
+        f"{steps(runs)} these shares of episodes go the right way: {shares}"
+        + (f"; of the others, {beside}" * bool(beside))
+        + "."
+    ).replace("  ", " ")
+
+
+def _too_few(runs: pd.DataFrame, definitions: Definitions) -> str:
+    """That there are too few seeds to judge, where there are."""
+    fewest = runs.groupby("network").seed.nunique().min()
+    enough = definitions.adaptation_seeds_at_least
+    return (
+        f"**Not judged yet**: {fewest} of {enough} seeds of the network with the fewest are run."
+        if fewest < enough
+        else ""
     )
 
 
-def at_other_rates(runs: pd.DataFrame, names: Sequence[str]) -> str:
-    """What the GRU reaches at other learning rates, in a sentence; empty where it was not run or is not asked for."""
+def at_other_rates(runs: pd.DataFrame, usual: pd.DataFrame, names: Sequence[str]) -> str:
+    """What the GRU reaches at other learning rates beside its ``usual`` runs; empty where it was not run or is not asked for."""
     if not len(runs) or "gru" not in names:
         return ""
+    runs = pd.concat([runs, usual[usual.network == "gru"]], ignore_index=True)
     told = [
         f"{interquartile_mean(part.score):.2f} m at {rate:g} ({interquartile_mean(part.right).mean:.0%} go the right way)"
         for rate, part in runs.groupby("training.learning_rate")
     ]
     return figures.minus(
-        f"The learning rates are those that the search found where the direction is shown. At lower ones the GRU runs {enumerated(told)} (exploratory, {seeds(runs)})."
+        f"The learning rates are those that the search found where the direction is shown. The GRU's is {CHOSEN['gru'][0]:g}; with lower ones beside it (exploratory, {seeds(runs)} each) it runs {enumerated(told)}."
     )
 
 
@@ -123,8 +145,8 @@ def holds_elsewhere(runs: Mapping[str, pd.DataFrame], names: Sequence[str], defi
         told.append(f"{counts[-1]} of {len(found)} {VARIANTS_IN_A_SENTENCE[variant]}")
     if not told or not plastic:
         return ""
-    answer = "Mostly" if min(counts) > len(plastic) / 2 else "In part" if any(counts) else "No"
-    return f"{answer}. Of the plastic networks, by the criterion above, these remember the way: {enumerated(told)}."
+    how_many = "Mostly" if min(counts) > len(plastic) / 2 else "In part" if any(counts) else "No"
+    return f"{how_many}. Of the plastic networks, by the criterion above, these remember the way: {enumerated(told)}."
 
 
 def shown_variants(runs: Mapping[str, pd.DataFrame], names: Sequence[str], definitions: Definitions) -> pd.DataFrame:
@@ -239,6 +261,8 @@ def follows_elsewhere(trained: Mapping[str, pd.DataFrame], names: Sequence[str])
     told = []
     for variant, runs in trained.items():
         alone, _, follow = following_e(runs, plastic_of(names))
+        if alone.empty:
+            continue
         others = [name for name in alone.index if name not in follow]
         but = f" (all but {enumerated(others)})" if 0 < len(others) < len(follow) else ""
         told.append(f"{len(follow)} of {len(alone)} {VARIANTS_IN_A_SENTENCE[variant]}{but}")

@@ -280,7 +280,8 @@ def _walking(newest: Mapping[str, Judgement], results: Records) -> str:
         told += f". Where [a walk must be remembered](adaptation.ipynb), {remember.cells[0]} of {remember.cells[1]} networks remember which way to run"
         found = newest.get("claim-adaptation-finding-out")
         if found is not None and found.decision.found:
-            told += f", and {found.cells[0]} find it out from the reward alone"
+            met, of = found.cells
+            told += f", and {met or 'none'} of {of} find{'s' * (met == 1)} it out where only the reward is shown"
     return told + "."
 
 
