@@ -125,7 +125,7 @@ def test_the_task_is_described_as_it_was_changed():
     )
     assert "shows by one input what the step before earned, in m/s times 3" in told(cue="reward")
     assert "shows by 5 in one of 6 inputs which motor is lame" in told(hidden="motor")
-    assert "in half of its" not in told(hidden="limb") and "both trials show it" in told(reminded=True)
+    assert "in half of its" not in told(hidden="limb") and "is scored, and shows it too" in told(reminded=True)
     assert page.draw_task(TwoTrials(reminded=True)).caption.startswith("Both trials show")
 
 

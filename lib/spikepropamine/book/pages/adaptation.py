@@ -282,7 +282,7 @@ def described(config: TwoTrialsConfig) -> str:
     has_to = (
         "HalfCheetah has to run forward or backward" if task.hidden == "direction" else "HalfCheetah has to run forward"
     )
-    after = "both trials show it" if task.reminded else "the second trial is silent about it"
+    after = "shows it too" if task.reminded else "is silent about it"
     steps = training.updates(task) * training.episodes * int(task.simulated.sum())
     return (
         f"{has_to}. An episode has two trials. The first, of {task.shown} control steps ({task.shown * STEP_S:g} s), shows {_shown(task)} (body "
