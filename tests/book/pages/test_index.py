@@ -146,3 +146,8 @@ def test_walking_is_told_of_the_round_that_judged_it(repository, results):
     assert returns.groupby("place").network.nunique().to_dict() == {"Ant": 6, "HalfCheetah": 6}
     assert "ndp-oja on HalfCheetah walks significantly better than snn" in drawing.caption
     assert "novel-conditions-round-two" in index.shown_in_overview(measured, judgements)
+
+
+def test_what_is_remembered_and_found_out_while_walking_is_told(repository, results):
+    told = index.answer(claims.judge(claims.load_rounds(repository / "book" / "claims.yml"), results), results).data
+    assert "3 of 4 networks remember which way to run, and 3 of 4 find it out where only the reward is shown." in told
