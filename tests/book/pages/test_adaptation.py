@@ -217,7 +217,13 @@ def test_whether_it_is_found_out_is_said_in_words(definitions):
     )
     assert "gru 0.80" in told and "E alone" not in told and "Not judged" not in told
     outside = variants.finds_out(runs.assign(**{"right.E swapped": 0.4}), NAMES, definitions)
-    assert "It does not lie in E alone in ndp-bcm (40% and 95%)." in outside and "lies in E in" not in outside
+    beside = variants.finds_out(runs.assign(**{"right.E forgotten": 0.9}), NAMES, definitions)
+    assert "Not all of it lies in E: with E forgotten the right way is still taken by ndp-bcm (90%" in beside
+    assert (
+        "Not all of it" not in told
+        and "It does not lie in E alone in ndp-bcm (40% and 95%)." in outside
+        and "lies in E in" not in outside
+    )
 
 
 def test_nothing_is_said_of_where_it_lies_where_nothing_is_found_out_nor_of_plastic_networks_that_were_not_asked_for(

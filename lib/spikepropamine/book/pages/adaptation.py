@@ -217,14 +217,14 @@ def _efficacies(runs: pd.DataFrame, able: Sequence[str]) -> str:
         f"**E is enough, and decides when it is swapped.** Of the episodes of {enumerated(able)} these go the right way: {between(kept)} when all but "
         f"E is forgotten between the trials; {between(swapped)} when E is swapped with an episode of the other direction (most in "
         f"{worst}); {between(forgotten)} when E alone is forgotten; {between(unread)} when E is not read (α = 0)."
-        + _also_outside(runs, able)
+        + also_outside(runs, able)
     )
 
 
 OUTSIDE = 0.6  # share that goes the right way with E forgotten, above which something outside E must tell it
 
 
-def _also_outside(runs: pd.DataFrame, able: Sequence[str]) -> str:
+def also_outside(runs: pd.DataFrame, able: Sequence[str]) -> str:
     """Which networks still go the right way too often without E for E to be all there is, seed by seed; empty where none does."""
     told = []
     for name in able:

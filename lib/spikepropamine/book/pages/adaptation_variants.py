@@ -15,6 +15,7 @@ from .adaptation import (
     FINDS,
     INTACT,
     MOST,
+    also_outside,
     answer,
     following_e,
     lesioned,
@@ -84,6 +85,7 @@ def finds_out(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions
             )
         if rest:
             said.append(f"It does not lie in E alone in {rest}.")
+        said.append(also_outside(runs, follow).strip())
     metres = enumerated(f"{name} {mean_score(runs, name):.2f}" for name in found)
     said.append(f"In metres: {metres}.")
     return figures.minus(" ".join(filter(None, said)))
