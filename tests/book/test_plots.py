@@ -147,3 +147,13 @@ def in_the_dark(colour):
     grey = np.array([0.213, 0.715, 0.072])
     turned = np.clip(2 * grey @ (1 - np.asarray(colour)) - (1 - np.asarray(colour)), 0, 1)
     return np.clip(1.4 * turned, 0, 1)
+
+
+def test_names_of_thresholds_close_to_one_another_do_not_overlap():
+    figure, axis = plt.subplots(figsize=(3.2, 3))
+    axis.set(xlim=(0, 1.03))
+    plots.limits(axis, {"remembers": 0.75, "chance": 0.5, "forgets": 0.6}, horizontal=True)
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in axis.texts]
+    plt.close(figure)
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))

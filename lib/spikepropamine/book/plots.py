@@ -103,13 +103,16 @@ def seeds_and_interval(
 def limits(axis: Axes, values: Mapping[str, float], horizontal: bool = False) -> None:
     """Thresholds as thin lines across ``axis``, dashed, dotted and so on, each with its name at the line's end.
 
-    ``horizontal`` is that of the dot plot: values along x, so that the lines stand upright.
+    ``horizontal`` is that of the dot plot: values along x, so that the lines stand upright; of several, the outer names lean outwards.
     """
+    lean = dict.fromkeys(values, "center")
+    if len(values) > 1:
+        lean |= {min(values, key=values.__getitem__): "right", max(values, key=values.__getitem__): "left"}
     for (name, value), dash in zip(values.items(), ("--", ":", "-.", (0, (1, 3)))):
         draw = axis.axvline if horizontal else axis.axhline
         draw(value, color="0.4", lw=0.8, ls=dash, zorder=0)
         if horizontal:
-            axis.text(value, 1.0, name, transform=axis.get_xaxis_transform(), fontsize=7, color="0.35", ha="center", va="bottom")  # fmt: skip
+            axis.text(value, 1.0, name, transform=axis.get_xaxis_transform(), fontsize=7, color="0.35", ha=lean[name], va="bottom")  # fmt: skip
         else:
             axis.text(1.0, value, f" {name}", transform=axis.get_yaxis_transform(), fontsize=7, color="0.35", va="center")  # fmt: skip
 

@@ -417,7 +417,7 @@ def draw_scores(
     styles = figures.network_styles(names)
     figure, axes = figures.grid(1, 2, height=3.0, sharey=True)
     plots.seeds_and_interval(axes[0], runs, "right", styles, horizontal=True)
-    fails = "forgets" if verb is REMEMBERS else "does not"
+    fails = "forgets" if verb is REMEMBERS else "fails"
     limits = {"chance": 0.5, fails: definitions.forgets_at_most, verb[0]: definitions.remembers_at_least}
     plots.limits(axes[0], limits, horizontal=True)
     axes[0].set(xlim=(0, 1.03), xlabel="share that went the right way")

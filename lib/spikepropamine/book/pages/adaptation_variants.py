@@ -241,14 +241,14 @@ def draw_variants(
             rows.append(scores.assign(network="mlp", trained_as=variant_in_words(variant), state="told throughout"))
     figure.supxlabel("metres (in the right direction, where there is one)", fontsize=9)
     grey = {"color": "0.3", "marker": "o", "linestyle": "none"}
-    styles = {"as it is": grey | {"label": "as it is"}, "swapped": grey | {"label": "state swapped", "mfc": "none"}}
+    styles = {"as it is": grey, "state swapped": grey | {"mfc": "none"}}
     if any(variant in told for variant in runs):
-        styles["told"] = {"color": "0.3", "linestyle": "-", "label": "mlp told throughout"}
+        styles["mlp told throughout"] = {"color": "0.3", "linestyle": "-"}
     plots.legend_above(figure, styles)
     data = pd.concat(rows, ignore_index=True)
     kept = {variant: relying(of_it, names) for variant, of_it in runs.items()}
     who = "; ".join(f"{variant_in_words(variant)}: {enumerated(able) or 'none'}" for variant, able in kept.items())
-    line = "; line: an mlp that is told throughout what is hidden" if "told" in styles else ""
+    line = "; line: an mlp that is told throughout what is hidden" if "mlp told throughout" in styles else ""
     return Drawing(
         figure,
         data,
