@@ -127,12 +127,19 @@ def test_what_is_reminded_differs_from_its_variant_in_that_alone():
         assert dataclasses.replace(told, task=dataclasses.replace(told.task, reminded=False)) == usual
 
 
-def test_the_gru_at_other_rates_differs_in_its_rate_alone():
-    (usual,) = task.two_trials(task.FINDS_OUT, policies=["gru"]).configs
-    for config, rate in zip(task.other_rates().configs, task.OTHER_RATES, strict=True):
-        assert rate not in task.RATES and config.training.learning_rate == rate
-        alike = dataclasses.replace(config.training, learning_rate=usual.training.learning_rate)
-        assert dataclasses.replace(config, training=alike) == usual
+@pytest.mark.parametrize("variant", ("", task.FINDS_OUT))
+def test_policies_at_other_rates_differ_in_their_rate_alone(variant):
+    usual = {config.network.name: config for config in task.two_trials(variant).configs}
+    tried: dict[str, set] = {}
+    for config in task.other_rates(variant).configs:
+        name = config.network.name
+        tried.setdefault(name, set()).add(config.training.learning_rate)
+        alike = dataclasses.replace(config.training, learning_rate=usual[name].training.learning_rate)
+        assert dataclasses.replace(config, training=alike) == usual[name]
+    assert tried["gru"] == set(task.OTHER_RATES) and max(task.OTHER_RATES) < min(task.RATES)
+    assert set(tried) == (set(MEMORIES) - {"mlp"} if variant else {"gru"})
+    with pytest.raises(ValueError, match="variant = '-limb'"):
+        task.other_rates("-limb")
 
 
 def test_a_profile_sets_how_long_a_variant_is_trained():

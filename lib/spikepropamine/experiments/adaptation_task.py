@@ -272,15 +272,24 @@ def reminded() -> Experiment:
     return Experiment(f"{MAIN}-reminded", "paper", tuple(configs), tuple(range(_SEEDS["paper"])))
 
 
-OTHER_RATES = (5e-4, 1e-3)  # of the GRU, which the search tried at two higher ones
+OTHER_RATES = (5e-4, 1e-3)  # below those of the search, whose lower one it found best for the GRU
 
 
-def other_rates() -> Experiment:
-    """The GRU where the direction has to be found out, at learning rates below those of the search: is it held back by its own?"""
-    (config,) = two_trials(FINDS_OUT, policies=["gru"]).configs
-    trainings = [dataclasses.replace(config.training, learning_rate=rate) for rate in OTHER_RATES]
-    configs = tuple(dataclasses.replace(config, training=training) for training in trainings)
-    return Experiment(f"{MAIN}{FINDS_OUT}-rates", "paper", configs, tuple(range(_SEEDS["paper"])))
+def other_rates(variant: str = FINDS_OUT) -> Experiment:
+    """Is a policy held back by its learning rate? The GRU at OTHER_RATES, and where the direction has to be found out all others
+    that can remember at the lowest of them; the snn beside them.
+
+    Args:
+        variant: "" or FINDS_OUT.
+    """
+    require_choice("variant", variant, ("", FINDS_OUT))
+    configs = []
+    for name in PUBLISHED_MEMORIES if variant else ("gru",):
+        (config,) = two_trials(variant, policies=[name]).configs
+        for rate in {"gru": OTHER_RATES, "mlp": ()}.get(name, OTHER_RATES[:1]):
+            training = dataclasses.replace(config.training, learning_rate=rate)
+            configs.append(dataclasses.replace(config, training=training))
+    return Experiment(f"{MAIN}{variant}-rates", "paper", tuple(configs), tuple(range(_SEEDS["paper"])))
 
 
 SEARCHED_STEPS = 80_000

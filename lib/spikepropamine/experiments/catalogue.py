@@ -79,7 +79,8 @@ if adaptation_task.CHOSEN:  # by that search
     }
     ROUND_TWO |= {
         f"{adaptation_task.MAIN}-reminded": adaptation_task.reminded,
-        f"{adaptation_task.MAIN}-reward-rates": adaptation_task.other_rates,
+        f"{adaptation_task.MAIN}-rates": partial(adaptation_task.other_rates, ""),
+        f"{adaptation_task.MAIN}{adaptation_task.FINDS_OUT}-rates": adaptation_task.other_rates,
     }
 ROUND_TWO |= {
     f"{robot}-{kind}": partial(make, robot)
