@@ -43,11 +43,6 @@ def require_not_negative(name: str, value: Any) -> None:
     require(_is_number(value) and 0 <= value < float("inf"), name, value, "a finite number >= 0")
 
 
-def require_within(name: str, value: Any, low: float, high: float) -> None:
-    """Refuse anything but a number from ``low`` to ``high``, both allowed."""
-    require(_is_number(value) and low <= value <= high, name, value, f"a number from {low:g} to {high:g}")
-
-
 def require_bool(name: str, value: Any) -> None:
     """Refuse what is neither True nor False."""
     require(isinstance(value, bool), name, value, "True or False")

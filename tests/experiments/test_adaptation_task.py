@@ -143,8 +143,8 @@ def test_policies_at_other_rates_differ_in_their_rate_alone(variant):
 
 
 def test_a_profile_sets_how_long_a_variant_is_trained():
-    assert task.two_trials("-reversed").configs[0].training.steps == 400_000
-    assert task.two_trials("-reversed", "smoke").configs[0].training.steps == 400
+    assert task.two_trials(task.FINDS_OUT).configs[0].training.steps == 800_000
+    assert task.two_trials(task.FINDS_OUT, "smoke").configs[0].training.steps == 400
 
 
 def test_variants_differ_in_what_they_say():

@@ -81,18 +81,19 @@ def test_a_lame_limb_does_not_answer():
     assert moved[0][:3].max() > 2 * moved[1][:3].max() and moved[1][3:].max() > 2 * moved[0][3:].max()
 
 
-def test_a_dead_motor_does_not_answer_and_one_that_works_backwards_answers_the_other_way():
+def test_each_of_six_motors_may_be_dead_and_its_joint_alone_answers_less():
     def act(t, body, shown, state):
         return np.full((len(body), 6), 0.3, np.float32), state
 
-    def moved(k, torque):
-        found = lived(TwoTrials(hidden="motor", torque=torque, shown=6, scored=8), (k,), act, seed=1)
-        # qvel of the six joints, back leg first, after one control step
-        return (found.bodies[1, 0, 11:17] - found.bodies[0, 0, 11:17])[k]
+    def moved(task, k):
+        found = lived(task, (k,), act, seed=1)
+        # qvel of the six joints, back leg first, gained in one control step
+        return found.bodies[1, 0, 11:17] - found.bodies[0, 0, 11:17]
 
+    whole = moved(SMALL, 0)
     for k, name in enumerate(HIDDEN["motor"]):
-        whole, dead, backwards = (moved(k, torque) for torque in (1.0, 0.0, -1.0))
-        assert whole > dead > backwards, name
+        less = whole - moved(TwoTrials(hidden="motor", shown=6, scored=8), k)
+        assert np.argmax(less) == k and less[k] > 1, name
 
 
 def test_of_more_than_two_values_each_has_an_input_of_its_own():
@@ -146,10 +147,6 @@ def test_a_simulation_that_goes_wrong_is_counted_and_its_episode_earns_nothing_m
         {"scored": 1.5},
         {"gap_s": -1.0},
         {"gap_s": 0.03},
-        {"torque": 1.5, "hidden": "limb"},
-        {"torque": float("nan"), "hidden": "limb"},
-        {"torque": True, "hidden": "limb"},
-        {"torque": -1.0},  # nothing is lame where the direction is hidden
         {"cue": "price"},
         {"reminded": 1},
     ],

@@ -46,11 +46,7 @@ class TwoTrialsConfig(Config):
     @property
     def label(self) -> str:
         task = self.task
-        also = (
-            [f"torque {task.torque:g}"] * bool(task.torque)
-            + ["reward shown"] * (task.cue == "reward")
-            + ["told throughout"] * task.reminded
-        )
+        also = ["reward shown"] * (task.cue == "reward") + ["told throughout"] * task.reminded
         return ", ".join([f"{self.network.name} {task.hidden} gap {task.gap_s:g} s", *also])
 
     def build(self, seed: int) -> nn.Module:
@@ -220,8 +216,6 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     FINDS_OUT: {"task": {"cue": "reward"}, "training": {"steps": 800_000}},
     "-limb": {"task": {"hidden": "limb"}},
     "-motor": {"task": {"hidden": "motor"}},
-    # long enough for a policy that is told throughout to make something of it
-    "-reversed": {"task": {"hidden": "limb", "torque": -1.0}, "training": {"steps": 400_000}},
     "-blind-critic": {"training": {"privileged": False}},
 }
 
@@ -260,7 +254,7 @@ def two_trials(
     return Experiment(named(MAIN + variant, profile), profile, tuple(configs), seeds, weights_of=seeds)
 
 
-TOLD = ("", "-limb", "-motor", "-reversed")  # variants that differ in what there is to remember
+TOLD = ("", "-limb", "-motor")  # variants that differ in what there is to remember
 
 
 def reminded() -> Experiment:

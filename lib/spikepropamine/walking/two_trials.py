@@ -3,7 +3,7 @@
 HalfCheetah has to run forward or backward, which is drawn for each episode. During the first trial the policy reads what
 a metre forward earns, +1 or −1. Then the body is put back to its start and that is hidden, so that nothing but the
 policy's own state tells the second trial what the first one showed. Between the trials the observations may be blank for
-a while. In other versions one of two legs, or one of six motors, is lame or works backwards, and the first trial shows which.
+a while. In other versions one of two legs, or one of six motors, is dead, and the first trial shows which.
 
 In the harder version the first trial shows what the step before earned, not the direction. A policy has to find out: to put
 the reward together with its own speed, an exclusive-or that has to be learned before anything else can be.
@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import mujoco
 import numpy as np
 
-from ..checks import require, require_bool, require_choice, require_count, require_not_negative, require_within
+from ..checks import require, require_bool, require_choice, require_count, require_not_negative
 from ..fields import added
 from .conditions import motors
 from .robots import WENT_WRONG, Locomotion
@@ -44,24 +44,23 @@ MOTORS = {
     "front shin": ("fshin",),
     "front foot": ("ffoot",),
 }
-_LAME = {"limb": LIMBS, "motor": MOTORS}  # by what is hidden: the joints of what may be lame
+_LAME = {"limb": LIMBS, "motor": MOTORS}  # by what is hidden: the joints of what may be dead
 # what may be hidden, and its values: an even number, the second half of which are the counterparts of the first
 HIDDEN = {"direction": tuple(DIRECTIONS)} | {hidden: tuple(parts) for hidden, parts in _LAME.items()}
 
 
 @dataclass(frozen=True)
 class TwoTrials:
-    """Run in the direction that the first trial shows or rewards, or forward with the lame limb that it shows.
+    """Run in the direction that the first trial shows or rewards, or forward with the dead limb or motor that it shows.
 
     Raises:
         ValueError: naming the field, its value and what is allowed.
     """
 
-    hidden: str = "direction"  # what is drawn for each episode: the direction to run in, or which limb or motor is lame
+    hidden: str = "direction"  # what is drawn for each episode: the direction to run in, or which limb or motor is dead
     shown: int = 20  # control steps of the first trial, which shows what is hidden after it
     gap_s: float = 0.0  # seconds between the trials, in which every observation is zero and the body is not simulated
     scored: int = 60  # control steps of the second trial, which is scored
-    torque: float = added(0.0)  # share of its torque that what is lame has: 0 is dead, -1 works backwards
     cue: str = added("value")  # what the first trial shows: the hidden value, or the reward of the step before
     reminded: bool = added(False)  # whether the second trial shows it too, so that nothing has to be remembered
 
@@ -72,9 +71,6 @@ class TwoTrials:
         require_not_negative("gap_s", self.gap_s)
         whole = abs(self.gap_s / STEP_S - self.gap) < 1e-6
         require(whole, "gap_s", self.gap_s, f"a whole number of control steps of {STEP_S} s")
-        require_within("torque", self.torque, -1, 1)
-        lames = self.hidden in _LAME or self.torque == 0
-        require(lames, "torque", self.torque, f"0 where nothing is lame (hidden = {self.hidden!r})")
         require_choice("cue", self.cue, CUES)
         require_bool("reminded", self.reminded)
 
@@ -121,19 +117,19 @@ class TwoTrials:
 
     def sizes(self) -> tuple[int, int]:
         """How many inputs a policy has, the cues among them, and how many actions."""
-        model = _models(self.hidden, self.torque)[0]
+        model = _models(self.hidden)[0]
         return model.nq - 1 + model.nv + self.n_cues, model.nu
 
 
 @cache
-def _models(hidden: str, torque: float) -> list[mujoco.MjModel]:
+def _models(hidden: str) -> list[mujoco.MjModel]:
     """The robot's model for each value of what is hidden."""
     env = Locomotion("HalfCheetah-v5").make()
     model = copy.copy(env.unwrapped.model)
     env.close()
     models = [copy.copy(model) for _ in HIDDEN[hidden]]
     for lamed, joints in zip(models, _LAME.get(hidden, {}).values()):
-        lamed.actuator_gear[motors(lamed, joints)] *= torque
+        lamed.actuator_gear[motors(lamed, joints)] = 0.0
     return models
 
 
@@ -172,7 +168,7 @@ def live(
         rng: draws where the bodies start.
         between: what happens to the policy's state between the trials.
     """
-    models = [_models(task.hidden, task.torque)[k] for k in hidden]
+    models = [_models(task.hidden)[k] for k in hidden]
     directions = np.array(list(DIRECTIONS.values()))
     sign = directions[hidden] if task.hidden == "direction" else np.ones(len(hidden))
     data = [mujoco.MjData(model) for model in models]

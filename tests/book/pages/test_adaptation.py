@@ -124,7 +124,7 @@ def test_the_task_is_described_as_it_was_changed():
         and "in half of its episodes" in told()
     )
     assert "shows by one input what the step before earned, in m/s times 3" in told(cue="reward")
-    assert "shows by 5 in one of 6 inputs which motor is lame" in told(hidden="motor")
+    assert "shows by 5 in one of 6 inputs which motor is dead" in told(hidden="motor")
     assert "in half of its" not in told(hidden="limb") and "is scored, and shows it too" in told(reminded=True)
     assert page.draw_task(TwoTrials(reminded=True)).caption.startswith("Both trials show")
 
@@ -303,12 +303,12 @@ def test_what_is_lost_with_another_state_is_told_with_its_interval():
 
 
 def test_what_knowing_is_worth_is_told_where_it_was_measured_alone():
-    told = lame_limbs.told_scores(told_runs({"-limb": -0.02, "-reversed": 1.0}))
-    runs = {"-limb": lame({}), "-reversed": lame({}), "-motor": lame({})}
+    told = lame_limbs.told_scores(told_runs({"-limb": 1.0, "": 1.0}))
+    runs = {"-limb": lame({}), "-motor": lame({})}
     found = lame_limbs.must_it_be_remembered(runs, told, NAMES)
-    assert "farther than one that is never told in 1 of 2 of these tasks" in found
+    assert "farther than one that is never told in 1 of 1 of these tasks" in found
     lines = found.splitlines()
-    assert "works backwards" in lines[-2] and "Told throughout, the mlp runs +1.02 (" in lines[-2]
+    assert "legs is dead" in lines[-2] and "Told throughout, the mlp runs +1.02 (" in lines[-2]
     assert "Told throughout" not in lines[-1]
     without = lame_limbs.must_it_be_remembered({"-limb": lame({}).query("network != 'mlp'")}, told, NAMES)
     assert "told throughout" not in without.lower()

@@ -318,7 +318,7 @@ def _shown(task: TwoTrials) -> str:
         if task.n_cues == 2
         else f"by {GAIN:g} in one of {task.n_cues - 1} inputs"
     )
-    return f"{how} which {task.hidden} is lame"
+    return f"{how} which {task.hidden} is dead"
 
 
 def draw_task(task: TwoTrials) -> Drawing:

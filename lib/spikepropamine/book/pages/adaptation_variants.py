@@ -35,7 +35,6 @@ VARIANTS_IN_WORDS = {
     "-gap-5s": "trained with\na gap of 5 s",
     "-limb": "one of two legs\nis dead",
     "-motor": "one of six\nmotors is dead",
-    "-reversed": "one of two legs\nworks backwards",
 }
 
 VARIANTS_IN_A_SENTENCE = {

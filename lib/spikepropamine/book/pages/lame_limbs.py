@@ -12,7 +12,7 @@ from .adaptation import mean_score
 from .adaptation_variants import RELIES_M, seeds, steps, variant_in_words
 from .locomotion import plastic_of
 
-LAME = ("-limb", "-motor", "-reversed")
+LAME = ("-limb", "-motor")
 
 
 def told_scores(told: pd.DataFrame) -> dict[str, pd.Series]:
