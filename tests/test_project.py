@@ -118,7 +118,7 @@ def test_every_notebook_runs_under_smoke_and_writes_beside_the_published(worksho
         fig-locomotion-weight-sensitivity fig-locomotion-learning-round-two fig-locomotion-round-two
         fig-novel-conditions-round-two tab-novel-conditions-round-two tab-novel-conditions-by-condition
         fig-adaptation-variants fig-adaptation-limbs fig-adaptation-reward fig-adaptation-reward-learning
-        fig-adaptation-reward-lesions tab-adaptation-lesions fig-performance-growth""".split()
+        fig-adaptation-reward-lesions tab-adaptation-lesions tab-adaptation-rates fig-performance-growth""".split()
     assert promised <= {*made, *at_paper_alone}
 
 

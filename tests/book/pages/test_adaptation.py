@@ -248,15 +248,27 @@ def test_thresholds_of_finding_out_are_called_so(definitions):
     assert {"finds out", "fails", "chance"} <= written and not {"remembers", "forgets"} & written
 
 
-def test_the_gru_at_other_rates_is_told_beside_its_own():
-    def of(rate, share):
-        return runs_of({"gru": share}).query("network == 'gru'").assign(**{"training.learning_rate": rate})
+def test_who_is_held_back_by_a_learning_rate_is_told(definitions):
+    def of(name, rate, share):
+        return runs_of({name: share}).query(f"network == '{name}'").assign(**{"training.learning_rate": rate})
 
-    told = variants.at_other_rates(pd.concat([of(0.001, 0.9), of(0.0005, 0.8)]), of(0.002, 0.7), NAMES)
-    assert "The GRU's is 0.002; with lower ones beside it (exploratory, 5 seeds each) it runs 0.60 (" in told
-    assert "m at 0.0005 (80% go the right way), 0.80 (" in told and "m at 0.002 (70% go the right way)." in told
-    assert variants.at_other_rates(of(0.001, 0.9), of(0.002, 0.7), ["snn"]) == ""
-    assert variants.at_other_rates(pd.DataFrame(), of(0.002, 0.7), NAMES) == ""
+    usual = pd.concat([of("gru", 0.002, 0.7), of("dp-bcm", 0.002, 0.9), of("snn", 0.004, 0.5)])
+    rates = pd.concat([of("gru", 0.001, 0.8), of("gru", 0.0005, 0.9), of("dp-bcm", 0.0005, 0.9)])
+    told = variants.held_back(rates, usual, NAMES)
+    assert told.startswith(
+        "At learning rates below those of the search (exploratory, 5 seeds) gru runs 0.80 m at 0.0005"
+    )
+    assert "in place of 0.40 (+0.40 (" in told and "dp-bcm" not in told
+    no_one = variants.held_back(of("dp-bcm", 0.0005, 0.9), usual, NAMES)
+    assert no_one.endswith("none of dp-bcm runs farther, by an interval above zero.")
+    assert variants.held_back(rates, usual, ["snn"]) == variants.held_back(pd.DataFrame(), usual, NAMES) == ""
+    line = page.what_we_found(runs_of({"dp-bcm": 0.95, "gru": 0.97}), NAMES, definitions, told)
+    assert f" {told}" in line
+    data = variants.every_rate({"": rates, "-reward": pd.DataFrame()}, {"": usual}, NAMES)
+    assert set(data.network) == {"gru", "dp-bcm"} and set(data.shown) == {"direction"}
+    shown = variants.shown_rates(data).set_index(["policy", "learning rate"])
+    assert len(shown) == 5 and shown.loc[("gru", "0.002 (chosen)"), "score (m)"].startswith("0.40 (")
+    assert variants.every_rate({"": pd.DataFrame()}, {}, NAMES).empty
 
 
 def told_runs(scores):

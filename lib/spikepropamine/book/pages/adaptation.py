@@ -78,8 +78,8 @@ def remembers(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions
     return found  # fmt: skip
 
 
-def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> str:
-    """Three to five sentences, as a list."""
+def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions, rates: str = "") -> str:
+    """Three to five sentences, as a list; the one on other kinds of memory ends with ``rates``, what lower learning rates bring."""
     found, lines = remembers(runs, names, definitions), []
     fewest = min(runs.groupby("network").seed.nunique())
     if fewest < definitions.adaptation_seeds_at_least:
@@ -123,6 +123,7 @@ def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definit
             + (f". The plastic networks run, in metres, {beside}." if plastic else ".")
             + " All had as many steps and tries: with more of either the order may change."
             + _unlearned(others, [name for name in others if found[name][1] == "remembers"])
+            + f" {rates}".rstrip()
         )
     return "\n".join(f"- {line}" for line in map(figures.minus, lines))
 

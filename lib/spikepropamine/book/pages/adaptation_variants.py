@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from ...experiments.adaptation_task import CHOSEN
-from ...records.statistics import interquartile_mean
+from ...records.statistics import interquartile_difference, interquartile_mean
 from .. import figures, plots
 from ..figures import Drawing
 from ..judges.judge import Definitions
@@ -90,8 +89,8 @@ def finds_out(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions
     return figures.minus(" ".join(filter(None, said)))
 
 
-def found_out(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions) -> str:
-    """Whether the direction is found out from the reward, as a line; empty where that was not run."""
+def found_out(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions, rates: str = "") -> str:
+    """Whether the direction is found out from the reward, as a line that ends with ``rates``; empty where that was not run."""
     found = remembers(runs, plastic_of(names), definitions) if len(runs) else {}
     if not found:
         return ""
@@ -103,7 +102,7 @@ def found_out(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions
         f"- **Is the direction found out where only the reward is shown? {answer(len(able), len(found))}.** {_too_few(runs, definitions)} After "
         f"{steps(runs)} these shares of episodes go the right way: {shares}"
         + (f"; of the others, {beside}" * bool(beside))
-        + "."
+        + f". {rates}".rstrip()
     ).replace("  ", " ")
 
 
@@ -118,17 +117,64 @@ def _too_few(runs: pd.DataFrame, definitions: Definitions) -> str:
     )
 
 
-def at_other_rates(runs: pd.DataFrame, usual: pd.DataFrame, names: Sequence[str]) -> str:
-    """What the GRU reaches at other learning rates beside its ``usual`` runs; empty where it was not run or is not asked for."""
-    if not len(runs) or "gru" not in names:
+def at_rates(rates: pd.DataFrame, usual: pd.DataFrame, names: Sequence[str]) -> dict[str, dict[float, pd.DataFrame]]:
+    """By policy of ``names`` that was tried at other learning rates, and by rate, its runs; those at its own rate first."""
+    if not len(rates):
+        return {}
+    found = {}
+    for name in names:
+        tried, own = rates[rates.network == name], usual[usual.network == name]
+        if len(tried) and len(own):
+            both = pd.concat([own, tried], ignore_index=True)
+            found[name] = dict(iter(both.groupby("training.learning_rate", sort=False)))
+    return found
+
+
+def held_back(rates: pd.DataFrame, usual: pd.DataFrame, names: Sequence[str]) -> str:
+    """Which policies run farther at a lower learning rate than the search tried, in a sentence; empty where none was tried."""
+    tried, told = at_rates(rates, usual, names), []
+    for name, by_rate in tried.items():
+        own = next(iter(by_rate.values())).score
+        rate = max(by_rate, key=lambda one: interquartile_mean(by_rate[one].score).mean)
+        gain = interquartile_difference([by_rate[rate].score], [own])
+        if gain.low > 0:
+            told.append(
+                f"{name} runs {interquartile_mean(by_rate[rate].score).mean:.2f} m at {rate:g} in place of {interquartile_mean(own).mean:.2f} "
+                f"({gain:+.2f})"
+            )
+    if not tried:
         return ""
-    runs = pd.concat([runs, usual[usual.network == "gru"]], ignore_index=True)
-    told = [
-        f"{interquartile_mean(part.score):.2f} m at {rate:g} ({interquartile_mean(part.right).mean:.0%} go the right way)"
-        for rate, part in runs.groupby("training.learning_rate")
+    lead = f"At learning rates below those of the search (exploratory, {seeds(rates)})"
+    how = enumerated(told) or f"none of {enumerated(tried)} runs farther, by an interval above zero"
+    return figures.minus(f"{lead} {how}.")
+
+
+def every_rate(
+    rates: Mapping[str, pd.DataFrame], usual: Mapping[str, pd.DataFrame], names: Sequence[str]
+) -> pd.DataFrame:
+    """The runs of those that were tried at other learning rates, with those at their own; ``rates`` and ``usual`` by variant."""
+    rows = [
+        part[["network", "seed", "right", "score"]].assign(
+            shown="reward" if variant else "direction", learning_rate=rate, chosen="yes" if k == 0 else "no"
+        )
+        for variant, found in rates.items()
+        for by_rate in at_rates(found, usual.get(variant, pd.DataFrame({"network": []})), names).values()
+        for k, (rate, part) in enumerate(by_rate.items())
     ]
-    return figures.minus(
-        f"The learning rates are those that the search found where the direction is shown. The GRU's is {CHOSEN['gru'][0]:g}; with lower ones beside it (exploratory, {seeds(runs)} each) it runs {enumerated(told)}."
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+
+
+def shown_rates(data: pd.DataFrame) -> pd.DataFrame:
+    """:func:`every_rate` as it is read: a row a policy and learning rate."""
+    return pd.DataFrame(
+        {
+            "shown": shown,
+            "policy": name,
+            "learning rate": f"{rate:g}" + " (chosen)" * (part.chosen.iloc[0] == "yes"),
+            "score (m)": figures.minus(f"{interquartile_mean(part.score):.2f}"),
+            "right way": f"{interquartile_mean(part.right):.2f}",
+        }
+        for (shown, name, rate), part in data.groupby(["shown", "network", "learning_rate"], sort=False)
     )
 
 
