@@ -253,12 +253,14 @@ def test_who_is_held_back_by_a_learning_rate_is_told(definitions):
         return runs_of({name: share}).query(f"network == '{name}'").assign(**{"training.learning_rate": rate})
 
     usual = pd.concat([of("gru", 0.002, 0.7), of("dp-bcm", 0.002, 0.9), of("snn", 0.004, 0.5)])
-    rates = pd.concat([of("gru", 0.001, 0.8), of("gru", 0.0005, 0.9), of("dp-bcm", 0.0005, 0.9)])
+    rates = pd.concat([of("gru", 0.001, 0.8), of("gru", 0.0005, 0.95), of("dp-bcm", 0.0005, 0.9)])
     told = variants.held_back(rates, usual, NAMES)
     assert told.startswith(
-        "At learning rates below those of the search (exploratory, 5 seeds) gru runs 0.80 m at 0.0005"
+        "At learning rates below those of the search (exploratory, 5 seeds) gru runs 0.90 m at 0.0005"
     )
-    assert "in place of 0.40 (+0.40 (" in told and "dp-bcm" not in told
+    assert "in place of 0.40 (+0.50 (" in told and told.count("dp-bcm") == 1
+    assert "With each at the best of its rates, gru runs +0.10 (" in told and "m farther than dp-bcm, the best" in told
+    assert "each at the best" not in variants.held_back(rates, usual, ["gru"])
     no_one = variants.held_back(of("dp-bcm", 0.0005, 0.9), usual, NAMES)
     assert no_one.endswith("none of dp-bcm runs farther, by an interval above zero.")
     assert variants.held_back(rates, usual, ["snn"]) == variants.held_back(pd.DataFrame(), usual, NAMES) == ""

@@ -131,22 +131,40 @@ def at_rates(rates: pd.DataFrame, usual: pd.DataFrame, names: Sequence[str]) -> 
 
 
 def held_back(rates: pd.DataFrame, usual: pd.DataFrame, names: Sequence[str]) -> str:
-    """Which policies run farther at a lower learning rate than the search tried, in a sentence; empty where none was tried."""
-    tried, told = at_rates(rates, usual, names), []
-    for name, by_rate in tried.items():
-        own = next(iter(by_rate.values())).score
-        rate = max(by_rate, key=lambda one: interquartile_mean(by_rate[one].score).mean)
-        gain = interquartile_difference([by_rate[rate].score], [own])
-        if gain.low > 0:
-            told.append(
-                f"{name} runs {interquartile_mean(by_rate[rate].score).mean:.2f} m at {rate:g} in place of {interquartile_mean(own).mean:.2f} "
-                f"({gain:+.2f})"
-            )
+    """Which policies run farther at a lower learning rate than the search tried, in sentences; empty where none was tried."""
+    tried = at_rates(rates, usual, names)
     if not tried:
         return ""
+    best = {name: max(by_rate, key=lambda rate: _metres(by_rate[rate])) for name, by_rate in tried.items()}
+    told = {}
+    for name, by_rate in tried.items():
+        own, lower = next(iter(by_rate.values())), by_rate[best[name]]
+        gain = interquartile_difference([lower.score], [own.score])
+        if gain.low > 0:
+            told[name] = (
+                f"{name} runs {_metres(lower):.2f} m at {best[name]:g} in place of {_metres(own):.2f} ({gain:+.2f})"
+            )
     lead = f"At learning rates below those of the search (exploratory, {seeds(rates)})"
-    how = enumerated(told) or f"none of {enumerated(tried)} runs farther, by an interval above zero"
-    return figures.minus(f"{lead} {how}.")
+    how = enumerated(told.values()) or f"none of {enumerated(tried)} runs farther, by an interval above zero"
+    score = {name: by_rate[best[name]].score for name, by_rate in tried.items()}
+    return figures.minus(f"{lead} {how}.{_each_at_its_best(score, other_memories(told))}")
+
+
+def _metres(runs: pd.DataFrame) -> float:
+    return interquartile_mean(runs.score).mean
+
+
+def _each_at_its_best(score: Mapping[str, pd.Series], held: Sequence[str]) -> str:
+    """How the best of the other memories that were ``held`` back stands beside the best plastic network, in a sentence; empty without both."""
+    plastic = plastic_of(score)
+    if not held or not plastic:
+        return ""
+    one, rival = (max(some, key=lambda name: interquartile_mean(score[name]).mean) for some in (held, plastic))
+    gain = interquartile_difference([score[one]], [score[rival]])
+    return (
+        f" With each at the best of its rates, {one} runs {gain:+.2f} m farther than {rival}, the best plastic network: a comparison with {one} at "
+        "the rate that the search chose is one with a network that was held back."
+    )
 
 
 def every_rate(
