@@ -145,7 +145,10 @@ def held_back(rates: pd.DataFrame, usual: pd.DataFrame, names: Sequence[str]) ->
                 f"{name} runs {_metres(lower):.2f} m at {best[name]:g} in place of {_metres(own):.2f} ({gain:+.2f})"
             )
     lead = f"At learning rates below those of the search (exploratory, {seeds(rates)})"
-    how = enumerated(told.values()) or f"none of {enumerated(tried)} runs farther, by an interval above zero"
+    how = (
+        enumerated(told.values())
+        or f"{enumerated(tried)} run{'s' * (len(tried) == 1)} no farther, by an interval above zero"
+    )
     score = {name: by_rate[best[name]].score for name, by_rate in tried.items()}
     return figures.minus(f"{lead} {how}.{_each_at_its_best(score, other_memories(told))}")
 
