@@ -120,7 +120,7 @@ class Exploration {
     const here = this.places.filter((place) => this.rows.some((row) => row.panel === panel && row.x === place));
     // names of places: broken into lines where their words fit, else turned
     const limits = this.limits(panel);
-    const right = Math.max(20, ...limits.map((limit) => 12 + 6 * limit.name.length)); // their names stand right of the plot
+    const right = Math.max(20, ...limits.map((limit) => 14 + 7 * limit.name.length)); // their names stand right of the plot
     const slot = (width - 40 - right) / here.length;
     const names = kind === "dots" ? here.map(String) : [];
     const longest = Math.max(0, ...names.flatMap((name) => name.split(/[\s-]+/)).map((word) => word.length));

@@ -259,8 +259,13 @@ def test_who_is_held_back_by_a_learning_rate_is_told(definitions):
         "At learning rates below those of the search (exploratory, 5 seeds) gru runs 0.90 m at 0.0005"
     )
     assert "in place of 0.40 (+0.50 (" in told and told.count("dp-bcm") == 1
-    assert "With each at the best of its rates, gru runs +0.10 (" in told and "m farther than dp-bcm, the best" in told
+    assert (
+        "With each at the best of its rates, gru runs +0.10 (" in told
+        and "m farther than dp-bcm, the best plastic network: " in told
+    )
     assert "each at the best" not in variants.held_back(rates, usual, ["gru"])
+    alike = variants.held_back(pd.concat([of("gru", 0.0005, 0.9), of("dp-bcm", 0.0005, 0.9)]), usual, NAMES)
+    assert "the best plastic network (no significant difference): " in alike
     no_one = variants.held_back(of("dp-bcm", 0.0005, 0.9), usual, NAMES)
     assert no_one.endswith(" dp-bcm runs no farther, by an interval above zero.")
     assert variants.held_back(rates, usual, ["snn"]) == variants.held_back(pd.DataFrame(), usual, NAMES) == ""

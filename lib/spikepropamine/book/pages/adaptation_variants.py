@@ -164,8 +164,9 @@ def _each_at_its_best(score: Mapping[str, pd.Series], held: Sequence[str]) -> st
         return ""
     one, rival = (max(some, key=lambda name: interquartile_mean(score[name]).mean) for some in (held, plastic))
     gain = interquartile_difference([score[one]], [score[rival]])
+    sure = "" if gain.low > 0 or gain.high < 0 else " (no significant difference)"
     return (
-        f" With each at the best of its rates, {one} runs {gain:+.2f} m farther than {rival}, the best plastic network: a comparison with {one} at "
+        f" With each at the best of its rates, {one} runs {gain:+.2f} m farther than {rival}, the best plastic network{sure}: a comparison with {one} at "
         "the rate that the search chose is one with a network that was held back."
     )
 
