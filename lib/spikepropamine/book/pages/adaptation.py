@@ -286,7 +286,7 @@ def described(config: TwoTrialsConfig) -> str:
     after = "shows it too" if task.reminded else "is silent about it"
     steps = training.updates(task) * training.episodes * int(task.simulated.sum())
     return (
-        f"{has_to}. An episode has two trials. The first, of {task.shown} control steps ({task.shown * STEP_S:g} s), shows {_shown(task)} (body "
+        f"{has_to}. An episode has two trials. The first, of {task.shown} control steps ({task.shown * STEP_S:g} s), shows {what_is_shown(task)} (body "
         "observations have a standard deviation of 1), and another input marks the trial. Then HalfCheetah is put back to its start; the second trial, of "
         f"{task.scored} steps ({task.scored * STEP_S:g} s), is scored, and {after}. Reward is speed in the right direction, and the "
         "score is how many metres the second trial went that way. "
@@ -308,7 +308,7 @@ def described(config: TwoTrialsConfig) -> str:
     )
 
 
-def _shown(task: TwoTrials) -> str:
+def what_is_shown(task: TwoTrials) -> str:
     """What the first trial shows, and how."""
     if task.cue == "reward":
         return f"by one input what the step before earned, in m/s times {REWARD_GAIN:g}"
