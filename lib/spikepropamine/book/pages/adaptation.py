@@ -78,15 +78,22 @@ def remembers(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions
     return found  # fmt: skip
 
 
+def too_few(runs: pd.DataFrame, definitions: Definitions) -> str:
+    """That there are too few seeds to judge, where there are."""
+    fewest = runs.groupby("network").seed.nunique().min()
+    enough = definitions.adaptation_seeds_at_least
+    return (
+        f"**Not judged yet**: {fewest} of {enough} seeds of the network with the fewest are run."
+        if fewest < enough
+        else ""
+    )
+
+
 def what_we_found(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions, rates: str = "") -> str:
     """Three to five sentences, as a list; the one on other kinds of memory ends with ``rates``, what lower learning rates bring."""
     found, lines = remembers(runs, names, definitions), []
-    fewest = min(runs.groupby("network").seed.nunique())
-    if fewest < definitions.adaptation_seeds_at_least:
-        lines.append(
-            f"**Not judged yet.** {fewest} of {definitions.adaptation_seeds_at_least} seeds of the network with the fewest are "
-            "run; the sentences below rest on these alone."
-        )
+    if few := too_few(runs, definitions):
+        lines.append(f"{few} The sentences below rest on these alone.")
     plastic = [name for name in plastic_of(names) if name in found]
     if plastic:
         able = [name for name in plastic if found[name][1] == "remembers"]

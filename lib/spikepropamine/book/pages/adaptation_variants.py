@@ -22,6 +22,7 @@ from .adaptation import (
     other_memories,
     remembers,
     right_way,
+    too_few,
     who_remembers,
 )
 from .locomotion import plastic_of
@@ -69,7 +70,7 @@ def finds_out(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions
     found = remembers(runs, names, definitions)
     plastic = [name for name in plastic_of(names) if name in found]
     able = [name for name in plastic if found[name][1] == "remembers"]
-    said = [_too_few(runs, definitions)]
+    said = [too_few(runs, definitions)]
     if plastic:
         said.append(f"{answer(len(able), len(plastic))}.")
     said.append(who_remembers(runs, names, definitions, FINDS))
@@ -99,27 +100,16 @@ def found_out(runs: pd.DataFrame, names: Sequence[str], definitions: Definitions
     shares = ", ".join(f"{name} {right_way(share, definitions)}" for name, (share, _) in found.items())
     beside = ", ".join(f"{name} {share.mean:.0%}" for name, (share, _) in others.items())
     return figures.minus(
-        f"- **Is the direction found out where only the reward is shown? {answer(len(able), len(found))}.** {_too_few(runs, definitions)} After "
+        f"- **Is the direction found out where only the reward is shown? {answer(len(able), len(found))}.** {too_few(runs, definitions)} After "
         f"{steps(runs)} these shares of episodes go the right way: {shares}"
         + (f"; of the others, {beside}" * bool(beside))
         + f". {rates}".rstrip()
     ).replace("  ", " ")
 
 
-def _too_few(runs: pd.DataFrame, definitions: Definitions) -> str:
-    """That there are too few seeds to judge, where there are."""
-    fewest = runs.groupby("network").seed.nunique().min()
-    enough = definitions.adaptation_seeds_at_least
-    return (
-        f"**Not judged yet**: {fewest} of {enough} seeds of the network with the fewest are run."
-        if fewest < enough
-        else ""
-    )
-
-
 def at_rates(rates: pd.DataFrame, usual: pd.DataFrame, names: Sequence[str]) -> dict[str, dict[float, pd.DataFrame]]:
     """By policy of ``names`` that was tried at other learning rates, and by rate, its runs; those at its own rate first."""
-    if not len(rates):
+    if not len(rates) or not len(usual):
         return {}
     found = {}
     for name in names:
@@ -135,14 +125,14 @@ def held_back(rates: pd.DataFrame, usual: pd.DataFrame, names: Sequence[str]) ->
     tried = at_rates(rates, usual, names)
     if not tried:
         return ""
-    best = {name: max(by_rate, key=lambda rate: _metres(by_rate[rate])) for name, by_rate in tried.items()}
+    best = {name: max(by_rate, key=lambda rate: mean_score(by_rate[rate], name)) for name, by_rate in tried.items()}
     told = {}
     for name, by_rate in tried.items():
         own, lower = next(iter(by_rate.values())), by_rate[best[name]]
         gain = interquartile_difference([lower.score], [own.score])
         if gain.low > 0:
             told[name] = (
-                f"{name} runs {_metres(lower):.2f} m at {best[name]:g} in place of {_metres(own):.2f} ({gain:+.2f})"
+                f"{name} runs {mean_score(lower, name):.2f} m at {best[name]:g} in place of {mean_score(own, name):.2f} ({gain:+.2f})"
             )
     lead = f"At learning rates below those of the search (exploratory, {seeds(rates)})"
     how = (
@@ -151,10 +141,6 @@ def held_back(rates: pd.DataFrame, usual: pd.DataFrame, names: Sequence[str]) ->
     )
     score = {name: by_rate[best[name]].score for name, by_rate in tried.items()}
     return figures.minus(f"{lead} {how}.{_each_at_its_best(score, other_memories(told))}")
-
-
-def _metres(runs: pd.DataFrame) -> float:
-    return interquartile_mean(runs.score).mean
 
 
 def _each_at_its_best(score: Mapping[str, pd.Series], held: Sequence[str]) -> str:
@@ -180,7 +166,7 @@ def every_rate(
             shown="reward" if variant else "direction", learning_rate=rate, chosen="yes" if k == 0 else "no"
         )
         for variant, found in rates.items()
-        for by_rate in at_rates(found, usual.get(variant, pd.DataFrame({"network": []})), names).values()
+        for by_rate in at_rates(found, usual.get(variant, pd.DataFrame()), names).values()
         for k, (rate, part) in enumerate(by_rate.items())
     ]
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()

@@ -124,11 +124,11 @@ def further(closer: pd.DataFrame, later: pd.DataFrame) -> str:
         before = closer[closer.environment == robot]
         gains[robot] = gain_of(pd.concat([before, part], ignore_index=True)).reindex(tried).dropna()
         lines.append(_later_on(robot, before, part, gains[robot]))
-    everywhere = pd.concat(gains, axis=1).dropna()
+    adds = pd.concat(gains, axis=1)
+    everywhere = adds.dropna()
     mean = everywhere.mean(axis=1)
     if len(gains) > 1 and len(everywhere) and mean.max() > 0:
         lines.append(_on_both(mean.idxmax(), everywhere.loc[mean.idxmax()]))
-    adds = pd.concat(gains, axis=1)
     adds = adds.loc[adds.mean(axis=1).sort_values(ascending=False).index].map(
         lambda gain: "–" if pd.isna(gain) else f"{gain:+,.0f}"
     )
